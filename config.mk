@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0
+# What every folder's Makefile shares.  Set TOP before including.
+BUILD    ?= $(TOP)/build
+CC       ?= gcc
+CLANG    ?= clang-19
+RELEASE  ?= 6.12
+PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
+VERSION  := 0.1.0
+
+CFLAGS   ?= -O2 -g
+HCP_CFLAGS := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter \
+	      -fno-strict-aliasing -I$(TOP)/include $(CFLAGS)
+
+# A quiet build that names what it makes; V=1 shows the commands.
+ifeq ($(V),1)
+Q :=
+msg =
+else
+Q := @
+msg = @printf '  %-8s %s\n' '$(1)' '$(patsubst $(TOP)/%,%,$(2))'
+endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * What the kernel hook, the BPF policies and userspace agree on: verdicts, the
+ * context of a request, the names of a policy's maps and the layout of the
+ * shared-page set.  Shapes only, no logic.  Everything is little-endian.
+ *
+ * There is no promise across kernel versions: like every struct_ops type this
+ * one may change, and BTF is what tells (docs/kernel.md).
+ */
+#ifndef HCPOLICY_ABI_H
+#define HCPOLICY_ABI_H
+
+#include <linux/types.h>
+
+#if defined(__bpf__) && defined(__clang__)
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+/*
+ * What a policy answers.  A negative errno refuses: the guest sees the matching
+ * -KVM_E*, or -KVM_EINVAL where there is none.  Every other value counts as a
+ * bad verdict and is taken as KVM_HCPOLICY_DEFAULT.
+ */
+enum kvm_hcpolicy_verdict {
+	/* What KVM does without a policy: an exit if the VMM enabled it, else -KVM_ENOSYS. */
+	KVM_HCPOLICY_DEFAULT = 0,
+	/* Done: the guest sees success and nobody exits. */
+	KVM_HCPOLICY_HANDLED = 1,
+	/* Run the instruction again.  The policy must not have touched the set. */
+	KVM_HCPOLICY_RETRY = 2,
+};
+
+/* By which door the request came: kvm_hcpolicy_ctx.source. */
+enum kvm_hcpolicy_source {
+	/* The KVM_HC_MAP_GPA_RANGE hypercall. */
+	KVM_HCPOLICY_SRC_HYPERCALL = 0,
+};
+
+/* What else is known about the request: kvm_hcpolicy_ctx.flags. */
+enum kvm_hcpolicy_ctx_flags {
+	/* The VMM has enabled KVM_EXIT_HYPERCALL for this request. */
+	KVM_HCPOLICY_EXIT_ENABLED = 1 << 0,
+	/* Only userspace can convert this VM's private memory. */
+	KVM_HCPOLICY_PRIVATE_MEM = 1 << 1,
+	/* PRIVATE_MEM, and the range has the requested attributes already. */
+	KVM_HCPOLICY_MATCH = 1 << 2,
+	/* This door cannot run the request again: RETRY becomes DEFAULT. */
+	KVM_HCPOLICY_NO_RETRY = 1 << 3,
+	/*
+	 * HANDLED would stand: the exit is not enabled or the policy was attached
+	 * with TAKE_EXITS, and a PRIVATE_MEM range matches already.
+	 */
+	KVM_HCPOLICY_MAY_HANDLE = 1 << 4,
+};
+
+/* How a policy is attached: kvm_hcpolicy_ops.flags. */
+enum kvm_hcpolicy_flags {
+	/* HANDLED stands even where the VMM has enabled the exit. */
+	KVM_HCPOLICY_TAKE_EXITS = 1 << 0,
+	/*
+	 * Attach only if no vCPU has entered KVM_RUN yet, else -EALREADY: the
+	 * one way to know that the policy sees every request of the guest.
+	 */
+	KVM_HCPOLICY_BEFORE_RUN = 1 << 1,
+};
+
+/*
+ * One request, or one piece of a large one: at most KVM_HCPOLICY_MAX_PAGES
+ * pages a call.  Read-only for programs.  KVM has checked that gpa is
+ * page-aligned, npages is not zero, and the range ends below the vCPU's
+ * MAXPHYADDR.
+ */
+struct kvm_hcpolicy_ctx {
+	__u64 gpa;	/* bytes, guest physical, no C-bit */
+	__u64 npages;	/* 4 KiB pages */
+	__u64 attrs;	/* as the guest gave them: KVM_MAP_GPA_RANGE_* */
+	__u32 vcpu_id;
+	__u8 source;	/* enum kvm_hcpolicy_source */
+	__u8 shared;	/* attrs decoded: 1 = the guest shares, 0 = hides */
+	__u16 flags;	/* enum kvm_hcpolicy_ctx_flags */
+};
+
+#define KVM_HCPOLICY_MAX_PAGES	(1 << 16)	/* 256 MiB */
+#define KVM_HCPOLICY_NAME_LEN	16
+
+/*
+ * The shared-page set: bit n % 64 of word n / 64 is guest frame n, 1 = shared.
+ * With the hook the words are the values of an mmapable array map, one chunk
+ * of 4 KiB a value, back to back; without it the same words in the VMM's memory.
+ */
+#define HCP_PAGE_SHIFT		12
+#define HCP_CHUNK_WORDS		512
+#define HCP_CHUNK_PAGES		(HCP_CHUNK_WORDS * 64)	/* 32,768: 128 MiB of guest */
+
+/* A policy's maps go by these names. */
+#define HCP_MAP_SHARED		"hcp_shared"	/* the set; required */
+#define HCP_MAP_INFO		"hcp_info"	/* struct hcp_info; required */
+
+/* Why a set is not complete: hcp_info.state, zero if it is. */
+enum hcp_state {
+	/* Attached after a vCPU had run: earlier requests are unknown. */
+	HCP_LATE = 1 << 0,
+	/* No policy is attached any more: later requests are unknown. */
+	HCP_DETACHED = 1 << 1,
+	/* Not attached yet, or to nobody. */
+	HCP_UNATTACHED = 1 << 2,
+};
+
+#define HCP_NAME_LEN		64
+#define HCP_INFO_VERSION	1
+
+/*
+ * The one value of hcp_info (mmapable): whose set this is and whether it can
+ * be trusted.  A set is complete if state and missed are both zero.  Programs
+ * write missed only, atomically; the library writes the rest.
+ */
+struct hcp_info {
+	__u32 version;		/* HCP_INFO_VERSION */
+	__u32 state;		/* enum hcp_state, ored */
+	__u64 missed;		/* pages of requests that were not booked */
+	__u64 npages;		/* the set's size */
+	__u64 start_time;	/* of pid, clock ticks after boot: /proc/PID/stat field 22 */
+	__u64 attached_at;	/* CLOCK_REALTIME, ns */
+	__s32 pid;		/* the VM's process, in the loader's pid namespace */
+	__s32 vm_fd;		/* the VM's descriptor in pid */
+	char name[HCP_NAME_LEN];	/* the attachment's name, NUL-terminated */
+	char policy[HCP_NAME_LEN];	/* the policy's name, NUL-terminated */
+};
+
+#if defined(__bpf__) && defined(__clang__)
+#pragma clang attribute pop
+#endif
+
+#endif /* HCPOLICY_ABI_H */
