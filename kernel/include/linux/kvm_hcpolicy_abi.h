@@ -1,0 +1,1 @@
+../../../include/hcpolicy/abi.h

@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM hypercall policies: a BPF program decides what happens when a guest asks
+ * to share or hide memory.
+ *
+ * A confidential guest tells the host which pages it shares.  A policy is a
+ * struct_ops program that is attached to one VM and called on each such
+ * request.  It keeps the book in a BPF map of its own and answers with a
+ * verdict (enum kvm_hcpolicy_verdict): do what KVM does without a policy,
+ * handled, run the request again, or a negative errno.
+ *
+ * To userspace a policy is a BPF link, so there is no new uAPI:
+ *
+ *   - a struct_ops map of type kvm_hcpolicy_ops, created with BPF_F_LINK, whose
+ *     value holds a VM's file descriptor in vm_fd;
+ *   - BPF_LINK_CREATE attaches it to that VM, BPF_LINK_UPDATE replaces it by
+ *     another map's (vm_fd -1), BPF_LINK_DETACH or the last close ends it;
+ *   - the end of the VM detaches the link, whose holders get EPOLLHUP.
+ *
+ * Whatever the program answers, KVM keeps to this: it exits to userspace only
+ * if userspace enabled the exit, never hides an enabled exit unless the policy
+ * was attached with KVM_HCPOLICY_TAKE_EXITS, and never skips a conversion of
+ * private memory that only userspace can do.
+ *
+ * Locking and lifetime
+ *
+ * hcpolicy_lock guards kvm->hcpolicy, hcpolicy_list, and policy->ops against
+ * other writers.  It is a leaf: nothing but list and pointer updates happens
+ * under it, as kvm_destroy_vm() may come here under its callers' locks, and BPF
+ * calls reg, unreg and update under a mutex of its own.
+ *
+ * A vCPU reads kvm->hcpolicy and policy->ops, and calls the program, in one RCU
+ * read-side section.  Whoever takes a policy away waits for a grace period:
+ * when detach, replace or the last close of a link returns, no call of the old
+ * program is in progress.  RCU and not kvm->srcu: a vCPU may hold that across
+ * a page fault which userspace never answers, and the waiter holds BPF's mutex.
+ *
+ * ops points into a struct_ops map that the link keeps.  The link is not
+ * referenced: it outlives the struct kvm_hcpolicy on hcpolicy_list, because
+ * freeing it means unreg(), which takes the lock and unlinks.  Neither is the
+ * VM: a pinned link must not keep a dead VMM's memory.  kvm_destroy_vm()
+ * unlinks first of all, hence policy->kvm is valid while policy is on the list.
+ */
+
+#include <linux/bpf.h>
+#include <linux/bpf_verifier.h>
+#include <linux/btf.h>
+#include <linux/file.h>
+#include <linux/kvm_hcpolicy.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/kvm_hcpolicy.h>
+
+/* So many KVM_HCPOLICY_RETRY in a row, then each one sleeps a tick. */
+#define HCPOLICY_RETRY_SPIN	16
+
+/* A request this large (1 TiB) gives way to signals, and starts over. */
+#define HCPOLICY_SIGNAL_PAGES	BIT_ULL(28)
+
+/**
+ * struct kvm_hcpolicy_ops - what userspace attaches to a VM
+ * @vm_fd: the VM, a descriptor of the attaching process; -1 in a replacement.
+ *	First, so that any loader can set it by its offset.
+ * @flags: enum kvm_hcpolicy_flags
+ * @map_gpa_range: called for each request, or for each piece of at most
+ *	KVM_HCPOLICY_MAX_PAGES pages of it, in order.  Returns enum
+ *	kvm_hcpolicy_verdict or a negative errno.  Must be there; may not sleep.
+ * @name: for people, in tracepoints; NUL-terminated
+ *
+ * Stays in this file: two translation units that know it would give the module
+ * two BTF types of that name.
+ */
+struct kvm_hcpolicy_ops {
+	s32 vm_fd;
+	u32 flags;
+	int (*map_gpa_range)(struct kvm_hcpolicy_ctx *ctx);
+	char name[KVM_HCPOLICY_NAME_LEN];
+};
+
+/* One policy on one VM, from attach until detach or the end of the VM. */
+struct kvm_hcpolicy {
+	struct kvm *kvm;
+	const struct kvm_hcpolicy_ops __rcu *ops;
+	struct bpf_link *link;
+	struct list_head node;		/* in hcpolicy_list */
+	struct work_struct detach;	/* once the VM has died */
+};
+
+static DEFINE_MUTEX(hcpolicy_lock);
+static LIST_HEAD(hcpolicy_list);
+static struct workqueue_struct *hcpolicy_wq;
+
+/* The guest sees errnos that the hypercall ABI has; the others mean "no". */
+static int hcpolicy_kvm_errno(int err)
+{
+	switch (err) {
+	case -EFAULT:
+		return -KVM_EFAULT;
+	case -E2BIG:
+		return -KVM_E2BIG;
+	case -EPERM:
+		return -KVM_EPERM;
+	case -EOPNOTSUPP:
+		return -KVM_EOPNOTSUPP;
+	case -ENOSYS:
+		return -KVM_ENOSYS;
+	default:
+		return -KVM_EINVAL;
+	}
+}
+
+/* A program's answer is not to be trusted: make a verdict of it that stands. */
+static int hcpolicy_verdict(struct kvm_vcpu *vcpu, u16 flags, int answer)
+{
+	if (answer < 0 && answer >= -MAX_ERRNO)
+		return hcpolicy_kvm_errno(answer);
+
+	switch (answer) {
+	case KVM_HCPOLICY_DEFAULT:
+		return answer;
+	case KVM_HCPOLICY_HANDLED:
+		if (flags & KVM_HCPOLICY_MAY_HANDLE)
+			return answer;
+		break;
+	case KVM_HCPOLICY_RETRY:
+		if (!(flags & KVM_HCPOLICY_NO_RETRY))
+			return answer;
+		break;
+	default:
+		vcpu->stat.generic.hcpolicy_bad_verdict++;
+		return KVM_HCPOLICY_DEFAULT;
+	}
+
+	vcpu->stat.generic.hcpolicy_overruled++;
+	return KVM_HCPOLICY_DEFAULT;
+}
+
+static bool hcpolicy_may_handle(const struct kvm_hcpolicy_ops *ops, u16 flags)
+{
+	if ((flags & KVM_HCPOLICY_EXIT_ENABLED) &&
+	    !(ops->flags & KVM_HCPOLICY_TAKE_EXITS))
+		return false;
+
+	return !(flags & KVM_HCPOLICY_PRIVATE_MEM) ||
+	       (flags & KVM_HCPOLICY_MATCH);
+}
+
+/* Call the program, if there still is one, with one piece of a request. */
+static int hcpolicy_call(struct kvm_vcpu *vcpu, struct kvm_hcpolicy_ctx *ctx)
+{
+	const struct kvm_hcpolicy *policy;
+	const struct kvm_hcpolicy_ops *ops;
+	int answer, verdict;
+
+	guard(rcu)();
+
+	policy = rcu_dereference(vcpu->kvm->hcpolicy);
+	if (!policy)
+		return KVM_HCPOLICY_DEFAULT;
+
+	ops = rcu_dereference(policy->ops);
+	if (hcpolicy_may_handle(ops, ctx->flags))
+		ctx->flags |= KVM_HCPOLICY_MAY_HANDLE;
+
+	answer = ops->map_gpa_range(ctx);
+	verdict = hcpolicy_verdict(vcpu, ctx->flags, answer);
+	trace_kvm_hcpolicy_verdict(ctx, answer, verdict);
+	return verdict;
+}
+
+static u16 hcpolicy_ctx_flags(struct kvm *kvm, gfn_t gfn, u64 npages,
+			      const struct kvm_hcpolicy_request *req)
+{
+	u16 flags = 0;
+
+	if (req->exit_enabled)
+		flags |= KVM_HCPOLICY_EXIT_ENABLED;
+	if (!req->can_retry)
+		flags |= KVM_HCPOLICY_NO_RETRY;
+
+#ifdef CONFIG_KVM_GENERIC_MEMORY_ATTRIBUTES
+	if (kvm_arch_has_private_mem(kvm)) {
+		u64 attrs = req->shared ? 0 : KVM_MEMORY_ATTRIBUTE_PRIVATE;
+
+		flags |= KVM_HCPOLICY_PRIVATE_MEM;
+		if (kvm_range_has_memory_attributes(kvm, gfn, gfn + npages,
+						    KVM_MEMORY_ATTRIBUTE_PRIVATE,
+						    attrs))
+			flags |= KVM_HCPOLICY_MATCH;
+	}
+#endif
+	return flags;
+}
+
+/*
+ * Hand a request over piece by piece, so that neither a program nor an RCU
+ * section has more than KVM_HCPOLICY_MAX_PAGES pages to see to: Linux asks for
+ * its whole RAM at once.
+ */
+static int hcpolicy_walk(struct kvm_vcpu *vcpu,
+			 const struct kvm_hcpolicy_request *req)
+{
+	int r, verdict = KVM_HCPOLICY_HANDLED;
+	u64 done, npages;
+
+	for (done = 0; done < req->npages; done += npages) {
+		struct kvm_hcpolicy_ctx ctx = {
+			.gpa = req->gpa + (done << PAGE_SHIFT),
+			.attrs = req->attrs,
+			.vcpu_id = vcpu->vcpu_id,
+			.source = req->source,
+			.shared = req->shared,
+		};
+
+		if (done) {
+			cond_resched();
+			if (fatal_signal_pending(current))
+				return KVM_HCPOLICY_DEFAULT;
+			if (done >= HCPOLICY_SIGNAL_PAGES && req->can_retry &&
+			    signal_pending(current))
+				return KVM_HCPOLICY_RETRY;
+		}
+
+		npages = min_t(u64, req->npages - done, KVM_HCPOLICY_MAX_PAGES);
+		ctx.npages = npages;
+		ctx.flags = hcpolicy_ctx_flags(vcpu->kvm, gpa_to_gfn(ctx.gpa),
+					       npages, req);
+
+		r = hcpolicy_call(vcpu, &ctx);
+		if (r == KVM_HCPOLICY_RETRY || r < 0)
+			return r;
+		if (r != KVM_HCPOLICY_HANDLED)
+			verdict = KVM_HCPOLICY_DEFAULT;
+	}
+
+	return verdict;
+}
+
+/* A policy that keeps saying RETRY gets a sleeping vCPU, not a busy one. */
+static void hcpolicy_retry(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->hcpolicy_retries < HCPOLICY_RETRY_SPIN) {
+		vcpu->hcpolicy_retries++;
+		return;
+	}
+
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	schedule_timeout_interruptible(1);
+	kvm_vcpu_srcu_read_lock(vcpu);
+}
+
+/**
+ * kvm_hcpolicy_map_gpa_range - ask the VM's policy about a guest's request
+ * @vcpu: the loaded vCPU that asks, with its SRCU lock held
+ * @req: the request
+ *
+ * May sleep, and may drop and retake @vcpu's SRCU lock: the caller holds no
+ * memslot.
+ *
+ * Return: KVM_HCPOLICY_DEFAULT (exit if @req->exit_enabled, otherwise
+ * -KVM_ENOSYS), KVM_HCPOLICY_HANDLED (success), KVM_HCPOLICY_RETRY (only if
+ * @req->can_retry: resume the guest without completing the request), or what
+ * the guest is to see, a negative KVM_E*.
+ */
+int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,
+			       const struct kvm_hcpolicy_request *req)
+{
+	struct kvm_vcpu_stat_generic *stat = &vcpu->stat.generic;
+	int verdict = KVM_HCPOLICY_DEFAULT;
+
+	if (req->valid)
+		verdict = hcpolicy_walk(vcpu, req);
+	else
+		stat->hcpolicy_bad_request++;
+
+	if (verdict == KVM_HCPOLICY_RETRY) {
+		stat->hcpolicy_retry++;
+		hcpolicy_retry(vcpu);
+		return verdict;
+	}
+
+	vcpu->hcpolicy_retries = 0;
+	if (verdict == KVM_HCPOLICY_HANDLED)
+		stat->hcpolicy_handled++;
+	else if (verdict == KVM_HCPOLICY_DEFAULT)
+		stat->hcpolicy_default++;
+	else
+		stat->hcpolicy_refused++;
+	return verdict;
+}
+
+static struct kvm_hcpolicy *hcpolicy_find(struct bpf_link *link)
+{
+	struct kvm_hcpolicy *policy;
+
+	lockdep_assert_held(&hcpolicy_lock);
+
+	list_for_each_entry(policy, &hcpolicy_list, node) {
+		if (policy->link == link)
+			return policy;
+	}
+	return NULL;
+}
+
+static void hcpolicy_publish(struct kvm_hcpolicy *policy)
+{
+	lockdep_assert_held(&hcpolicy_lock);
+
+	list_add(&policy->node, &hcpolicy_list);
+	rcu_assign_pointer(policy->kvm->hcpolicy, policy);
+}
+
+/* Readers may still see it: the caller waits for them, or knows of none. */
+static void hcpolicy_unlink(struct kvm_hcpolicy *policy)
+{
+	lockdep_assert_held(&hcpolicy_lock);
+
+	list_del(&policy->node);
+	RCU_INIT_POINTER(policy->kvm->hcpolicy, NULL);
+	trace_kvm_hcpolicy_detach(policy->kvm->userspace_pid,
+				  rcu_dereference_protected(policy->ops, true)->name);
+}
+
+/*
+ * The VM has died and its attachment is unlinked: end the link too, so that its
+ * holders learn of it.  In a work item of its own because detaching takes BPF's
+ * mutex, and kvm_destroy_vm() runs under locks that nest in it.
+ */
+static void hcpolicy_detach_work(struct work_struct *work)
+{
+	struct kvm_hcpolicy *policy = container_of(work, struct kvm_hcpolicy, detach);
+
+	policy->link->ops->detach(policy->link);
+	bpf_link_put(policy->link);
+	kfree(policy);
+}
+
+/**
+ * kvm_hcpolicy_destroy_vm - take the policy off a dying VM
+ * @kvm: a VM without users, so that no vCPU can be in a call of the policy and
+ *	nobody can attach another one
+ */
+void kvm_hcpolicy_destroy_vm(struct kvm *kvm)
+{
+	struct kvm_hcpolicy *policy;
+
+	guard(mutex)(&hcpolicy_lock);
+
+	policy = rcu_dereference_protected(kvm->hcpolicy,
+					   lockdep_is_held(&hcpolicy_lock));
+	if (!policy)
+		return;
+
+	hcpolicy_unlink(policy);
+
+	/*
+	 * A link with no reference left is on its way to unreg(), which waits
+	 * for the lock and will not find it.
+	 */
+	if (IS_ERR(bpf_link_inc_not_zero(policy->link)))
+		kfree(policy);
+	else
+		queue_work(hcpolicy_wq, &policy->detach);
+}
+
+/*
+ * The only place that knows how a policy names its VM.  A VM's descriptor is of
+ * no use to another process (see kvm_vm_ioctl()) and must not become so here.
+ */
+static struct file *hcpolicy_get_vm(const struct kvm_hcpolicy_ops *ops)
+{
+	struct file *file;
+	struct kvm *kvm;
+	int r;
+
+	/* 0 is what a loader leaves that did not set it. */
+	if (ops->vm_fd <= 0)
+		return ERR_PTR(-EBADF);
+
+	file = fget(ops->vm_fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+
+	r = -EINVAL;
+	if (!file_is_kvm(file))
+		goto out;
+
+	kvm = file->private_data;
+	r = -EPERM;
+	if (kvm->mm != current->mm && !capable(CAP_SYS_ADMIN))
+		goto out;
+
+	r = -EIO;
+	if (READ_ONCE(kvm->vm_dead))
+		goto out;
+
+	return file;
+out:
+	fput(file);
+	return ERR_PTR(r);
+}
+
+/* With the policy published: has a vCPU perhaps made requests before? */
+static bool hcpolicy_too_late(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	/*
+	 * Pairs with the barriers of guest entry: KVM_RUN sets vcpu->pid before
+	 * it enters the guest, and the guest's request reads kvm->hcpolicy
+	 * after.  Either pid is seen here or the policy is seen there.
+	 */
+	smp_mb();
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		if (rcu_access_pointer(vcpu->pid))
+			return true;
+	}
+	return false;
+}
+
+/* BPF_LINK_CREATE, under BPF's mutex. */
+static int hcpolicy_reg(void *kdata, struct bpf_link *link)
+{
+	struct kvm_hcpolicy_ops *ops = kdata;
+	struct kvm_hcpolicy *policy;
+	struct file *file;
+	int r = 0;
+
+	/* A map without a link would stay for ever and have no owner. */
+	if (!link)
+		return -EOPNOTSUPP;
+
+	policy = kzalloc(sizeof(*policy), GFP_KERNEL_ACCOUNT);
+	if (!policy)
+		return -ENOMEM;
+
+	/* This reference ends with the function; it keeps the VM until then. */
+	file = hcpolicy_get_vm(ops);
+	if (IS_ERR(file)) {
+		kfree(policy);
+		return PTR_ERR(file);
+	}
+
+	policy->kvm = file->private_data;
+	policy->link = link;
+	RCU_INIT_POINTER(policy->ops, ops);
+	INIT_WORK(&policy->detach, hcpolicy_detach_work);
+
+	scoped_guard(mutex, &hcpolicy_lock) {
+		if (rcu_access_pointer(policy->kvm->hcpolicy)) {
+			r = -EBUSY;
+			break;
+		}
+
+		hcpolicy_publish(policy);
+		trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, ops->name);
+
+		if ((ops->flags & KVM_HCPOLICY_BEFORE_RUN) &&
+		    hcpolicy_too_late(policy->kvm)) {
+			hcpolicy_unlink(policy);
+			r = -EALREADY;
+		}
+	}
+
+	if (r) {
+		if (r == -EALREADY)
+			synchronize_rcu();
+		kfree(policy);
+	}
+	fput(file);
+	return r;
+}
+
+/* BPF_LINK_DETACH under BPF's mutex, or the end of the link's last reference. */
+static void hcpolicy_unreg(void *kdata, struct bpf_link *link)
+{
+	struct kvm_hcpolicy *policy;
+
+	scoped_guard(mutex, &hcpolicy_lock) {
+		policy = hcpolicy_find(link);
+		if (policy)
+			hcpolicy_unlink(policy);
+	}
+
+	/* The VM died first: hcpolicy_detach_work() does the rest. */
+	if (!policy)
+		return;
+
+	/* kfree() needs it, and so does the promise to whoever detaches. */
+	synchronize_rcu();
+	kfree(policy);
+}
+
+/* BPF_LINK_UPDATE, under BPF's mutex, which keeps old_kdata until we return. */
+static int hcpolicy_update(void *kdata, void *old_kdata, struct bpf_link *link)
+{
+	struct kvm_hcpolicy_ops *ops = kdata;
+
+	scoped_guard(mutex, &hcpolicy_lock) {
+		struct kvm_hcpolicy *policy = hcpolicy_find(link);
+
+		if (!policy)
+			return -ENOLINK;
+		if (kdata == old_kdata)
+			return 0;
+		/* It takes over the VM of the old one and may not name another. */
+		if (ops->vm_fd != -1 || (ops->flags & KVM_HCPOLICY_BEFORE_RUN))
+			return -EINVAL;
+
+		rcu_assign_pointer(policy->ops, ops);
+		trace_kvm_hcpolicy_replace(policy->kvm->userspace_pid, ops->name);
+	}
+
+	synchronize_rcu();
+	return 0;
+}
+
+static int hcpolicy_check_member(const struct btf_type *t,
+				 const struct btf_member *member,
+				 const struct bpf_prog *prog)
+{
+	/* It is called under rcu_read_lock(). */
+	return prog->sleepable ? -EINVAL : 0;
+}
+
+/* Returns 1 for a member that is dealt with here: BPF wants the others zero. */
+static int hcpolicy_init_member(const struct btf_type *t,
+				const struct btf_member *member,
+				void *kdata, const void *udata)
+{
+	const struct kvm_hcpolicy_ops *uops = udata;
+	struct kvm_hcpolicy_ops *ops = kdata;
+
+	switch (__btf_member_bit_offset(t, member) / BITS_PER_BYTE) {
+	case offsetof(struct kvm_hcpolicy_ops, vm_fd):
+		ops->vm_fd = uops->vm_fd;
+		return 1;
+	case offsetof(struct kvm_hcpolicy_ops, flags):
+		if (uops->flags & ~(KVM_HCPOLICY_TAKE_EXITS |
+				    KVM_HCPOLICY_BEFORE_RUN))
+			return -EINVAL;
+		ops->flags = uops->flags;
+		return 1;
+	case offsetof(struct kvm_hcpolicy_ops, name):
+		if (strscpy(ops->name, uops->name, sizeof(ops->name)) < 0)
+			return -EINVAL;
+		return 1;
+	}
+	return 0;
+}
+
+static int hcpolicy_validate(void *kdata)
+{
+	struct kvm_hcpolicy_ops *ops = kdata;
+
+	return ops->map_gpa_range ? 0 : -EINVAL;
+}
+
+static int hcpolicy_btf_init(struct btf *btf)
+{
+	return 0;
+}
+
+static bool hcpolicy_is_valid_access(int off, int size, enum bpf_access_type type,
+				     const struct bpf_prog *prog,
+				     struct bpf_insn_access_aux *info)
+{
+	return bpf_tracing_btf_ctx_access(off, size, type, prog, info);
+}
+
+/* Without a btf_struct_access callback the context is read-only. */
+static const struct bpf_verifier_ops hcpolicy_verifier_ops = {
+	.get_func_proto = bpf_base_func_proto,
+	.is_valid_access = hcpolicy_is_valid_access,
+};
+
+/* Never called; kCFI takes the type of the call from it. */
+static int hcpolicy_stub_map_gpa_range(struct kvm_hcpolicy_ctx *ctx)
+{
+	return KVM_HCPOLICY_DEFAULT;
+}
+
+static struct kvm_hcpolicy_ops hcpolicy_stubs = {
+	.map_gpa_range = hcpolicy_stub_map_gpa_range,
+};
+
+static struct bpf_struct_ops bpf_kvm_hcpolicy_ops = {
+	.verifier_ops = &hcpolicy_verifier_ops,
+	.init = hcpolicy_btf_init,
+	.check_member = hcpolicy_check_member,
+	.init_member = hcpolicy_init_member,
+	.validate = hcpolicy_validate,
+	.reg = hcpolicy_reg,
+	.unreg = hcpolicy_unreg,
+	.update = hcpolicy_update,
+	.cfi_stubs = &hcpolicy_stubs,
+	.owner = THIS_MODULE,
+	.name = "kvm_hcpolicy_ops",
+};
+
+/**
+ * kvm_hcpolicy_init - make the struct_ops type known to BPF
+ *
+ * From kvm.ko's own init, last.  KVM does without on failure, for instance on a
+ * kernel without BTF for modules.
+ */
+void __init kvm_hcpolicy_init(void)
+{
+	int r = -ENOMEM;
+
+	hcpolicy_wq = alloc_workqueue("kvm_hcpolicy", 0, 0);
+	if (hcpolicy_wq)
+		r = register_bpf_struct_ops(&bpf_kvm_hcpolicy_ops, kvm_hcpolicy_ops);
+	if (r)
+		pr_warn("kvm: hypercall policies are not available: error %d\n", r);
+}
+
+/**
+ * kvm_hcpolicy_exit - wait for what is left of the policies of dead VMs
+ *
+ * A struct_ops map holds the module, so none is attached, but the last
+ * hcpolicy_detach_work() may still be returning.
+ */
+void kvm_hcpolicy_exit(void)
+{
+	if (hcpolicy_wq)
+		destroy_workqueue(hcpolicy_wq);
+}
