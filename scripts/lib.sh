@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# What the scripts share: how they fail, where they cache.  Sourced, never run.
+# Rule: standard output carries results only; everything said to people goes
+# to standard error.
+
+me=${0##*/}
+# shellcheck disable=SC2034	# for those who source this
+scripts=$(cd "${BASH_SOURCE[0]%/*}" && pwd -P)
+
+say() { printf '%s: %s\n' "$me" "$*" >&2; }
+die() { say "$*"; exit "${FAIL:-1}"; }
+
+# Where to cache; not created here, because a hit must work on a read-only disk.
+cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/hcpolicy
+
+make_cache()
+{
+	{ mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null ||
+		die "cannot write to $cache; set XDG_CACHE_HOME to a folder that can be written"
+}
+
+# The version of installed package $1.
+package_version()
+{
+	local status version
+	read -r status version < <(dpkg-query -W -f '${db:Status-Status} ${Version}\n' \
+		"$1" 2>/dev/null) || :
+	[ "$status" = installed ] || die "package $1 is not installed; run $scripts/setup"
+	echo "$version"
+}
