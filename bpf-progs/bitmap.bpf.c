@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bitmap: the default policy, a book of what the guest shares.
+ *
+ * Books every request in the set.  Where the VMM has not enabled exits, or the
+ * policy was attached with TAKE_EXITS, the request ends here and the guest goes
+ * on at once.  Where the VMM has, it sees every request as before.
+ *
+ * Good for: live migration of plain SEV guests, and for watching what a guest
+ * shares.  Not good for: a guest that is to be refused something (it books all);
+ * VMs whose private memory only userspace converts (SNP, TDX: the requests
+ * still exit to the VMM, the book is kept); guests that ask for memory above
+ * the set's size, which is counted as missed and ends the trust in the set.
+ */
+#include "hcpolicy.bpf.h"
+
+HCPOLICY(bitmap, req)
+{
+	hcp_book(req);
+	return req->flags & KVM_HCPOLICY_MAY_HANDLE ? KVM_HCPOLICY_HANDLED :
+						      KVM_HCPOLICY_DEFAULT;
+}
+
+char LICENSE[] SEC("license") = "GPL";

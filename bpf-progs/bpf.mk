@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0
+# How a BPF object is made; for every folder that has some.  Needs config.mk.
+LLVM_STRIP ?= llvm-strip-19
+BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
+	      -I$(TOP)/bpf-progs -I$(TOP)/include -I$(BUILD)/libbpf/include \
+	      -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+
+# The recipe of an object $@ from $<, which libbpf loads by its BTF alone.
+# $(call bpf_compile,FILE.d)
+define bpf_compile
+$(call msg,BPF,$@)
+$(Q)mkdir -p $(@D) $(dir $(1))
+$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(1) -c $< -o $@
+$(Q)$(LLVM_STRIP) -g $@
+endef
+
+# The headers that it includes.
+BPF_READY := $(BUILD)/libbpf/.done
+$(BPF_READY):
+	$(Q)$(MAKE) -C $(TOP)/libhcpolicy libbpf

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The one header that a policy includes: the maps, the shared-page set as
+ * programs write it, and HCPOLICY(), which declares a policy:
+ *
+ *	#include "hcpolicy.bpf.h"
+ *
+ *	HCPOLICY(mine, req)
+ *	{
+ *		hcp_book(req);
+ *		return KVM_HCPOLICY_DEFAULT;
+ *	}
+ *
+ *	char LICENSE[] SEC("license") = "GPL";
+ *
+ * The rule that keeps the set right: every request ends in exactly one of
+ * hcp_book(), hcp_lost(), or KVM_HCPOLICY_RETRY with neither.  Needs clang 19
+ * (-target bpf -mcpu=v3 -O2 -g) and no kernel headers but <linux/bpf.h>.
+ */
+#ifndef HCPOLICY_BPF_H
+#define HCPOLICY_BPF_H
+
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <hcpolicy/abi.h>
+
+/* Matched with the kernel's by name and member; vm_fd and flags are the loader's. */
+struct kvm_hcpolicy_ops {
+	__s32 vm_fd;
+	__u32 flags;
+	int (*map_gpa_range)(struct kvm_hcpolicy_ctx *ctx);
+	char name[KVM_HCPOLICY_NAME_LEN];
+} __attribute__((preserve_access_index));
+
+struct hcp_chunk {
+	__u64 words[HCP_CHUNK_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* the loader resizes it */
+	__type(key, __u32);
+	__type(value, struct hcp_chunk);
+} hcp_shared SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hcp_info);
+} hcp_info SEC(".maps");
+
+/* May the loop go on?  The verifier needs no bound of a loop that asks. */
+#define hcp_can_loop							\
+	({								\
+		__label__ stop, done;					\
+		_Bool go = 1;						\
+		asm volatile goto("may_goto %l[stop]" :::: stop);	\
+		goto done;						\
+	stop:								\
+		go = 0;							\
+	done:								\
+		go;							\
+	})
+
+/* Other vCPUs may be at work on the other bits; no fetch, so that it is one insn. */
+static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
+{
+	if (shared)
+		__sync_fetch_and_or(word, bits);
+	else
+		__sync_fetch_and_and(word, ~bits);
+}
+
+/*
+ * A word's index as the verifier can bound it: compilers must not know what it
+ * was before, or they check a sum and index by something else.
+ */
+#define hcp_word_in_chunk(word, room)					\
+	({								\
+		asm volatile("" : "+r"(word));				\
+		(word) <= HCP_CHUNK_WORDS - (room);			\
+	})
+
+/* Whole words [word, end) of a chunk.  Global, so that it is verified once. */
+__weak __noinline int hcp_book_words(struct hcp_chunk *chunk __arg_nonnull,
+				     __u64 word, __u64 end, __u64 value)
+{
+	__u64 *w;
+
+	while (word + 8 <= end && hcp_can_loop && hcp_word_in_chunk(word, 8)) {
+		w = &chunk->words[word];
+		w[0] = value;
+		w[1] = value;
+		w[2] = value;
+		w[3] = value;
+		w[4] = value;
+		w[5] = value;
+		w[6] = value;
+		w[7] = value;
+		word += 8;
+	}
+	while (word < end && hcp_can_loop && hcp_word_in_chunk(word, 1))
+		chunk->words[word++] = value;
+	return 0;
+}
+
+/* Pages [first, last] of a chunk. */
+static __always_inline void hcp_book_chunk(struct hcp_chunk *chunk, __u64 first,
+					   __u64 last, _Bool shared)
+{
+	__u64 word = first / 64 % HCP_CHUNK_WORDS;
+	__u64 end = last / 64 % HCP_CHUNK_WORDS;
+	__u64 head = ~0ULL << first % 64;
+	__u64 tail = ~0ULL >> (63 - last % 64);
+
+	if (word == end) {
+		hcp_book_bits(&chunk->words[word], head & tail, shared);
+		return;
+	}
+
+	hcp_book_bits(&chunk->words[word], head, shared);
+	if (word + 1 < end)
+		hcp_book_words(chunk, word + 1, end, shared ? ~0ULL : 0);
+	hcp_book_bits(&chunk->words[end], tail, shared);
+}
+
+static __always_inline void hcp_missed(__u64 npages)
+{
+	struct hcp_info *info;
+	__u32 key = 0;
+
+	info = bpf_map_lookup_elem(&hcp_info, &key);
+	if (info)
+		__sync_fetch_and_add(&info->missed, npages);
+}
+
+/*
+ * Book the request in the set.  Returns how many pages were booked; those
+ * beyond the set are counted as missed, and the set is not complete any more.
+ */
+static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
+{
+	__u64 gfn = ctx->gpa >> HCP_PAGE_SHIFT;
+	__u64 left = ctx->npages;
+	int i;
+
+	/* KVM_HCPOLICY_MAX_PAGES are two chunks: a request lies in three at most. */
+	for (i = 0; i < KVM_HCPOLICY_MAX_PAGES / HCP_CHUNK_PAGES + 1 && left; i++) {
+		__u32 key = gfn / HCP_CHUNK_PAGES;
+		__u64 first = gfn % HCP_CHUNK_PAGES;
+		__u64 n = HCP_CHUNK_PAGES - first;
+		struct hcp_chunk *chunk;
+
+		chunk = bpf_map_lookup_elem(&hcp_shared, &key);
+		if (!chunk)
+			break;
+		if (n > left)
+			n = left;
+		hcp_book_chunk(chunk, first, first + n - 1, ctx->shared);
+		gfn += n;
+		left -= n;
+	}
+
+	if (left)
+		hcp_missed(left);
+	return ctx->npages - left;
+}
+
+/* For a request that the policy does not book: the set is not complete any more. */
+static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
+{
+	hcp_missed(ctx->npages);
+}
+
+/* HCPOLICY(name, req) { ... }: a policy of that name, at most 15 characters. */
+#define HCPOLICY(policy, req)							\
+static __always_inline int ____##policy(struct kvm_hcpolicy_ctx *req);		\
+SEC("struct_ops/map_gpa_range")							\
+int policy##_map_gpa_range(struct kvm_hcpolicy_ctx **args)			\
+{										\
+	return ____##policy(args[0]);						\
+}										\
+SEC(".struct_ops.link") struct kvm_hcpolicy_ops policy = {			\
+	.map_gpa_range = (void *)policy##_map_gpa_range,			\
+	.name = #policy,							\
+};										\
+_Static_assert(sizeof(#policy) <= KVM_HCPOLICY_NAME_LEN, "name is too long");	\
+static __always_inline int ____##policy(struct kvm_hcpolicy_ctx *req)
+
+#endif /* HCPOLICY_BPF_H */
