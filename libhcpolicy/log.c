@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Errors in words: a line each to the log function of the object at hand.
+ *
+ * libbpf has one print function a process.  Ours hands on to the object that
+ * this thread is working for, and leaves everybody else's to the function that
+ * was there before, so that a user of the same libbpf sees no difference.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "internal.h"
+
+/* Of a long text, such as the verifier's log, the end is what helps. */
+#define LAST_LINES	12
+
+static __thread struct hcpolicy *talking;
+static libbpf_print_fn_t previous;
+
+int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
+{
+	char line[1024];
+	int len = 0;
+	va_list args;
+
+	if (policy->log) {
+		if (policy->policy[0])
+			len = snprintf(line, sizeof(line), "policy '%s': ", policy->policy);
+		va_start(args, fmt);
+		vsnprintf(line + len, sizeof(line) - len, fmt, args);
+		va_end(args);
+		policy->log(policy->log_ctx, line);
+	}
+	errno = err;
+	return -err;
+}
+
+static char *last_lines(char *text)
+{
+	char *start = text + strlen(text);
+	int lines = 0;
+
+	while (start > text && lines <= LAST_LINES) {
+		start--;
+		lines += start[0] == '\n' && start[1];
+	}
+	return lines > LAST_LINES ? start + 1 : text;
+}
+
+static int print(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char *text, *line, *rest;
+
+	if (!talking)
+		return previous ? previous(level, fmt, args) : 0;
+	if (level != LIBBPF_WARN)
+		return 0;
+	if (vasprintf(&text, fmt, args) < 0)
+		return 0;
+
+	if (strstr(text, "-- BEGIN PROG LOAD LOG --"))
+		talking->verifier_said_no = true;
+	for (rest = last_lines(text); talking->log && (line = strsep(&rest, "\n"));) {
+		if (*line)
+			talking->log(talking->log_ctx, line);
+	}
+	free(text);
+	return 0;
+}
+
+static void set_print(void)
+{
+	previous = libbpf_set_print(print);
+}
+
+/* Between two calls, the second with NULL, libbpf's words are for policy. */
+void libbpf_talks_to(struct hcpolicy *policy)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, set_print);
+	talking = policy;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The two maps of a policy as memory of this process.  The rule: they may come
+ * from somebody else (a pin, a broker), so nothing is mapped that was not
+ * checked, and what another may change is read once.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define CHUNK_SIZE	(HCP_CHUNK_WORDS * sizeof(uint64_t))
+
+static int check_map(const struct hcpolicy *policy, int fd, const char *name,
+		     size_t value_size, __u32 *max_entries)
+{
+	struct bpf_map_info map = {};
+	__u32 len = sizeof(map);
+
+	if (bpf_map_get_info_by_fd(fd, &map, &len)) {
+		if (errno == EPERM)
+			return fail(policy, EPERM, "%s: descriptor %d: not permitted", name, fd);
+		return fail(policy, EINVAL, "%s: descriptor %d is not a BPF map", name, fd);
+	}
+	if (map.type != BPF_MAP_TYPE_ARRAY || map.key_size != sizeof(__u32) ||
+	    map.value_size != value_size)
+		return fail(policy, EINVAL, "%s: descriptor %d is not an array of %zu byte values",
+			    name, fd, value_size);
+	if (!(map.map_flags & BPF_F_MMAPABLE))
+		return fail(policy, EINVAL, "%s: the map lacks BPF_F_MMAPABLE", name);
+	*max_entries = map.max_entries;
+	return 0;
+}
+
+static void *map_memory(const struct hcpolicy *policy, int fd, const char *name, size_t size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (mem != MAP_FAILED)
+		return mem;
+	fail(policy, errno, "%s: cannot be mapped: %s", name, strerror(errno));
+	return NULL;
+}
+
+static bool terminated(const char *name)
+{
+	return memchr(name, 0, HCP_NAME_LEN);
+}
+
+/* From shared_fd and info_fd to the set; fresh: maps that nobody else knows. */
+int maps_open(struct hcpolicy *policy, bool fresh)
+{
+	__u32 chunks, infos;
+	uint64_t npages;
+	int err;
+
+	err = check_map(policy, policy->shared_fd, HCP_MAP_SHARED, CHUNK_SIZE, &chunks);
+	if (!err)
+		err = check_map(policy, policy->info_fd, HCP_MAP_INFO, sizeof(struct hcp_info),
+				&infos);
+	if (err)
+		return err;
+	npages = (uint64_t)chunks * HCP_CHUNK_PAGES;
+
+	policy->info = map_memory(policy, policy->info_fd, HCP_MAP_INFO, sizeof(*policy->info));
+	if (!policy->info)
+		return -errno;
+	if (fresh) {
+		policy->info->version = HCP_INFO_VERSION;
+		policy->info->npages = npages;
+		policy->info->state = HCP_UNATTACHED;
+	}
+
+	policy->words = map_memory(policy, policy->shared_fd, HCP_MAP_SHARED,
+				   (size_t)chunks * CHUNK_SIZE);
+	if (!policy->words)
+		return -errno;
+	policy->words_size = (size_t)chunks * CHUNK_SIZE;
+
+	if (policy->info->version != HCP_INFO_VERSION)
+		return fail(policy, EINVAL, HCP_MAP_INFO ": version %u, this library knows %u",
+			    policy->info->version, HCP_INFO_VERSION);
+	if (!terminated(policy->info->name) || !terminated(policy->info->policy))
+		return fail(policy, EINVAL, HCP_MAP_INFO ": a name does not end");
+
+	policy->set = hcp_set__new_over(policy->words, policy->info);
+	if (!policy->set || hcp_set__npages(policy->set) != npages)
+		return fail(policy, EINVAL, HCP_MAP_INFO " says %llu pages and "
+			    HCP_MAP_SHARED " has %llu: they do not belong together",
+			    (unsigned long long)policy->info->npages,
+			    (unsigned long long)npages);
+	return 0;
+}
+
+void maps_close(struct hcpolicy *policy)
+{
+	hcp_set__free(policy->set);
+	if (policy->words)
+		munmap(policy->words, policy->words_size);
+	if (policy->info)
+		munmap(policy->info, sizeof(*policy->info));
+	if (policy->shared_fd >= 0)
+		close(policy->shared_fd);
+	if (policy->info_fd >= 0)
+		close(policy->info_fd);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The value that attaches: a struct_ops map of the kernel's kvm_hcpolicy_ops.
+ *
+ * The VM's descriptor and the flags are in the value and known only at attach,
+ * when libbpf has made its own map long since.  That one tells the type and is
+ * never registered; each attach or replace makes one more, laid out by the
+ * kernel's BTF.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/btf.h>
+#include "internal.h"
+
+#define OPS_NAME	"kvm_hcpolicy_ops"
+
+static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *type,
+					    const char *name)
+{
+	const struct btf_member *member = btf_members(type);
+	int i;
+
+	for (i = 0; i < btf_vlen(type); i++, member++) {
+		if (!strcmp(btf__name_by_offset(btf, member->name_off), name))
+			return member;
+	}
+	return NULL;
+}
+
+/* In the object: its one map of the type, and the program that the member names. */
+int ops_find(struct hcpolicy *policy)
+{
+	const struct btf *btf = bpf_object__btf(policy->obj);
+	const struct btf_member *member;
+	const struct btf_type *type;
+	struct bpf_map *map;
+	const char *value;
+
+	bpf_object__for_each_map(map, policy->obj) {
+		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
+			continue;
+		if (policy->ops)
+			return fail(policy, EINVAL, "not a policy: it has several struct_ops maps");
+		policy->ops = map;
+	}
+	if (!policy->ops)
+		return fail(policy, EINVAL, "not a policy: it has no struct " OPS_NAME);
+
+	type = btf__type_by_id(btf, bpf_map__btf_value_type_id(policy->ops));
+	if (strcmp(btf__name_by_offset(btf, type->name_off), OPS_NAME))
+		return fail(policy, EINVAL, "not a policy: '%s' is not a struct " OPS_NAME,
+			    bpf_map__name(policy->ops));
+
+	/* Where the kernel has a pointer, libbpf keeps the program. */
+	member = find_member(btf, type, "map_gpa_range");
+	value = bpf_map__initial_value(policy->ops, NULL);
+	if (member)
+		policy->prog = *(struct bpf_program **)(value + member->offset / 8);
+	if (!policy->prog)
+		return fail(policy, EINVAL, "not a policy: '%s' has no map_gpa_range",
+			    bpf_map__name(policy->ops));
+	return 0;
+}
+
+/* The member's offset in the value; its size as we know it, or it is another hook. */
+static int ops_member(const struct btf *btf, const struct btf_type *ops, __u32 data,
+		      const char *name, __u32 size, __u32 *offset)
+{
+	const struct btf_member *member = find_member(btf, ops, name);
+
+	if (!member || btf__resolve_size(btf, member->type) != size)
+		return -EOPNOTSUPP;
+	*offset = data + member->offset / 8;
+	return 0;
+}
+
+static int ops_layout(const struct btf *btf, struct ops_type *t)
+{
+	const struct btf_type *value = btf__type_by_id(btf, t->id), *ops;
+	const struct btf_member *data = value ? find_member(btf, value, "data") : NULL;
+	__u32 at;
+
+	if (!data)
+		return -EOPNOTSUPP;
+	ops = btf__type_by_id(btf, data->type);
+	at = data->offset / 8;
+
+	if (ops_member(btf, ops, at, "vm_fd", sizeof(__s32), &t->vm_fd) ||
+	    ops_member(btf, ops, at, "flags", sizeof(__u32), &t->flags) ||
+	    ops_member(btf, ops, at, "map_gpa_range", sizeof(void *), &t->map_gpa_range) ||
+	    ops_member(btf, ops, at, "name", KVM_HCPOLICY_NAME_LEN, &t->name))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/* The type of the map that libbpf has created, from the kernel. */
+int ops_type_load(struct hcpolicy *policy)
+{
+	struct bpf_map_info map = {};
+	struct bpf_btf_info info = {};
+	__u32 map_len = sizeof(map), info_len = sizeof(info);
+	struct ops_type *t = &policy->type;
+	struct btf *base, *btf = NULL;
+	char module[64] = "";
+	int fd, err;
+
+	if (bpf_map_get_info_by_fd(bpf_map__fd(policy->ops), &map, &map_len))
+		return fail(policy, errno, "the kernel's type: %s", strerror(errno));
+	t->id = map.btf_vmlinux_value_type_id;
+	t->size = map.value_size;
+
+	fd = bpf_btf_get_fd_by_id(map.btf_vmlinux_id);
+	if (fd < 0)
+		return fail(policy, errno, "the kernel's BTF: %s", strerror(errno));
+	info.name = (uintptr_t)module;
+	info.name_len = sizeof(module);
+
+	libbpf_talks_to(policy);
+	base = btf__load_vmlinux_btf();
+	if (base && !bpf_btf_get_info_by_fd(fd, &info, &info_len)) {
+		if (!strcmp(module, "vmlinux")) {
+			btf = base;
+		} else {
+			btf = btf__load_from_kernel_by_id_split(map.btf_vmlinux_id, base);
+			t->btf_fd = fd;
+		}
+	}
+	err = btf ? ops_layout(btf, t) : -errno;
+	libbpf_talks_to(NULL);
+
+	if (btf != base)
+		btf__free(btf);
+	btf__free(base);
+	if (t->btf_fd < 0)
+		close(fd);
+	if (err == -EOPNOTSUPP)
+		return fail(policy, EOPNOTSUPP, "this kernel's hook is not the one that this "
+			    "library knows: build both from one version");
+	return err ? fail(policy, -err, "the kernel's BTF: %s", strerror(-err)) : 0;
+}
+
+/* A map whose link attaches to vm_fd, or with -1 takes another one's place; its fd. */
+int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags)
+{
+	const struct ops_type *t = &policy->type;
+	unsigned long prog_fd = bpf_program__fd(policy->prog);
+	LIBBPF_OPTS(bpf_map_create_opts, opts,
+		.map_flags = BPF_F_LINK,
+		.btf_fd = bpf_object__btf_fd(policy->obj),
+		.btf_vmlinux_value_type_id = t->id,
+	);
+	char value[t->size];
+	__u32 key = 0;
+	int fd, err;
+
+	if (t->btf_fd >= 0) {
+		opts.map_flags |= BPF_F_VTYPE_BTF_OBJ_FD;
+		opts.value_type_btf_obj_fd = t->btf_fd;
+	}
+	fd = bpf_map_create(BPF_MAP_TYPE_STRUCT_OPS, bpf_map__name(policy->ops), sizeof(key),
+			    t->size, 1, &opts);
+	if (fd < 0)
+		return fail(policy, errno, "cannot create its struct_ops map: %s%s",
+			    strerror(errno), errno == EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+
+	memset(value, 0, t->size);
+	memcpy(value + t->vm_fd, &vm_fd, sizeof(__s32));
+	memcpy(value + t->flags, &flags, sizeof(flags));
+	memcpy(value + t->map_gpa_range, &prog_fd, sizeof(prog_fd));
+	memcpy(value + t->name, policy->policy,
+	       strnlen(policy->policy, KVM_HCPOLICY_NAME_LEN - 1));
+	if (!bpf_map_update_elem(fd, &key, value, 0))
+		return fd;
+
+	err = errno;
+	close(fd);
+	return fail(policy, err, "the kernel refuses it: %s", strerror(err));
+}

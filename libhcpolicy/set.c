@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The shared-page set: its words, and what makes it complete.
+ *
+ * The rule that keeps it right: several writers, one of which may be a policy
+ * in the kernel, touch the same words.  So a word of which a request changes a
+ * part is changed by one atomic OR or AND, a word that it covers is stored, and
+ * a reader loads each word it looks at in one piece.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <hcpolicy/set.h>
+
+#define MAX_PAGES	(1ULL << 40)
+#define WORD_BITS	64
+
+/* What a guest may not use: KVM's own checks, and its ABI (KVM_MAP_GPA_RANGE_*). */
+#define KVM_EINVAL	22
+#define ATTR_ENCRYPTED	(1ULL << 4)
+#define ATTR_RESERVED	(~0ULL << 5)
+
+struct hcp_set {
+	uint64_t *words;
+	uint64_t npages;	/* taken once: info is in memory that others write */
+	struct hcp_info *info;
+	struct hcp_info own_info;	/* a set of its own: info points here */
+};
+
+static uint64_t load_word(const struct hcp_set *set, uint64_t word)
+{
+	return __atomic_load_n(&set->words[word], __ATOMIC_RELAXED);
+}
+
+static void change_bits(uint64_t *word, uint64_t bits, bool shared)
+{
+	if (bits == ~0ULL)
+		__atomic_store_n(word, shared ? ~0ULL : 0, __ATOMIC_RELAXED);
+	else if (shared)
+		__atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(word, ~bits, __ATOMIC_RELAXED);
+}
+
+struct hcp_set *hcp_set__new(uint64_t npages)
+{
+	struct hcp_set *set;
+
+	if (!npages || npages > MAX_PAGES) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	set = calloc(1, sizeof(*set));
+	if (!set)
+		return NULL;
+
+	/* Only what is written takes memory: most of a large set never is. */
+	set->npages = (npages + HCP_CHUNK_PAGES - 1) / HCP_CHUNK_PAGES * HCP_CHUNK_PAGES;
+	set->words = mmap(NULL, set->npages / 8, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (set->words == MAP_FAILED) {
+		free(set);
+		return NULL;
+	}
+
+	set->info = &set->own_info;
+	set->own_info.version = HCP_INFO_VERSION;
+	set->own_info.npages = set->npages;
+	return set;
+}
+
+struct hcp_set *hcp_set__new_over(uint64_t *words, struct hcp_info *info)
+{
+	struct hcp_set *set;
+	uint64_t npages;
+
+	if (!words || (uintptr_t)words % sizeof(*words) || !info ||
+	    info->version != HCP_INFO_VERSION)
+		goto invalid;
+
+	npages = __atomic_load_n(&info->npages, __ATOMIC_RELAXED);
+	if (!npages || npages > MAX_PAGES || npages % WORD_BITS)
+		goto invalid;
+
+	set = calloc(1, sizeof(*set));
+	if (!set)
+		return NULL;
+	set->words = words;
+	set->npages = npages;
+	set->info = info;
+	return set;
+invalid:
+	errno = EINVAL;
+	return NULL;
+}
+
+void hcp_set__free(struct hcp_set *set)
+{
+	if (!set)
+		return;
+	if (set->info == &set->own_info)
+		munmap(set->words, set->npages / 8);
+	free(set);
+}
+
+/* Never wraps: a sum that came out as zero would call the set complete. */
+static void add_missed(struct hcp_set *set, uint64_t npages)
+{
+	uint64_t sum, old = __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
+
+	do {
+		if (__builtin_add_overflow(old, npages, &sum))
+			sum = UINT64_MAX;
+	} while (!__atomic_compare_exchange_n(&set->info->missed, &old, sum, false,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, bool shared)
+{
+	uint64_t room = gfn < set->npages ? set->npages - gfn : 0;
+	uint64_t inside = npages < room ? npages : room;
+	uint64_t word, last, head, tail;
+
+	if (inside < npages)
+		add_missed(set, npages - inside);
+	if (!inside)
+		return 0;
+
+	word = gfn / WORD_BITS;
+	last = (gfn + inside - 1) / WORD_BITS;
+	head = ~0ULL << gfn % WORD_BITS;
+	tail = ~0ULL >> (WORD_BITS - 1 - (gfn + inside - 1) % WORD_BITS);
+
+	if (word == last) {
+		change_bits(&set->words[word], head & tail, shared);
+		return inside;
+	}
+	change_bits(&set->words[word], head, shared);
+	while (++word < last)
+		change_bits(&set->words[word], ~0ULL, shared);
+	change_bits(&set->words[last], tail, shared);
+	return inside;
+}
+
+int64_t hcp_set__exit(struct hcp_set *set, uint64_t gpa, uint64_t npages, uint64_t attrs)
+{
+	uint64_t gfn = gpa >> HCP_PAGE_SHIFT;
+
+	if (gpa & ((1ULL << HCP_PAGE_SHIFT) - 1) || gfn + npages <= gfn ||
+	    attrs & ATTR_RESERVED)
+		return -KVM_EINVAL;
+
+	hcp_set__update(set, gfn, npages, !(attrs & ATTR_ENCRYPTED));
+	return 0;
+}
+
+bool hcp_set__test(const struct hcp_set *set, uint64_t gfn)
+{
+	return gfn < set->npages && load_word(set, gfn / WORD_BITS) >> gfn % WORD_BITS & 1;
+}
+
+/* The first frame at or after gfn that is shared, or is not; the size if none. */
+static uint64_t find(const struct hcp_set *set, uint64_t gfn, bool shared)
+{
+	const uint64_t flip = shared ? 0 : ~0ULL, nwords = set->npages / WORD_BITS;
+	uint64_t bits, word = gfn / WORD_BITS;
+
+	if (gfn >= set->npages)
+		return set->npages;
+
+	bits = (load_word(set, word) ^ flip) & ~0ULL << gfn % WORD_BITS;
+	while (!bits) {
+		if (++word == nwords)
+			return set->npages;
+		bits = load_word(set, word) ^ flip;
+	}
+	return word * WORD_BITS + __builtin_ctzll(bits);
+}
+
+bool hcp_set__next(const struct hcp_set *set, struct hcp_range *range)
+{
+	uint64_t start, gfn;
+
+	if (__builtin_add_overflow(range->gfn, range->npages, &gfn))
+		return false;
+
+	start = find(set, gfn, true);
+	if (start == set->npages)
+		return false;
+
+	/* From start + 1: the frame was shared when we looked, and stays so for us. */
+	range->gfn = start;
+	range->npages = find(set, start + 1, false) - start;
+	return true;
+}
+
+uint64_t hcp_set__count(const struct hcp_set *set)
+{
+	uint64_t word, count = 0;
+
+	for (word = 0; word < set->npages / WORD_BITS; word++)
+		count += __builtin_popcountll(load_word(set, word));
+	return count;
+}
+
+void hcp_set__reset(struct hcp_set *set)
+{
+	uint64_t word;
+
+	/* A store to a word that is zero would only cost memory. */
+	for (word = 0; word < set->npages / WORD_BITS; word++) {
+		if (load_word(set, word))
+			change_bits(&set->words[word], ~0ULL, false);
+	}
+	__atomic_store_n(&set->info->missed, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&set->info->state, ~HCP_LATE, __ATOMIC_RELAXED);
+}
+
+bool hcp_set__complete(const struct hcp_set *set)
+{
+	return !hcp_set__state(set) && !hcp_set__missed(set);
+}
+
+uint32_t hcp_set__state(const struct hcp_set *set)
+{
+	return __atomic_load_n(&set->info->state, __ATOMIC_RELAXED);
+}
+
+uint64_t hcp_set__missed(const struct hcp_set *set)
+{
+	return __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
+}
+
+uint64_t hcp_set__npages(const struct hcp_set *set)
+{
+	return set->npages;
+}
+
+const uint64_t *hcp_set__words(const struct hcp_set *set)
+{
+	return set->words;
+}

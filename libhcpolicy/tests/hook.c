@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The library on the real hook: policies on VMs whose guest is one hypercall.
+ * Run as root where kvm has it: make -C libhcpolicy check-hook.
+ */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/kvm.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "policy.h"
+
+#define PINS	"/sys/fs/bpf/hcpolicy"
+
+struct vm {
+	int fd, vcpu;
+	struct kvm_run *run;
+	char *memory;
+};
+
+/* A page at 0 that says vmmcall; hlt in real mode. */
+static struct vm new_vm(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct kvm_userspace_memory_region slot = { .memory_size = 4096 };
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL };
+	struct kvm_sregs sregs;
+	struct vm vm;
+
+	CHECK(kvm >= 0);
+	vm.fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	vm.vcpu = ioctl(vm.fd, KVM_CREATE_VCPU, 0);
+	vm.run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vm.vcpu, 0);
+	vm.memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(vm.vcpu >= 0 && vm.run != MAP_FAILED && vm.memory != MAP_FAILED);
+	memcpy(vm.memory, "\x0f\x01\xd9\xf4", 4);
+	slot.userspace_addr = (uintptr_t)vm.memory;
+	CHECK(!ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, &slot));
+	CHECK(!ioctl(vm.fd, KVM_ENABLE_CAP, &cap));
+
+	CHECK(!ioctl(vm.vcpu, KVM_GET_SREGS, &sregs));
+	sregs.cs.base = sregs.cs.selector = 0;
+	CHECK(!ioctl(vm.vcpu, KVM_SET_SREGS, &sregs));
+	close(kvm);
+	return vm;
+}
+
+static void end_vm(struct vm *vm)
+{
+	munmap(vm->run, 4096);
+	munmap(vm->memory, 4096);
+	close(vm->vcpu);
+	close(vm->fd);
+}
+
+/* What the guest sees after it asked for pages to be shared, or not. */
+static int ask(struct vm *vm, uint32_t gfn, uint32_t npages, bool shared)
+{
+	struct kvm_regs regs = {
+		.rax = 12, .rbx = gfn << 12, .rcx = npages, .rdx = shared ? 0 : 1 << 4,
+		.rflags = 2,
+	};
+
+	CHECK(!ioctl(vm->vcpu, KVM_SET_REGS, &regs));
+	CHECK(!ioctl(vm->vcpu, KVM_RUN, 0));
+	CHECK(vm->run->exit_reason == KVM_EXIT_HLT);
+	CHECK(!ioctl(vm->vcpu, KVM_GET_REGS, &regs));
+	return regs.rax;
+}
+
+/* A vCPU that has been in KVM_RUN, and in the guest not at all. */
+static void run_nothing(struct vm *vm)
+{
+	vm->run->immediate_exit = 1;
+	CHECK(ioctl(vm->vcpu, KVM_RUN, 0) == -1 && errno == EINTR);
+	vm->run->immediate_exit = 0;
+}
+
+static struct hcpolicy *load(const char *path)
+{
+	struct hcpolicy *policy;
+
+	logged[0] = 0;
+	policy = hcpolicy__open(path, &log_opts);
+	CHECK(policy);
+	CHECK(!hcpolicy__set_max_gpa(policy, 256 << 20));
+	CHECK_OK(hcpolicy__load(policy));
+	return policy;
+}
+
+static struct hcpolicy *attach(const struct vm *vm, const char *name)
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = name };
+	struct hcpolicy *policy = load(OBJECT("sample"));
+
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, &opts));
+	return policy;
+}
+
+static void the_set_is_what_the_guest_asked_for(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = load(OBJECT("sample"));
+	struct hcp_set *set = hcpolicy__set(policy);
+	const struct hcp_info *info = hcpolicy__info(policy);
+	struct hcp_range r = {};
+
+	CHECK(!hcpolicy__probe());
+	CHECK(hcp_set__npages(set) == 2 * HCP_CHUNK_PAGES);
+	CHECK(hcp_set__state(set) == HCP_UNATTACHED && !hcpolicy__attached(policy));
+	CHECK_OK(hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK(hcpolicy__attached(policy) && hcp_set__complete(set));
+	CHECK(info->pid == getpid() && info->vm_fd == vm.fd && info->start_time);
+	CHECK(atoi(info->name) == getpid() && !strcmp(info->policy, "sample"));
+	CHECK(info->attached_at / 1000000000 + 60 > (uint64_t)time(NULL));
+
+	CHECK(ask(&vm, 100, 1000, true) == 0);
+	CHECK(ask(&vm, 200, 1, false) == 0);
+	CHECK(hcp_set__next(set, &r) && r.gfn == 100 && r.npages == 100);
+	CHECK(hcp_set__next(set, &r) && r.gfn == 201 && r.npages == 899);
+	CHECK(!hcp_set__next(set, &r) && hcp_set__complete(set));
+
+	CHECK(ask(&vm, 2 * HCP_CHUNK_PAGES - 1, 5, true) == 0);
+	CHECK(hcp_set__test(set, 2 * HCP_CHUNK_PAGES - 1));
+	CHECK(hcp_set__missed(set) == 4 && !hcp_set__complete(set));
+
+	CHECK(!hcpolicy__detach(policy));
+	CHECK(hcp_set__state(set) == HCP_DETACHED && !hcpolicy__attached(policy));
+	CHECK(ask(&vm, 1, 1, true) == -1000 && !hcp_set__test(set, 1));
+	CHECK(!hcpolicy__detach(policy));
+	CHECK_ERR(hcpolicy__attach(policy, vm.fd, NULL), EINVAL);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void a_late_policy_says_so(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy;
+
+	run_nothing(&vm);
+	policy = attach(&vm, "late");
+	CHECK(hcpolicy__attached(policy));
+	CHECK(hcp_set__state(hcpolicy__set(policy)) == HCP_LATE);
+	CHECK(ask(&vm, 7, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 7));
+	hcp_set__reset(hcpolicy__set(policy));
+	CHECK(hcp_set__complete(hcpolicy__set(policy)));
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void exits_are_taken_only_on_demand(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL, .args[0] = 1 << 12 };
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = true };
+	struct vm vm = new_vm(), other = new_vm();
+	struct hcpolicy *policy = load(OBJECT("sample")), *polite = attach(&other, "polite");
+	struct kvm_regs regs = { .rax = 12, .rbx = 4096, .rcx = 1, .rflags = 2 };
+
+	CHECK(!ioctl(vm.fd, KVM_ENABLE_CAP, &cap) && !ioctl(other.fd, KVM_ENABLE_CAP, &cap));
+	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
+	CHECK(ask(&vm, 1, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 1));
+
+	CHECK(!ioctl(other.vcpu, KVM_SET_REGS, &regs) && !ioctl(other.vcpu, KVM_RUN, 0));
+	CHECK(other.run->exit_reason == KVM_EXIT_HYPERCALL);
+	CHECK(hcp_set__test(hcpolicy__set(polite), 1));
+	hcpolicy__close(policy);
+	hcpolicy__close(polite);
+	end_vm(&vm);
+	end_vm(&other);
+}
+
+static void refused_attaches_leave_no_trace(void)
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "a.b" };
+	struct vm vm = new_vm(), taken = new_vm();
+	struct hcpolicy *first = attach(&taken, "first"), *policy = load(OBJECT("sample"));
+	int null = open("/dev/null", O_RDONLY);
+
+	CHECK_ERR(hcpolicy__attach(policy, 0, NULL), EBADF);
+	CHECK_ERR(hcpolicy__attach(policy, -1, NULL), EBADF);
+	CHECK_ERR(hcpolicy__attach(policy, 999, NULL), EBADF);
+	CHECK(said("policy 'sample': VM fd 999 is not an open descriptor"));
+	CHECK_ERR(hcpolicy__attach(policy, null, NULL), EINVAL);
+	CHECK(said("is not a KVM VM"));
+	CHECK_ERR(hcpolicy__attach(policy, vm.vcpu, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(policy, taken.fd, NULL), EBUSY);
+	CHECK(said("has a policy; replace or detach"));
+	run_nothing(&taken);
+	CHECK_ERR(hcpolicy__attach(policy, taken.fd, NULL), EBUSY);
+	CHECK_ERR(hcpolicy__attach(policy, vm.fd, &opts), EINVAL);
+	CHECK(said("'a.b' cannot be a name"));
+	opts.name = "name";
+	opts.pid = 0x7fffffff;
+	CHECK_ERR(hcpolicy__attach(policy, vm.fd, &opts), ESRCH);
+	CHECK(hcp_set__state(hcpolicy__set(policy)) == HCP_UNATTACHED);
+
+	opts.pid = 1;
+	opts.pid_vm_fd = 42;
+	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
+	CHECK(hcp_set__complete(hcpolicy__set(policy)));
+	CHECK(hcpolicy__info(policy)->pid == 1 && hcpolicy__info(policy)->vm_fd == 42);
+	hcpolicy__close(first);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+	end_vm(&taken);
+	close(null);
+}
+
+static void another_process_needs_cap_sys_admin(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = load(OBJECT("sample"));
+	int status;
+	pid_t child = fork();
+
+	/* A copy of the process is another mm; of root's rights it keeps CAP_BPF and the like. */
+	if (!child) {
+		struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+		struct __user_cap_data_struct caps[2];
+
+		if (syscall(SYS_capget, &head, caps))
+			_exit(2);
+		caps[0].effective &= ~(1 << CAP_SYS_ADMIN);
+		if (syscall(SYS_capset, &head, caps))
+			_exit(3);
+		if (hcpolicy__attach(policy, vm.fd, NULL) != -EPERM)
+			_exit(4);
+		_exit(said("another process': that needs CAP_SYS_ADMIN") ? 0 : 5);
+	}
+	CHECK(waitpid(child, &status, 0) == child && !status);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void pins_are_found_again(void)
+{
+	struct vm vm = new_vm(), other = new_vm();
+	struct hcpolicy *policy = attach(&vm, "pinned"), *found, *rival = attach(&other, "pinned");
+
+	CHECK(!hcpolicy__pin(policy));
+	CHECK_ERR(hcpolicy__pin(policy), EEXIST);
+	CHECK_ERR(hcpolicy__pin(rival), EEXIST);
+	CHECK(said("the name 'pinned' is taken"));
+	CHECK_ERR(hcpolicy__unpin(rival), ENOENT);
+	CHECK(!hcpolicy__detach(rival));	/* whose name is another's */
+	hcpolicy__close(rival);
+	hcpolicy__close(policy);
+
+	CHECK(ask(&vm, 3, 4, true) == 0);
+	found = hcpolicy__open_pinned("pinned", &log_opts);
+	CHECK(found && hcpolicy__attached(found) && hcpolicy__link_fd(found) >= 0);
+	CHECK(hcp_set__count(hcpolicy__set(found)) == 4 && hcp_set__complete(hcpolicy__set(found)));
+	CHECK(!strcmp(hcpolicy__info(found)->name, "pinned"));
+	CHECK(ask(&vm, 3, 1, false) == 0 && hcp_set__count(hcpolicy__set(found)) == 3);
+
+	CHECK(!hcpolicy__detach(found));
+	CHECK(access(PINS "/pinned", F_OK) == -1);
+	CHECK(hcp_set__state(hcpolicy__set(found)) == HCP_DETACHED);
+	CHECK_NULL(hcpolicy__open_pinned("pinned", &log_opts), ENOENT);
+	CHECK(said("policy 'pinned': nothing is pinned by that name"));
+	hcpolicy__close(found);
+	end_vm(&vm);
+	end_vm(&other);
+}
+
+static void pinning_is_all_or_nothing(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "half");
+	int link_fd = policy->link_fd;
+	char line[256];
+	FILE *ls;
+
+	policy->info_fd = dup2(open("/dev/null", O_RDONLY), policy->info_fd);
+	CHECK(hcpolicy__pin(policy) < 0);
+	CHECK(said("cannot pin as " PINS "/half"));
+	CHECK(policy->link_fd == link_fd && hcpolicy__attached(policy));
+	ls = popen("ls -A /sys/fs/bpf /sys/fs/bpf/hcpolicy", "r");
+	while (fgets(line, sizeof(line), ls))
+		CHECK(!strstr(line, "half") && !strstr(line, "~"));
+	pclose(ls);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void the_vm_s_end_is_seen(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "mortal"), *next;
+	struct pollfd pfd = { .fd = hcpolicy__link_fd(policy) };
+
+	CHECK(!hcpolicy__pin(policy));
+	end_vm(&vm);
+	CHECK(poll(&pfd, 1, 5000) == 1 && pfd.revents & POLLHUP);
+	CHECK(!hcpolicy__attached(policy));
+
+	next = hcpolicy__open(OBJECT("other"), &log_opts);
+	CHECK_ERR(hcpolicy__replace(policy, next, false), ENOLINK);
+	hcpolicy__close(next);
+	hcpolicy__close(policy);
+
+	policy = hcpolicy__open_pinned("mortal", &log_opts);
+	CHECK(policy && !hcpolicy__attached(policy));
+	CHECK(!hcpolicy__unpin(policy) && access(PINS "/mortal", F_OK) == -1);
+	CHECK_ERR(hcpolicy__unpin(policy), ENOENT);
+	hcpolicy__close(policy);
+}
+
+static void the_last_close_detaches(void)
+{
+	struct vm vm = new_vm();
+
+	hcpolicy__close(attach(&vm, "one"));
+	CHECK(ask(&vm, 1, 1, true) == -1000);
+	hcpolicy__close(attach(&vm, "two"));
+	end_vm(&vm);
+}
+
+static void replace_hands_the_set_on(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "kept"), *next, *third;
+	uint64_t sum;
+	__u32 key = 0;
+
+	CHECK(ask(&vm, 10, 10, true) == 0 && !hcpolicy__pin(policy));
+
+	next = hcpolicy__open(OBJECT("other"), &log_opts);
+	CHECK(next && !hcpolicy__set_max_gpa(next, 1 << 30));
+	CHECK_ERR(hcpolicy__replace(policy, next, false), EINVAL);
+	CHECK(said("policy 'other': it cannot change the size"));
+	hcpolicy__close(next);
+	next = hcpolicy__open(OBJECT("broken"), &log_opts);
+	CHECK_ERR(hcpolicy__replace(policy, next, false), EACCES);
+	CHECK_ERR(hcpolicy__attach(next, vm.fd, NULL), EINVAL);
+	hcpolicy__close(next);
+	CHECK(hcpolicy__attached(policy) && hcp_set__complete(hcpolicy__set(policy)));
+	CHECK(!strcmp(hcpolicy__info(policy)->policy, "sample"));
+
+	next = hcpolicy__open(OBJECT("other"), &log_opts);
+	CHECK_OK(hcpolicy__replace(policy, next, false));
+	CHECK(!hcpolicy__attached(policy) && hcpolicy__attached(next));
+	CHECK_ERR(hcpolicy__attach(policy, vm.fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(next, vm.fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__replace(policy, next, false), ENOLINK);
+	hcpolicy__close(policy);
+	CHECK(hcp_set__count(hcpolicy__set(next)) == 10);
+	CHECK(ask(&vm, 20, 5, true) == 0 && hcp_set__count(hcpolicy__set(next)) == 15);
+	CHECK(!strcmp(hcpolicy__info(next)->policy, "other"));
+	CHECK(!strcmp(hcpolicy__info(next)->name, "kept"));
+	/* The new program, with a map of its own, is what answers. */
+	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(next, "extra"), &key, &sum) && sum);
+	hcpolicy__close(next);
+
+	/* From the pins, which name the same link. */
+	policy = hcpolicy__open_pinned("kept", &log_opts);
+	third = hcpolicy__open(OBJECT("sample"), &log_opts);
+	CHECK(policy && hcpolicy__attached(policy));
+	CHECK(!strcmp(hcpolicy__info(policy)->policy, "other"));
+	CHECK_OK(hcpolicy__replace(policy, third, false));
+	hcpolicy__close(policy);
+	CHECK(ask(&vm, 10, 10, false) == 0);
+	CHECK(hcp_set__count(hcpolicy__set(third)) == 5 && hcp_set__complete(hcpolicy__set(third)));
+	CHECK(!hcpolicy__detach(third) && access(PINS "/kept", F_OK) == -1);
+	hcpolicy__close(third);
+	end_vm(&vm);
+}
+
+static void descriptors_serve_as_pins_do(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "broker"), *copy;
+
+	copy = hcpolicy__open_fds(hcpolicy__map_fd(policy, HCP_MAP_SHARED),
+				  hcpolicy__map_fd(policy, HCP_MAP_INFO),
+				  hcpolicy__link_fd(policy), &log_opts);
+	CHECK(copy);
+	hcpolicy__close(policy);
+	CHECK(hcpolicy__attached(copy));
+	CHECK(ask(&vm, 9, 1, true) == 0 && hcp_set__test(hcpolicy__set(copy), 9));
+	CHECK(!hcpolicy__detach(copy) && ask(&vm, 9, 1, false) == -1000);
+	CHECK(!hcpolicy__attached(copy));
+	hcpolicy__close(copy);
+	end_vm(&vm);
+}
+
+static void parameters_reach_the_program(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
+	uint64_t sum;
+	__u32 key = 0;
+
+	CHECK(policy && !hcpolicy__set_param(policy, "u64", "1000000"));
+	CHECK(!hcpolicy__load(policy) && !hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK_ERR(hcpolicy__set_param(policy, "u64", "1"), EBUSY);
+	CHECK(ask(&vm, 1, 1, true) == 0);
+	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
+	CHECK(sum == 1000000 - 1 + 16 - 32 - 64 + 't' + 1);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void the_verifier_is_quoted(void)
+{
+	struct hcpolicy *policy = hcpolicy__open(OBJECT("broken"), &log_opts);
+	int lines = 0;
+
+	CHECK(policy);
+	CHECK_ERR(hcpolicy__load(policy), EACCES);
+	for (char *at = logged; (at = strchr(at, '\n')); at++)
+		lines++;
+	CHECK(lines > 3 && lines < 24);
+	CHECK(strstr(logged, "map_value_or_null"));
+	CHECK(said("policy 'broken': the verifier does not accept it"));
+	CHECK_ERR(hcpolicy__attach(policy, 3, NULL), EINVAL);
+	hcpolicy__close(policy);
+}
+
+static void loading_needs_privilege(void)
+{
+	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
+	int status;
+	pid_t child = fork();
+
+	if (!child) {
+		CHECK(!setgid(65534) && !setuid(65534));
+		_exit(hcpolicy__load(policy) == -EPERM && said("needs CAP_SYS_ADMIN") ? 0 : 1);
+	}
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	hcpolicy__close(policy);
+}
+
+static void bpffs_that_is_not_mounted_is_named(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "nowhere");
+
+	CHECK(!umount2("/sys/fs/bpf", MNT_DETACH));
+	CHECK_ERR(hcpolicy__pin(policy), ENOENT);
+	CHECK(said("mount -t bpf bpf /sys/fs/bpf"));
+	CHECK(!mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
+	CHECK(!hcpolicy__pin(policy) && !hcpolicy__unpin(policy));
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+TAP_MAIN(
+	T(the_set_is_what_the_guest_asked_for),
+	T(a_late_policy_says_so),
+	T(exits_are_taken_only_on_demand),
+	T(refused_attaches_leave_no_trace),
+	T(another_process_needs_cap_sys_admin),
+	T(bpffs_that_is_not_mounted_is_named),
+	T(pins_are_found_again),
+	T(pinning_is_all_or_nothing),
+	T(the_vm_s_end_is_seen),
+	T(the_last_close_detaches),
+	T(replace_hands_the_set_on),
+	T(descriptors_serve_as_pins_do),
+	T(parameters_reach_the_program),
+	T(the_verifier_is_quoted),
+	T(loading_needs_privilege),
+)

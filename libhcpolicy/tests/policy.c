@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Policies as far as they go without the hook: found, opened, set up, refused.
+ * Each error is to name what is wrong.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bpf/btf.h>
+#include "policy.h"
+
+#define CHUNK_SIZE	(HCP_CHUNK_WORDS * 8)
+
+static struct hcpolicy *open_sample(void)
+{
+	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
+
+	CHECK(policy);
+	logged[0] = 0;
+	return policy;
+}
+
+static void a_name_is_looked_up_in_hcpolicy_path(void)
+{
+	struct hcpolicy *policy;
+
+	setenv("HCPOLICY_PATH", "/nowhere::" OBJECTS, 1);
+	policy = hcpolicy__open("sample", &log_opts);
+	CHECK(policy && !strcmp(policy->policy, "sample"));
+	hcpolicy__close(policy);
+
+	CHECK_NULL(hcpolicy__open("no-such", &log_opts), ENOENT);
+	CHECK(said("policy 'no-such': no no-such.bpf.o in HCPOLICY_PATH (/nowhere::" OBJECTS
+		   ") or " HCPOLICY_DIR));
+
+	unsetenv("HCPOLICY_PATH");
+	CHECK_NULL(hcpolicy__open("sample", &log_opts), ENOENT);
+	CHECK(said("HCPOLICY_PATH (not set) or " HCPOLICY_DIR));
+}
+
+static void a_slash_makes_a_path(void)
+{
+	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), NULL);
+
+	CHECK(policy && !strcmp(policy->policy, "sample"));
+	hcpolicy__close(policy);
+	CHECK_NULL(hcpolicy__open("./sample", &log_opts), ENOENT);
+	CHECK(said("policy 'sample': ./sample: No such file"));
+	CHECK_NULL(hcpolicy__open(NULL, &log_opts), EINVAL);
+	CHECK(said("no policy named"));
+}
+
+static void what_is_not_a_policy(void)
+{
+	CHECK_NULL(hcpolicy__open("/etc/passwd", &log_opts), EINVAL);
+	CHECK(said("policy 'passwd': /etc/passwd is not a BPF object"));
+	CHECK_NULL(hcpolicy__open("/proc/self/exe", &log_opts), EINVAL);
+	CHECK(said("policy 'exe': /proc/self/exe is not a BPF object"));
+	CHECK_NULL(hcpolicy__open("/", &log_opts), EINVAL);
+	CHECK(said("not a BPF object"));
+	CHECK_NULL(hcpolicy__open(OBJECT("without-info"), &log_opts), EINVAL);
+	CHECK(said("policy 'without-info': not a policy: it has no map 'hcp_info'"));
+	CHECK_NULL(hcpolicy__open(OBJECT("without-ops"), &log_opts), EINVAL);
+	CHECK(said("not a policy: it has no struct kvm_hcpolicy_ops"));
+	CHECK_NULL(hcpolicy__open(OBJECT("without-member"), &log_opts), EINVAL);
+	CHECK(said("not a policy: 'sample' has no map_gpa_range"));
+}
+
+static void options_of_another_version(void)
+{
+	struct {
+		struct hcpolicy_opts v1;
+		long more;
+	} opts = { .v1 = log_opts };
+	struct {
+		struct hcpolicy_attach_opts v1;
+		long more;
+	} attach = { .v1.sz = sizeof(attach) };
+	struct hcpolicy *policy;
+
+	opts.v1.sz = sizeof(opts);
+	policy = hcpolicy__open(OBJECT("sample"), &opts.v1);
+	CHECK(policy);
+	hcpolicy__close(policy);
+	opts.more = 1;
+	CHECK_NULL(hcpolicy__open(OBJECT("sample"), &opts.v1), E2BIG);
+	CHECK_NULL(hcpolicy__open_pinned("name", &opts.v1), E2BIG);
+	CHECK_NULL(hcpolicy__open_fds(0, 0, 0, &opts.v1), E2BIG);
+	opts.v1.sz = sizeof(opts.v1) - 1;
+	CHECK_NULL(hcpolicy__open(OBJECT("sample"), &opts.v1), EINVAL);
+	opts.v1.sz = 0;
+	CHECK_NULL(hcpolicy__open(OBJECT("sample"), &opts.v1), EINVAL);
+
+	policy = open_sample();
+	attach.more = 1;
+	CHECK_ERR(hcpolicy__attach(policy, 3, &attach.v1), E2BIG);
+	attach.v1.sz = 1;
+	CHECK_ERR(hcpolicy__attach(policy, 3, &attach.v1), EINVAL);
+	CHECK(said("options"));
+	hcpolicy__close(policy);
+}
+
+static void the_highest_address_sets_the_size(void)
+{
+	struct hcpolicy *policy = open_sample();
+	struct bpf_map *map = bpf_object__find_map_by_name(policy->obj, HCP_MAP_SHARED);
+
+	CHECK(bpf_map__max_entries(map) == HCPOLICY_DEFAULT_MAX_GPA >> 27);
+	CHECK(!hcpolicy__set_max_gpa(policy, 1) && bpf_map__max_entries(map) == 1);
+	CHECK(!hcpolicy__set_max_gpa(policy, 1ULL << 27) && bpf_map__max_entries(map) == 1);
+	CHECK(!hcpolicy__set_max_gpa(policy, (1ULL << 27) + 1) && bpf_map__max_entries(map) == 2);
+	CHECK(!hcpolicy__set_max_gpa(policy, 1ULL << 52) && bpf_map__max_entries(map) == 1 << 25);
+	CHECK_ERR(hcpolicy__set_max_gpa(policy, 0), EINVAL);
+	CHECK_ERR(hcpolicy__set_max_gpa(policy, (1ULL << 52) + 1), EINVAL);
+	CHECK_ERR(hcpolicy__set_max_gpa(policy, UINT64_MAX), EINVAL);
+	CHECK(bpf_map__max_entries(map) == 1 << 25);
+	hcpolicy__close(policy);
+}
+
+/* What is in .rodata at the variable's place, size bytes of it. */
+static long param(const struct hcpolicy *policy, const char *key)
+{
+	const struct btf *btf = bpf_object__btf(policy->obj);
+	const struct btf_type *sec = btf__type_by_id(btf,
+		btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC));
+	const struct btf_var_secinfo *info = btf_var_secinfos(sec);
+	size_t size;
+	char *data = bpf_map__initial_value(bpf_object__find_map_by_name(policy->obj, ".rodata"),
+					    &size);
+	long value = 0;
+
+	for (int i = 0; i < btf_vlen(sec); i++, info++) {
+		const struct btf_type *var = btf__type_by_id(btf, info->type);
+
+		if (strcmp(btf__name_by_offset(btf, var->name_off), key))
+			continue;
+		memcpy(&value, data + info->offset, info->size);
+		return value;
+	}
+	CHECK(!"a variable of that name");
+	return 0;
+}
+
+static void parameters_take_what_fits(void)
+{
+	static const struct {
+		const char *key, *value;
+		int err;
+		long then;
+	} sets[] = {
+		{ "flag", "true", 0, 1 }, { "flag", "0", 0, 0 }, { "flag", "1", 0, 1 },
+		{ "flag", "false", 0, 0 }, { "flag", "2", ERANGE, 0 }, { "flag", "-1", ERANGE, 0 },
+		{ "flag", "yes", EINVAL, 0 },
+		{ "s8", "127", 0, 127 }, { "s8", "-128", 0, 0x80 }, { "s8", "128", ERANGE, 0x80 },
+		{ "s8", "-129", ERANGE, 0x80 }, { "s8", "true", EINVAL, 0x80 },
+		{ "u16", "65535", 0, 65535 }, { "u16", "0x10", 0, 16 }, { "u16", "65536", ERANGE, 16 },
+		{ "u16", "-1", ERANGE, 16 }, { "u16", "-0", 0, 0 },
+		{ "s32", "-2147483648", 0, 0x80000000 }, { "s32", "2147483648", ERANGE, 0x80000000 },
+		{ "u64", "18446744073709551615", 0, -1 }, { "u64", "-1", ERANGE, -1 },
+		{ "u64", "18446744073709551616", ERANGE, -1 },
+		{ "s64", "9223372036854775807", 0, __LONG_MAX__ },
+		{ "s64", "9223372036854775808", ERANGE, __LONG_MAX__ },
+		{ "s64", "", EINVAL, __LONG_MAX__ }, { "s64", "1x", EINVAL, __LONG_MAX__ },
+		{ "s64", " 1", EINVAL, __LONG_MAX__ }, { "s64", "-", EINVAL, __LONG_MAX__ },
+	};
+	static const char *const none[] = { "no", "", "text", "hidden", "LICENSE", "sample" };
+	struct hcpolicy *policy = open_sample();
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		if (sets[i].err)
+			CHECK_ERR(hcpolicy__set_param(policy, sets[i].key, sets[i].value),
+				  sets[i].err);
+		else
+			CHECK(!hcpolicy__set_param(policy, sets[i].key, sets[i].value));
+		CHECK(param(policy, sets[i].key) == sets[i].then);
+	}
+	CHECK(said("policy 'sample': parameter 'u16': 65536 does not fit"));
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		CHECK_ERR(hcpolicy__set_param(policy, none[i], "1"), ENOENT);
+	CHECK(said("policy 'sample': it has no parameter 'text'"));
+	hcpolicy__close(policy);
+}
+
+static void what_comes_before_load(void)
+{
+	struct hcpolicy *policy = open_sample(), *other = open_sample();
+
+	CHECK_ERR(hcpolicy__attach(policy, 3, NULL), EINVAL);
+	CHECK(said("policy 'sample': only a loaded policy"));
+	CHECK_ERR(hcpolicy__replace(policy, other, false), ENOLINK);
+	CHECK(said("it is not attached"));
+	CHECK_ERR(hcpolicy__detach(policy), ENOENT);
+	CHECK_ERR(hcpolicy__pin(policy), ENOENT);
+	CHECK_ERR(hcpolicy__unpin(policy), ENOENT);
+	CHECK_ERR(hcpolicy__link_fd(policy), ENOENT);
+	CHECK_ERR(hcpolicy__map_fd(policy, HCP_MAP_SHARED), ENOENT);
+	CHECK_ERR(hcpolicy__map_fd(policy, "extra"), ENOENT);
+	CHECK(!hcpolicy__attached(policy) && !hcpolicy__set(policy) && !hcpolicy__info(policy));
+	hcpolicy__close(policy);
+	hcpolicy__close(other);
+	hcpolicy__close(NULL);
+}
+
+static void a_kernel_without_the_hook_is_named(void)
+{
+	struct hcpolicy *policy;
+	int err = hcpolicy__probe();
+
+	if (!err)
+		SKIP("this kernel has the hook");
+	CHECK((err == -EOPNOTSUPP || err == -ENOENT) && errno == -err);
+	policy = open_sample();
+	CHECK_ERR(hcpolicy__load(policy), EOPNOTSUPP);
+	CHECK(said(err == -ENOENT ? "kvm is not loaded" : "this kernel's kvm has no hcpolicy hook"));
+	hcpolicy__close(policy);
+}
+
+static int new_map(int type, size_t value_size, int entries, int flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	int fd = bpf_map_create(type, NULL, 4, value_size, entries, &opts);
+
+	if (fd == -EPERM)
+		SKIP("may not create BPF maps");
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static int new_info(const struct hcp_info *info)
+{
+	int fd = new_map(BPF_MAP_TYPE_ARRAY, sizeof(*info), 1, BPF_F_MMAPABLE);
+	__u32 key = 0;
+
+	CHECK(!bpf_map_update_elem(fd, &key, info, 0));
+	return fd;
+}
+
+static void a_set_from_descriptors(void)
+{
+	struct hcp_info info = {
+		.version = HCP_INFO_VERSION,
+		.npages = 2 * HCP_CHUNK_PAGES,
+		.name = "vm1",
+		.policy = "bitmap",
+	};
+	int shared = new_map(BPF_MAP_TYPE_ARRAY, CHUNK_SIZE, 2, BPF_F_MMAPABLE);
+	uint64_t words[HCP_CHUNK_WORDS];
+	struct hcpolicy *policy;
+	__u32 key = 1;
+	int fd = new_info(&info);
+
+	policy = hcpolicy__open_fds(shared, fd, -1, &log_opts);
+	CHECK(policy);
+	CHECK(hcpolicy__map_fd(policy, HCP_MAP_SHARED) != shared);
+	close(shared);
+	close(fd);
+
+	CHECK(hcp_set__npages(hcpolicy__set(policy)) == info.npages);
+	CHECK(hcp_set__update(hcpolicy__set(policy), HCP_CHUNK_PAGES + 65, 1, true) == 1);
+	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, HCP_MAP_SHARED), &key, words));
+	CHECK(words[0] == 0 && words[1] == 2);
+
+	CHECK(!strcmp(hcpolicy__info(policy)->name, "vm1"));
+	CHECK(!hcpolicy__attached(policy));
+	CHECK_ERR(hcpolicy__link_fd(policy), ENOENT);
+	CHECK_ERR(hcpolicy__load(policy), EBUSY);
+	CHECK_ERR(hcpolicy__set_max_gpa(policy, 1), EBUSY);
+	CHECK_ERR(hcpolicy__detach(policy), ENOENT);
+	CHECK(said("policy 'bitmap': it has no link"));
+	hcpolicy__close(policy);
+}
+
+static void wrong_descriptors_are_named(void)
+{
+	struct hcp_info info = { .version = HCP_INFO_VERSION, .npages = 2 * HCP_CHUNK_PAGES };
+	int shared = new_map(BPF_MAP_TYPE_ARRAY, CHUNK_SIZE, 2, BPF_F_MMAPABLE);
+	int null = open("/dev/null", O_RDWR), good = new_info(&info);
+	int lru = new_map(BPF_MAP_TYPE_LRU_HASH, 8, 2, 0);
+	struct {
+		int shared, info, link;
+		const char *words;
+	} bad[] = {
+		{ 999, good, -1, "hcp_shared: descriptor 999: Bad file" },
+		{ -1, good, -1, "hcp_shared: descriptor -1: Bad file" },
+		{ null, good, -1, "hcp_shared: descriptor" },
+		{ good, shared, -1, "hcp_shared: descriptor" },
+		{ new_map(BPF_MAP_TYPE_ARRAY, CHUNK_SIZE, 2, 0), good, -1, "hcp_shared: the map lacks" },
+		{ new_map(BPF_MAP_TYPE_HASH, CHUNK_SIZE, 2, 0), good, -1, "hcp_shared: descriptor" },
+		{ new_map(BPF_MAP_TYPE_ARRAY, CHUNK_SIZE, 1, BPF_F_MMAPABLE), good, -1,
+		  "do not belong together" },
+		{ shared, 999, -1, "hcp_info: descriptor 999: Bad file" },
+		{ shared, null, -1, "hcp_info: descriptor" },
+		{ shared, shared, -1, "hcp_info: descriptor" },
+		{ shared, good, null, "link: descriptor" },
+		{ shared, good, 999, "link: descriptor 999: Bad file" },
+		{ shared, good, shared, "link: descriptor" },
+		{ shared, good, lru, "link: descriptor" },	/* of the same number as a type */
+		{ shared, 0, -1, "hcp_info: version 2, this library knows 1" },
+		{ shared, 0, -1, "do not belong together" },
+		{ shared, 0, -1, "do not belong together" },
+		{ shared, 0, -1, "hcp_info: a name does not end" },
+	};
+
+	info.version = 2;
+	bad[14].info = new_info(&info);
+	info.version = HCP_INFO_VERSION;
+	info.npages = 0;
+	bad[15].info = new_info(&info);
+	info.npages = 4 * HCP_CHUNK_PAGES;
+	bad[16].info = new_info(&info);
+	info.npages = 2 * HCP_CHUNK_PAGES;
+	memset(info.policy, 'x', sizeof(info.policy));
+	bad[17].info = new_info(&info);
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		CHECK_NULL(hcpolicy__open_fds(bad[i].shared, bad[i].info, bad[i].link, &log_opts),
+			   EINVAL);
+		CHECK(said(bad[i].words));
+	}
+	for (int fd = 3; fd < 64; fd++)
+		close(fd);
+}
+
+static void names_that_cannot_be(void)
+{
+	char longest[HCP_NAME_LEN + 1] = "";
+	static const char *const bad[] = { "", ".", "..", "a.b", "a/b", "../x", "a b", "\xc3\xa4" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		CHECK_NULL(hcpolicy__open_pinned(bad[i], &log_opts), EINVAL);
+		CHECK(said("cannot be a name"));
+	}
+	CHECK_NULL(hcpolicy__open_pinned(NULL, &log_opts), EINVAL);
+	memset(longest, 'x', HCP_NAME_LEN);
+	CHECK_NULL(hcpolicy__open_pinned(longest, &log_opts), EINVAL);
+	longest[HCP_NAME_LEN - 1] = 0;
+	CHECK_NULL(hcpolicy__open_pinned(longest, &log_opts), ENOENT);
+	logged[0] = 0;
+	CHECK_NULL(hcpolicy__open_pinned("no-such", &log_opts), ENOENT);
+	CHECK(said(access("/sys/fs/bpf/.", X_OK) ? "policy 'no-such'" :
+		   strstr(logged, "mount -t bpf") ? "mount -t bpf bpf /sys/fs/bpf" :
+		   "policy 'no-such': nothing is pinned by that name"));
+}
+
+static void descriptors_are_given_back(void)
+{
+	int before = dup(0), after;
+
+	close(before);
+	for (int i = 0; i < 3; i++) {
+		hcpolicy__close(open_sample());
+		CHECK(!hcpolicy__open(OBJECT("without-ops"), NULL));
+		CHECK(!hcpolicy__open_fds(0, 0, 0, NULL));
+		CHECK(!hcpolicy__open_pinned("no-such", NULL));
+	}
+	after = dup(0);
+	close(after);
+	CHECK(before == after);
+}
+
+TAP_MAIN(
+	T(a_name_is_looked_up_in_hcpolicy_path),
+	T(a_slash_makes_a_path),
+	T(what_is_not_a_policy),
+	T(options_of_another_version),
+	T(the_highest_address_sets_the_size),
+	T(parameters_take_what_fits),
+	T(what_comes_before_load),
+	T(a_kernel_without_the_hook_is_named),
+	T(a_set_from_descriptors),
+	T(wrong_descriptors_are_named),
+	T(names_that_cannot_be),
+	T(descriptors_are_given_back),
+)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* What the tests of policies share: objects of build/, and the log. */
+#ifndef TESTS_POLICY_H
+#define TESTS_POLICY_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "../internal.h"
+#include "tap.h"
+
+#define OBJECT(name)	OBJECTS "/" name ".bpf.o"
+
+static char logged[16384];
+
+static void log_line(void *ctx, const char *line)
+{
+	size_t len = strlen(logged);
+
+	snprintf(logged + len, sizeof(logged) - len, "%s\n", line);
+}
+
+static const struct hcpolicy_opts log_opts = { .sz = sizeof(log_opts), .log = log_line };
+
+/* Since the last time: was this said?  Says what was, if not. */
+static inline bool said(const char *words)
+{
+	bool yes = strstr(logged, words);
+
+	if (!yes)
+		printf("# not said: %s; but: %s", words, *logged ? logged : "nothing\n");
+	logged[0] = 0;
+	return yes;
+}
+
+/* The call succeeds, or it is told what it said. */
+#define CHECK_OK(call)	do {							\
+	logged[0] = 0;								\
+	if (call) {								\
+		printf("# %s:%d: %s: %s", __FILE__, __LINE__, #call, logged);	\
+		longjmp(tap_end, TAP_FAILED);					\
+	}									\
+} while (0)
+
+#endif /* TESTS_POLICY_H */
