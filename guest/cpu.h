@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The guest's view of one CPU: selectors, stacks, port I/O.  Usable from assembly. */
+#ifndef HCP_GUEST_CPU_H
+#define HCP_GUEST_CPU_H
+
+#define KERNEL_CS		0x08
+#define KERNEL_DS		0x10
+#define USER_CS			0x1b
+#define USER_DS			0x23
+#define TSS_SEL			0x28
+#define MAX_VCPUS		64
+#define STACK_SHIFT		13
+#define USER_RETURN_VECTOR	0x80
+/* 8, 10 to 14, 17, 21, 29, 30 */
+#define ERROR_CODE_VECTORS	0x60227d00
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	asm volatile("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+	return v;
+}
+
+static inline void outl(uint16_t port, uint32_t v)
+{
+	asm volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+
+	asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
+	return v;
+}
+
+/* Segments, TSS and exceptions of vCPU index. */
+void cpu_init(unsigned int index);
+
+/* The hypercall from CPL 3, by the instruction at insn. */
+extern const char user_vmcall_insn[], user_vmmcall_insn[];
+int64_t cpu_user_call(unsigned int index, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2,
+		      const char *insn);
+
+/* Does CPUID name a vendor that has VMMCALL (AMD, Hygon)? */
+int cpu_has_vmmcall(void);
+
+/* To the isa-debug-exit device; without one, shut down by a triple fault. */
+_Noreturn void cpu_exit(uint32_t code);
+#endif
+
+#endif /* HCP_GUEST_CPU_H */

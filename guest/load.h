@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * For VMMs: put a PVH guest ELF (hcguest.elf, or another that needs no initrd)
+ * into a guest's memory and start vCPUs in it.  The ELF is not trusted.
+ */
+#ifndef HCP_GUEST_LOAD_H
+#define HCP_GUEST_LOAD_H
+
+#include <stdint.h>
+
+struct hcguest {
+	uint32_t pvh_entry;	/* where vCPU 0 starts */
+	uint32_t vcpu_entry;	/* where the others start; 0: this ELF has no way to */
+	uint32_t start_info;	/* GPA of hvm_start_info */
+	char error[256];	/* why the last call failed */
+};
+
+/*
+ * mem is GPA 0 onwards, mem_size bytes of it.  cmdline may be NULL.  A
+ * negative errno and out->error on failure.  Uses GPA 0x10000 to 0x1ffff for the
+ * start_info, the memory map and the command line (at most 32 KiB).
+ */
+int hcguest_load(const char *path, void *mem, uint64_t mem_size, const char *cmdline,
+		 struct hcguest *out);
+
+/*
+ * Set the registers of a vCPU (and its MP state: no SIPI is needed) so that its
+ * next KVM_RUN starts in the guest as vCPU index.  CPUID is the caller's.
+ */
+int hcguest_start_vcpu(int vcpu_fd, struct hcguest *g, unsigned int index);
+
+#endif /* HCP_GUEST_LOAD_H */

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hcguest: a freestanding guest that makes any request it is told and checks the
+ * answer.  It boots as a PVH ELF (qemu-system-x86_64 -kernel, hcvm --guest, or
+ * guest/load.c).
+ *
+ * It is told by a mailbox, if the VMM answers the doorbell port: mailbox.h.
+ * Otherwise vCPU 0 takes text commands from its command line and COM1:
+ * script.c; the other vCPUs halt.  Both end up in ops.c.
+ *
+ * A VMM starts further vCPUs directly at the entry of the ELF note HCGUEST
+ * (boot.h); nobody sends a SIPI.
+ *
+ * An exception that nobody asked for is reported by doorbell and on COM1; the
+ * guest then exits with code 63.
+ */
+#include <stddef.h>
+
+#include "boot.h"
+#include "cpu.h"
+#include "mailbox.h"
+#include "ops.h"
+#include "script.h"
+
+void guest_main(unsigned int index, const struct hvm_start_info *si);
+
+static void run_batch(unsigned int index, struct hcg_mailbox *mb)
+{
+	struct hcg_request *r = (void *)mb->requests;
+	uint64_t i, count = mb->count;
+
+	for (i = 0; i < count; i++) {
+		op_do(index, &r[i]);
+		if (op_failed(&r[i]) && !mb->failed++) {
+			mb->first = i;
+			mb->first_ret = r[i].ret;
+		}
+	}
+	mb->iterations++;
+}
+
+static void run_command(unsigned int index, struct hcg_mailbox *mb)
+{
+	mb->iterations = 0;
+	mb->failed = 0;
+	mb->first = 0;
+	mb->first_ret = 0;
+	switch (mb->command) {
+	case HCG_CMD_RUN:
+		run_batch(index, mb);
+		break;
+	case HCG_CMD_LOOP:
+		while (!mb->stop)
+			run_batch(index, mb);
+		break;
+	case HCG_CMD_HALT:
+		asm volatile("hlt");
+		break;
+	case HCG_CMD_EXIT:
+		cpu_exit(mb->count);
+	default:	/* not a command: the VMM and this guest do not match */
+		asm volatile("ud2");
+	}
+}
+
+static _Noreturn void mailbox_run(unsigned int index)
+{
+	struct hcg_mailbox *mb = (void *)HCG_MAILBOX_GPA(index);
+
+	outl(HCG_PORT, HCG_EV_READY);
+	for (;;) {
+		run_command(index, mb);
+		outl(HCG_PORT, HCG_EV_DONE);
+	}
+}
+
+void guest_main(unsigned int index, const struct hvm_start_info *si)
+{
+	cpu_init(index);
+	if (inl(HCG_PORT) == HCG_MAGIC)
+		mailbox_run(index);
+	if (!index)
+		script_run(si && si->magic == HVM_START_MAGIC ?
+			   (const char *)si->cmdline_paddr : NULL);
+	for (;;)
+		asm volatile("hlt");
+}

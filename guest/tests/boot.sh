@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The test guest in an unmodified QEMU, told by its command line and by COM1:
+#	boot.sh HCGUEST_ELF [tcg|kvm [RET]]
+# RET is what KVM_HC_MAP_GPA_RANGE answers there: no-hypervisor with tcg, which has
+# no hypercalls, and -1000 (KVM_ENOSYS) by default with kvm.
+set -u
+shopt -s extglob
+. "${0%/*}/tap.sh"
+elf=$1 accel=${2:-tcg}
+case $accel in
+tcg) ret=no-hypervisor user=$ret;;
+*) ret=${3:--1000} user=-1;;	# -KVM_EPERM
+esac
+
+qemu=(timeout 60 qemu-system-x86_64 -accel "$accel" -m 64 -kernel "$elf"
+	-nodefaults -no-user-config -display none -no-reboot -serial stdio
+	-device isa-debug-exit,iobase=0xf4,iosize=4)
+
+guest() { "${qemu[@]}" -append "$1"; }
+serial() { printf '%s\n' "$@" | "${qemu[@]}"; }
+
+check 'it boots and exits' 1 '^hcguest: ready' guest 'exit'
+check 'the exit code' 43 ready guest 'exit 21'
+check 'a request' 1 "^ret $ret" guest 'map 0x100000 16 0; exit'
+check 'an expected answer' 1 "^ok $ret" guest "map 0x100000 16 0x10 expect $ret; exit"
+check 'an unexpected answer' 3 "^FAIL ret $ret, expected 5" guest 'map 0x100000 16 0 expect 5; exit'
+check 'VMCALL' 1 "^ok $ret" guest "map 0 1 0 vmcall expect $ret; exit"
+check 'VMMCALL' 1 "^ok $ret" guest "map 0 1 0 vmmcall expect $ret; exit"
+check 'a request from CPL 3' 1 "^ok $user" guest "map 0 1 0 user expect $user; exit"
+check 'another hypercall' 1 '^ret (-1000|no-hypervisor)' guest 'call 999 1 2 3; exit'
+check 'a loop' 1 "^ok $ret" guest "loop 1000 map 0x1000 1 0 expect $ret; exit"
+check 'random requests' 1 "^ok $ret" guest "random 42 1000 65536 expect $ret; exit"
+check 'random requests, unexpected' 3 "^FAIL request 0: ret $ret, expected 7" guest 'random 42 10 100 expect 7; exit'
+check 'memory' 1 '^ok 77' guest 'write 0x400000 77; read 0x400000 expect 77; exit'
+check 'memory, filled' 1 '^ok 9' guest 'fill 0x400000 0x2000 9; read 0x401ff8 expect 9; exit'
+check 'memory, not aligned' 1 '^ret bad-request' guest 'read 0x400001; exit'
+check 'an unknown command' 3 "^FAIL unknown command 'frob'" guest 'frob 1; exit'
+check 'too few numbers' 3 "^FAIL too few numbers for 'map'" guest 'map 1 2; exit'
+check 'not a number' 3 "^FAIL not a number: '1x'" guest 'map 1x 2 3; exit'
+# UD2 where a function of the guest begins, called next.
+address=$(nm "$elf" | awk '$3 == "kernel_vmcall" { print $1 }')
+check 'an exception is reported' 127 "^FAIL vCPU 0: exception 6 at 0x${address##*(0)}, error code 0x0" \
+	guest "write 0x$address 0x0b0f; map 0 1 0 vmcall; exit"
+check 'commands by COM1' 1 "^ok $ret" serial "map 0x1000 1 0 expect $ret" exit
+finish
