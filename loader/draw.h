@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A guest's memory map as a picture: a grid of equal slices of guest memory,
+ * row by row from address 0.
+ */
+#ifndef DRAW_H
+#define DRAW_H
+
+#include <stdio.h>
+#include <hcpolicy/set.h>
+
+struct draw_grid {
+	unsigned int columns, rows;
+	uint64_t cell_pages;	/* pages in a cell, a power of two */
+	uint64_t npages;	/* the set's size: cells from there on are empty */
+	uint64_t shared, ranges;
+	uint64_t *cells;	/* shared pages of each; free() it */
+};
+
+struct draw_style {
+	bool utf8, colour;
+};
+
+/*
+ * Read set into a grid that fits into width characters of text.  It ends with
+ * the last shared page, or with the set if nothing is shared.  -ENOMEM.
+ */
+int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int width);
+void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_style *style);
+
+#endif /* DRAW_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the hcpolicy command share: the parsed line, the commands,
+ * and the helpers that several of them use.  Each command returns an exit
+ * status; everything it says goes through out.h.
+ */
+#ifndef LOADER_H
+#define LOADER_H
+
+#include <sys/types.h>
+#include <hcpolicy/policy.h>
+
+enum { EXIT_OK, EXIT_FAIL, EXIT_USAGE };
+
+struct args {
+	const char *words[2];		/* what follows the command */
+	int nwords;
+	const char **params;		/* KEY=VALUE */
+	int nparams;
+	const char *name;
+	pid_t pid;
+	int vm_fd;			/* -1: find it */
+	uint64_t max_gpa;		/* 0: the library's default */
+	bool take_exits;
+};
+
+int cmd_attach(const struct args *args);
+int cmd_replace(const struct args *args);
+int cmd_detach(const struct args *args);
+int cmd_list(const struct args *args);
+int cmd_show(const struct args *args);
+int cmd_ranges(const struct args *args);
+int cmd_draw(const struct args *args);
+int cmd_probe(const struct args *args);
+
+/* text.c: words of the command line, and numbers for people. */
+bool parse_size(const char *text, uint64_t *bytes);
+bool parse_int(const char *text, int *value);
+bool valid_name(const char *name);
+const char *size_text(char buf[32], uint64_t bytes);
+
+/* proc.c: what /proc tells about a process and its VMs. */
+void proc_comm(pid_t pid, char comm[32]);
+uint64_t proc_start_time(pid_t pid);
+bool proc_fd_is_vm(pid_t pid, int fd);
+int proc_take_vm(pid_t pid, int *vm_fd);
+
+/* pins.c: policies by name. */
+#define PIN_ROOT "/sys/fs/bpf"
+#define PIN_DIR PIN_ROOT "/hcpolicy"
+const struct hcpolicy_opts *policy_opts(void);
+struct hcpolicy *pins_open(const char *name, bool *gone);
+bool pins_remove_dead(struct hcpolicy *policy);
+
+/* counters.c: the kernel's own counts for one VM; NULL and *why if there are none. */
+struct json_object;
+struct json_object *counters_read(const struct hcp_info *info, const char **why);
+
+#endif /* LOADER_H */

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hcpolicy: attaches policies to VMs and shows what they keep.  This file is
+ * the command line: one table of commands, one of options, and which command
+ * takes which.  Options may stand anywhere on the line.
+ */
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "loader.h"
+#include "out.h"
+
+enum {
+	OPT_PID		= 1 << 0,
+	OPT_VM_FD	= 1 << 1,
+	OPT_NAME	= 1 << 2,
+	OPT_MAX_GPA	= 1 << 3,
+	OPT_TAKE_EXITS	= 1 << 4,
+	OPT_PARAM	= 1 << 5,
+};
+
+/* getopt's values for them start here, above every character. */
+#define OPT_BASE 1000
+
+struct option_def {
+	unsigned int bit;
+	const char *name, *arg, *help;
+};
+
+static const struct option_def option_defs[] = {
+	{ OPT_PID,	  "pid",	"PID",	"the process whose VM it is" },
+	{ OPT_VM_FD,	  "vm-fd",	"N",	"the VM's descriptor inside PID, if it has several VMs" },
+	{ OPT_NAME,	  "name",	"NAME",	"what to call the attachment (default: PID)" },
+	{ OPT_MAX_GPA,	  "max-gpa",	"SIZE",	"the highest guest address, holes and hotplug included\n"
+						"(default 64G; K, M, G, T; 32 KiB of memory per GiB)" },
+	{ OPT_TAKE_EXITS, "take-exits",	NULL,	"answer also where the VMM has asked for the exits itself" },
+	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy; may be repeated" },
+};
+#define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
+
+struct command {
+	const char *name;
+	int (*run)(const struct args *args);
+	int nwords;
+	unsigned int options;
+	const char *usage, *help;
+};
+
+static const struct command commands[] = {
+	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_NAME | OPT_MAX_GPA |
+				   OPT_TAKE_EXITS | OPT_PARAM,
+	  "POLICY --pid PID", "attach a policy to the VM of a process" },
+	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM,
+	  "NAME POLICY", "put another policy over the same set; no request is lost" },
+	{ "detach", cmd_detach, 1, 0, "NAME", "end a policy" },
+	{ "list", cmd_list, 0, 0, "", "the attached policies" },
+	{ "show", cmd_show, 1, 0, "NAME", "all about one of them" },
+	{ "ranges", cmd_ranges, 1, 0, "NAME", "the memory that its guest shares, as ranges" },
+	{ "draw", cmd_draw, 1, 0, "NAME", "the same as a picture" },
+	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
+};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_option(const char *left, const char *help)
+{
+	const char *line_end = strchr(help, '\n');
+
+	if (!line_end) {
+		printf("  %-20s %s\n", left, help);
+		return;
+	}
+	printf("  %-20s %.*s\n", left, (int)(line_end - help), help);
+	printf("  %-20s %s\n", "", line_end + 1);
+}
+
+static void print_options(unsigned int options)
+{
+	char left[64];
+
+	for (size_t i = 0; i < NOPTIONS; i++) {
+		const struct option_def *o = &option_defs[i];
+
+		if (!(o->bit & options))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "",
+			 o->arg ? o->arg : "");
+		print_option(left, o->help);
+	}
+	print_option("-j, --json", "print JSON");
+	print_option("-p, --pretty", "print JSON for people");
+	print_option("-h, --help", "this text; after a command, that command's");
+	print_option("-V, --version", "the version");
+}
+
+static void print_help(const struct command *cmd)
+{
+	char left[64];
+
+	if (cmd) {
+		printf("Usage: hcpolicy %s %s%s[OPTION]...\n%s\n\n", cmd->name, cmd->usage,
+		       *cmd->usage ? " " : "", cmd->help);
+		print_options(cmd->options);
+		if (cmd->run == cmd_attach || cmd->run == cmd_replace)
+			printf("\nPOLICY is a name, found as NAME.bpf.o in $HCPOLICY_PATH and then in\n"
+			       "%s, or a path with a slash.\n", HCP_POLICY_DIR);
+		if (cmd->run == cmd_attach)
+			printf("The policy stays when the command ends, until detach or the VM's end.  Its set\n"
+			       "is complete only if no vCPU has run before: start the VM with qemu -S or\n"
+			       "virsh start --paused, attach, and let it go on.\n");
+		return;
+	}
+	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
+	       "Lets a BPF policy answer a KVM guest that asks to share or hide its memory.\n\n");
+	for (size_t i = 0; i < NCOMMANDS; i++) {
+		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].usage);
+		printf("  %-24s %s\n", left, commands[i].help);
+	}
+	printf("\nOptions, anywhere on the line (`hcpolicy COMMAND --help` has each command's own):\n");
+	print_options(0);
+	printf("\nExit status: 0 done, 1 failed, 2 wrong usage.\n"
+	       "Begin with `hcpolicy probe`; then, as root:\n"
+	       "  qemu-system-x86_64 -accel kvm -S ... &   # stopped before its first instruction\n"
+	       "  hcpolicy attach bitmap --pid $!\n"
+	       "  hcpolicy draw $!\n");
+}
+
+static const char *option_list(char *buf, size_t size, unsigned int options)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < NOPTIONS; i++)
+		if ((option_defs[i].bit & options) && len < size)
+			len += snprintf(buf + len, size - len, "--%s, ", option_defs[i].name);
+	if (len < size)
+		snprintf(buf + len, size - len, "-j, -p, -h, -V");
+	return buf;
+}
+
+static const struct command *find_command(const char *name)
+{
+	char list[256];
+	size_t len = 0;
+
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		len += snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+				commands[i].name);
+	err("unknown command '%s'; there are: %s", name, list);
+	return NULL;
+}
+
+/* Take one option's argument; reports what was meant instead. */
+static bool take(struct args *args, unsigned int bit, const char *arg)
+{
+	switch (bit) {
+	case OPT_PID:
+		if (parse_int(arg, &args->pid) && args->pid)
+			return true;
+		err("--pid %s: a process id is meant", arg);
+		return false;
+	case OPT_VM_FD:
+		if (parse_int(arg, &args->vm_fd))
+			return true;
+		err("--vm-fd %s: the number of a descriptor is meant", arg);
+		return false;
+	case OPT_NAME:
+		if (valid_name(arg)) {
+			args->name = arg;
+			return true;
+		}
+		err("--name '%s': [A-Za-z0-9_-]+ is meant, at most %d", arg, HCP_NAME_LEN - 1);
+		return false;
+	case OPT_MAX_GPA:
+		if (parse_size(arg, &args->max_gpa))
+			return true;
+		err("--max-gpa %s: a size is meant, such as 512M, 64G or 1T", arg);
+		return false;
+	case OPT_TAKE_EXITS:
+		args->take_exits = true;
+		return true;
+	default:
+		args->params[args->nparams++] = arg;
+		return true;
+	}
+}
+
+static void bad_option(int c, const char *word)
+{
+	char list[256];
+
+	if (c == ':')
+		err("%s needs an argument", word);
+	else if (optopt && !strncmp(word, "--", 2))
+		err("%s: the option takes no argument", word);
+	else if (optopt)
+		err("unknown option '-%c'; there are: %s", optopt, option_list(list, sizeof(list), ~0));
+	else
+		err("unknown option '%s'; there are: %s", word, option_list(list, sizeof(list), ~0));
+}
+
+int main(int argc, char **argv)
+{
+	struct option options[NOPTIONS + 5] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "pretty", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+	};
+	bool help = false, version = false, bad = false;
+	struct { unsigned int bit; const char *arg; } given[argc];
+	struct { int c, optopt; const char *word; } wrong = {};
+	const char *params[argc];
+	struct args args = { .params = params, .vm_fd = -1 };
+	const struct command *cmd = NULL;
+	unsigned int seen = 0;
+	int c, ngiven = 0, status = EXIT_USAGE;
+	char list[256];
+
+	setlocale(LC_CTYPE, "");
+	for (size_t i = 0; i < NOPTIONS; i++)
+		options[4 + i] = (struct option) {
+			option_defs[i].name, option_defs[i].arg ? required_argument : no_argument,
+			NULL, OPT_BASE + i,
+		};
+
+	/* Nothing is judged before the whole line is read: a -j may stand at its end. */
+	while ((c = getopt_long(argc, argv, ":jphV", options, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			out_pretty = true;
+			/* fallthrough */
+		case 'j':
+			out_json = true;
+			break;
+		case 'h':
+			help = true;
+			break;
+		case 'V':
+			version = true;
+			break;
+		case '?':
+		case ':':
+			if (!bad)
+				wrong = (typeof(wrong)) { c, optopt, argv[optind - 1] };
+			bad = true;
+			break;
+		default:
+			given[ngiven].bit = option_defs[c - OPT_BASE].bit;
+			given[ngiven++].arg = optarg;
+			seen |= option_defs[c - OPT_BASE].bit;
+		}
+	}
+	if (bad) {
+		optopt = wrong.optopt;
+		bad_option(wrong.c, wrong.word);
+		goto out;
+	}
+	if (version) {
+		if (out_json) {
+			struct json_object *obj = json_object_new_object();
+
+			put_str(obj, "version", HCP_VERSION);
+			out_value(obj);
+		} else {
+			puts("hcpolicy " HCP_VERSION);
+		}
+		return EXIT_OK;
+	}
+	if (optind < argc) {
+		cmd = find_command(argv[optind]);
+		if (!cmd)
+			goto out;
+	}
+	if (help) {
+		print_help(cmd);
+		return EXIT_OK;
+	}
+	if (!cmd) {
+		err("no command; see hcpolicy --help");
+		goto out;
+	}
+	if (seen & ~cmd->options) {
+		for (size_t i = 0; i < NOPTIONS; i++)
+			if (option_defs[i].bit & seen & ~cmd->options)
+				err("%s takes no --%s; it takes: %s", cmd->name, option_defs[i].name,
+				    option_list(list, sizeof(list), cmd->options));
+		goto out;
+	}
+	args.nwords = argc - optind - 1;
+	if (args.nwords != cmd->nwords) {
+		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < cmd->nwords ?
+		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);
+		goto out;
+	}
+	for (int i = 0; i < args.nwords; i++)
+		args.words[i] = argv[optind + 1 + i];
+	if (!strncmp(cmd->usage, "NAME", 4) && !valid_name(args.words[0])) {
+		err("'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d", args.words[0],
+		    HCP_NAME_LEN - 1);
+		goto out;
+	}
+	for (int i = 0; i < ngiven; i++)
+		if (!take(&args, given[i].bit, given[i].arg))
+			goto out;
+
+	status = cmd->run(&args);
+out:
+	if (out_json && err_seen())
+		out_errors();
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "hcpolicy: standard output: write failed\n");
+		return EXIT_FAIL;
+	}
+	return status;
+}

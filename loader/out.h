@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Everything the command says.  Text: results on stdout, errors and warnings on
+ * stderr as they happen.  JSON: one document on stdout, in which errors and
+ * warnings are fields.
+ */
+#ifndef OUT_H
+#define OUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <json-c/json.h>
+
+extern bool out_json;		/* -j or -p */
+extern bool out_pretty;		/* -p */
+
+__attribute__((format(printf, 1, 2))) void err(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
+bool err_seen(void);
+struct json_object *err_take(void);
+
+/* Print value, which is consumed; an object gets the warnings as a field. */
+void out_value(struct json_object *value);
+/* The errors of a command that failed, as the document it did not print. */
+void out_errors(void);
+
+/* An array too long to hold: begin, item (consumed) ..., end. */
+struct out_array {
+	FILE *file;
+	bool pretty, some;
+};
+void out_array_begin(struct out_array *array, FILE *file, bool pretty);
+void out_array_item(struct out_array *array, struct json_object *item);
+void out_array_end(struct out_array *array);
+
+/* Short hands for building objects. */
+void put_str(struct json_object *obj, const char *key, const char *value);
+void put_u64(struct json_object *obj, const char *key, uint64_t value);
+void put_bool(struct json_object *obj, const char *key, bool value);
+
+#endif /* OUT_H */

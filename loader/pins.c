@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Policies by the name under which they are pinned.  The rule: whoever meets
+ * the pins of a VM that is gone removes them and says so, and never touches
+ * those of a VM that may still be there.
+ */
+#include <errno.h>
+#include <string.h>
+#include "loader.h"
+#include "out.h"
+
+static void log_line(void *ctx, const char *line)
+{
+	err("%s", line);
+}
+
+const struct hcpolicy_opts *policy_opts(void)
+{
+	static const struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = log_line };
+
+	return &opts;
+}
+
+static bool vm_gone(const struct hcpolicy *policy)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+
+	if (hcpolicy__attached(policy))
+		return false;
+	return proc_start_time(info->pid) != info->start_time ||
+	       !proc_fd_is_vm(info->pid, info->vm_fd);
+}
+
+/* Was it a dead VM's?  Its pins are removed then; the object stays open. */
+bool pins_remove_dead(struct hcpolicy *policy)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+
+	if (!vm_gone(policy))
+		return false;
+	if (hcpolicy__unpin(policy))
+		warn("policy '%s': its VM (process %d) is gone, its pins cannot be removed: %s",
+		     info->name, info->pid, strerror(errno));
+	else
+		warn("policy '%s': its VM (process %d) is gone; removed its pins",
+		     info->name, info->pid);
+	return true;
+}
+
+/* NULL: an error that has been reported, or *gone, which is the caller's to judge. */
+struct hcpolicy *pins_open(const char *name, bool *gone)
+{
+	struct hcpolicy *policy;
+
+	*gone = false;
+	policy = hcpolicy__open_pinned(name, policy_opts());
+	if (!policy) {
+		if (!err_seen())
+			err("policy '%s': %s", name, strerror(errno));
+		return NULL;
+	}
+	if (pins_remove_dead(policy)) {
+		hcpolicy__close(policy);
+		*gone = true;
+		return NULL;
+	}
+	return policy;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * probe: what this machine can do for policies, and what to do about what it
+ * cannot.  Each check looks at the thing itself, not at a version number.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "loader.h"
+#include "out.h"
+
+#define CAP_SYS_ADMIN	21
+#define POLICY_SUFFIX	".bpf.o"
+
+struct check {
+	const char *name;
+	bool needed;			/* to attach a policy */
+	/* Fills in what was found, or the remedy. */
+	bool (*look)(char *text, size_t size);
+};
+
+static bool look_dev_kvm(char *text, size_t size)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		snprintf(text, size, "/dev/kvm opens");
+		return true;
+	}
+	snprintf(text, size, "/dev/kvm: %s: %s", strerror(errno), errno == EACCES ?
+		 "run as root, or join its group" :
+		 "load kvm-amd or kvm-intel (modprobe), or enable virtualization in the firmware");
+	return false;
+}
+
+static bool look_hook(char *text, size_t size)
+{
+	struct utsname uts;
+
+	uname(&uts);
+	switch (hcpolicy__probe()) {
+	case 0:
+		snprintf(text, size, "kvm on %s calls policies", uts.release);
+		return true;
+	case -ENOENT:
+		snprintf(text, size, "kvm is not loaded: load the kvm modules with the hook for %s",
+			 uts.release);
+		return false;
+	case -EPERM:
+	case -EACCES:
+		snprintf(text, size, "may not look at kvm's types: run as root");
+		return false;
+	default:
+		snprintf(text, size, "kvm is loaded without the hook: build and load the kvm modules for %s",
+			 uts.release);
+		return false;
+	}
+}
+
+/* A kvm that is built in has its types in vmlinux. */
+static bool look_btf(char *text, size_t size)
+{
+	bool loaded = !access("/sys/module/kvm", F_OK);
+	bool module = !access("/sys/module/kvm/initstate", F_OK);
+	const char *path = module ? "/sys/kernel/btf/kvm" : "/sys/kernel/btf/vmlinux";
+
+	if (!loaded) {
+		snprintf(text, size, "kvm is not loaded");
+		return false;
+	}
+	if (!access(path, F_OK)) {
+		snprintf(text, size, "%s", path);
+		return true;
+	}
+	snprintf(text, size, "no %s: use a kernel with CONFIG_DEBUG_INFO_BTF_MODULES, "
+		 "and a kvm.ko built with pahole", path);
+	return false;
+}
+
+static bool look_jit(char *text, size_t size)
+{
+	FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
+	int value = 0;
+
+	if (!file) {
+		snprintf(text, size, "bpf_jit_enable: %s: a kernel with CONFIG_BPF_JIT, "
+			 "and the host's network namespace", strerror(errno));
+		return false;
+	}
+	if (fscanf(file, "%d", &value) != 1)
+		value = 0;
+	fclose(file);
+	if (value)
+		snprintf(text, size, "net.core.bpf_jit_enable = %d", value);
+	else
+		snprintf(text, size, "off: sysctl net.core.bpf_jit_enable=1");
+	return value;
+}
+
+static bool look_caps(char *text, size_t size)
+{
+	unsigned long long caps = 0;
+	char line[256];
+	FILE *file;
+
+	file = fopen("/proc/self/status", "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (file)
+		fclose(file);
+	if (caps >> CAP_SYS_ADMIN & 1) {
+		snprintf(text, size, "CAP_SYS_ADMIN");
+		return true;
+	}
+	snprintf(text, size, "no CAP_SYS_ADMIN: run as root");
+	return false;
+}
+
+static bool is_fs(const char *path, long magic)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && (unsigned int)fs.f_type == (unsigned int)magic;
+}
+
+static bool look_bpffs(char *text, size_t size)
+{
+	bool ok = is_fs(PIN_ROOT, BPF_FS_MAGIC);
+
+	if (ok)
+		snprintf(text, size, "%s", PIN_ROOT);
+	else
+		snprintf(text, size, "not mounted: mount -t bpf bpf %s", PIN_ROOT);
+	return ok;
+}
+
+static bool look_debugfs(char *text, size_t size)
+{
+	bool ok = is_fs("/sys/kernel/debug", DEBUGFS_MAGIC);
+
+	if (ok && access("/sys/kernel/debug/kvm", R_OK))
+		snprintf(text, size, "/sys/kernel/debug/kvm: %s: no counters in hcpolicy show",
+			 strerror(errno));
+	else if (ok)
+		snprintf(text, size, "/sys/kernel/debug, for the counters of hcpolicy show");
+	else
+		snprintf(text, size, "not mounted, so no counters in hcpolicy show: "
+			 "mount -t debugfs debugfs /sys/kernel/debug");
+	return ok && !access("/sys/kernel/debug/kvm", R_OK);
+}
+
+static int is_policy(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name), suffix = strlen(POLICY_SUFFIX);
+
+	return len > suffix && !strcmp(entry->d_name + len - suffix, POLICY_SUFFIX);
+}
+
+/* The names of the policies in one directory, appended to text. */
+static void policies_in(const char *dir, char *text, size_t size)
+{
+	struct dirent **names;
+	int n = scandir(dir, &names, is_policy, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, size - len, "%s%.*s", len ? " " : "",
+			 (int)(strlen(names[i]->d_name) - strlen(POLICY_SUFFIX)),
+			 names[i]->d_name);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+}
+
+static bool look_policies(char *text, size_t size)
+{
+	const char *env = getenv("HCPOLICY_PATH");
+	char *path = strdup(env ? env : ""), *rest = path, *dir;
+
+	text[0] = 0;
+	while ((dir = strsep(&rest, ":")))
+		if (*dir)
+			policies_in(dir, text, size);
+	free(path);
+	policies_in(HCP_POLICY_DIR, text, size);
+	if (text[0])
+		return true;
+	snprintf(text, size, "none in $HCPOLICY_PATH or %s: set HCPOLICY_PATH, "
+		 "or give a policy by its path", HCP_POLICY_DIR);
+	return false;
+}
+
+static const struct check checks[] = {
+	{ "/dev/kvm",	true,	look_dev_kvm },
+	{ "hook",	true,	look_hook },
+	{ "kvm BTF",	true,	look_btf },
+	{ "BPF JIT",	true,	look_jit },
+	{ "privilege",	true,	look_caps },
+	{ "bpffs",	true,	look_bpffs },
+	{ "debugfs",	false,	look_debugfs },
+	{ "policies",	false,	look_policies },
+};
+
+int cmd_probe(const struct args *args)
+{
+	struct json_object *obj = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	bool usable = true;
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		struct json_object *item = json_object_new_object();
+		bool ok = checks[i].look(text, sizeof(text));
+
+		usable &= ok || !checks[i].needed;
+		put_str(item, "name", checks[i].name);
+		put_bool(item, "ok", ok);
+		put_bool(item, "needed", checks[i].needed);
+		put_str(item, "text", text);
+		json_object_array_add(list, item);
+		if (!out_json)
+			printf("%-4s%-11s%s\n", ok ? "ok" : "no", checks[i].name, text);
+	}
+	put_bool(obj, "usable", usable);
+	json_object_object_add(obj, "checks", list);
+	if (out_json)
+		out_value(obj);
+	else
+		printf("policies can%s be attached here\n", usable ? "" : "not");
+	if (!out_json)
+		json_object_put(obj);
+	return usable ? EXIT_OK : EXIT_FAIL;
+}

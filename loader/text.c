@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Words of the command line, each checked here once and whole: a word that is
+ * not entirely what it should be is refused.  And sizes for people.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "loader.h"
+
+/* Digits and at most one of K, M, G, T (powers of 1024; a B or iB may follow). */
+bool parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	unsigned long long value;
+	const char *unit;
+	int shift = 0;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	value = strtoull(text, &end, 0);
+	if (errno)
+		return false;
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit)
+			return false;
+		shift = 10 * (unit - units + 1);
+		end++;
+		if (*end && strcmp(end, "B") && strcmp(end, "iB"))
+			return false;
+	}
+	if (!value || value > UINT64_MAX >> shift)
+		return false;
+	*bytes = (uint64_t)value << shift;
+	return true;
+}
+
+bool parse_int(const char *text, int *value)
+{
+	char *end;
+	long n;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || *end || n > INT_MAX)
+		return false;
+	*value = n;
+	return true;
+}
+
+/* A name becomes a directory in bpffs, which keeps names with dots to itself. */
+bool valid_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len && len < HCP_NAME_LEN &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			    "0123456789_-") == len;
+}
+
+/* "64 GiB", "506.2 MiB": the largest unit that leaves at least 1. */
+const char *size_text(char buf[32], uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	int unit = 0;
+
+	while (unit < 6 && bytes >> (10 * (unit + 1)))
+		unit++;
+	if (bytes & ((1ULL << (10 * unit)) - 1))
+		snprintf(buf, 32, "%.1f %s", (double)bytes / (1ULL << (10 * unit)), units[unit]);
+	else
+		snprintf(buf, 32, "%llu %s", (unsigned long long)bytes >> (10 * unit), units[unit]);
+	return buf;
+}
