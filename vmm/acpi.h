@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the ACPI tables promise and the ports keep. */
+#ifndef HCVM_ACPI_H
+#define HCVM_ACPI_H
+
+#define ACPI_RSDP_GPA		0xf0000
+
+/* PM1a: status and enable, two bytes each, then control, two bytes. */
+#define ACPI_PM_PORT		0x600
+#define ACPI_PM_ENABLE		2
+#define ACPI_PM_CONTROL		4
+#define ACPI_PM_SIZE		6
+#define ACPI_SCI_EN		1
+#define ACPI_S5			5
+
+#endif /* HCVM_ACPI_H */

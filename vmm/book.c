@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The shared-page set, by the same reader from either source: a policy in the
+ * kernel, or this VMM's own KVM_EXIT_HYPERCALL exits.  With a policy the exit is
+ * not enabled.  Rule: opened before the first KVM_RUN, or the set has a gap.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <linux/kvm_para.h>
+#include <hcpolicy/policy.h>
+
+#include "vm.h"
+
+struct book {
+	struct hcpolicy *policy;	/* NULL: the exits are the source */
+	struct hcp_set *set;		/* the policy's, or our own */
+};
+
+static void on_log(void *ctx, const char *line)
+{
+	note("%s", line);
+}
+
+/* The library has said in words what went wrong. */
+static int attach(struct vm *vm, struct book *book)
+{
+	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log };
+	struct hcpolicy_attach_opts attach = { .sz = sizeof(attach), .name = vm->cfg->name };
+
+	book->policy = hcpolicy__open(vm->cfg->policy, &opts);
+	if (!book->policy || hcpolicy__set_max_gpa(book->policy, vm_max_gpa(vm)) ||
+	    hcpolicy__load(book->policy) || hcpolicy__attach(book->policy, vm->fd, &attach))
+		return fail_errno("--policy %s", vm->cfg->policy);
+	if (vm->cfg->name && hcpolicy__pin(book->policy))
+		return fail_errno("--name %s", vm->cfg->name);
+	book->set = hcpolicy__set(book->policy);
+	return 0;
+}
+
+static int enable_exits(struct vm *vm, struct book *book)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_EXIT_HYPERCALL,
+		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
+	};
+
+	book->set = hcp_set__new(vm_max_gpa(vm) >> HCP_PAGE_SHIFT);
+	if (!book->set)
+		return fail_errno("no memory for the shared-page set");
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		return fail_errno("KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
+	return 0;
+}
+
+int book_open(struct vm *vm)
+{
+	if (!vm->cfg->policy && !vm->cbit && !vm->cfg->guest)
+		return 0;
+	vm->book = calloc(1, sizeof(*vm->book));
+	if (!vm->book)
+		return fail("out of memory");
+	return vm->cfg->policy ? attach(vm, vm->book) : enable_exits(vm, vm->book);
+}
+
+void book_close(struct vm *vm)
+{
+	if (!vm->book)
+		return;
+	if (vm->book->policy)
+		hcpolicy__close(vm->book->policy);
+	else
+		hcp_set__free(vm->book->set);
+	free(vm->book);
+	vm->book = NULL;
+}
+
+int64_t book_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs)
+{
+	return hcp_set__exit(vm->book->set, gpa, npages, attrs);
+}
+
+const struct hcp_set *book_set(const struct vm *vm)
+{
+	return vm->book ? vm->book->set : NULL;
+}
+
+void book_report(const struct vm *vm)
+{
+	struct hcp_range range = {};
+	unsigned long ranges = 0;
+	const struct hcp_set *set = book_set(vm);
+	uint32_t state;
+
+	if (!set)
+		return;
+	while (hcp_set__next(set, &range))
+		ranges++;
+	state = hcp_set__state(set);
+
+	note("source %s", vm->cfg->policy ? "policy" : "exits");
+	note("shared-pages %llu", (unsigned long long)hcp_set__count(set));
+	note("shared-ranges %lu", ranges);
+	note("missed-pages %llu", (unsigned long long)hcp_set__missed(set));
+	note("complete %s%s%s%s%s", hcp_set__complete(set) ? "yes" : "no",
+	     state & HCP_LATE ? ", attached late" : "",
+	     state & HCP_DETACHED ? ", detached" : "",
+	     state & HCP_UNATTACHED ? ", not attached" : "",
+	     hcp_set__missed(set) ? ", requests were missed" : "");
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Booting a guest ELF by PVH (guest/load.c). */
+#include "../guest/load.h"
+#include "vm.h"
+
+int guest_load(struct vm *vm)
+{
+	struct hcguest guest;
+	unsigned int i, n;
+
+	if (hcguest_load(vm->cfg->guest, vm->slots[0].hva, vm->slots[0].size, vm->cfg->append,
+			 &guest))
+		return fail("%s", guest.error);
+	n = guest.vcpu_entry ? vm->nvcpus : 1;
+	if (n < vm->nvcpus)
+		note("guest '%s' has no entry for other vCPUs: it runs on one", vm->cfg->guest);
+	for (i = 0; i < n; i++)
+		if (hcguest_start_vcpu(vm->vcpus[i].fd, &guest, i))
+			return fail("%s", guest.error);
+	return 0;
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Messages.  Everything hcvm says goes to stderr; stdout is the guest's console. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vm.h"
+
+static void say(const char *fmt, va_list ap, const char *end)
+{
+	char line[512];
+
+	/* In one write: the guest's console may share the terminal. */
+	vsnprintf(line, sizeof(line), fmt, ap);
+	fprintf(stderr, "hcvm: %s%s%s\n", line, *end ? ": " : "", end);
+}
+
+int fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap, "");
+	va_end(ap);
+	return -1;
+}
+
+int fail_errno(const char *fmt, ...)
+{
+	const char *why = strerror(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap, why);
+	va_end(ap);
+	return -1;
+}
+
+void note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap, "");
+	va_end(ap);
+}

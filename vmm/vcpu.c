@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vCPU threads.  The rule of pausing: immediate_exit is set before the signal
+ * is sent, so a vCPU on its way into KVM_RUN comes back at once; and a vCPU parks
+ * only where KVM_RUN said -EINTR, which it says after it has completed the exit
+ * that was answered last.  immediate_exit is written under vm->lock only.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <linux/kvm_para.h>
+
+#include "vm.h"
+
+#define KICK_SIGNAL	SIGUSR1
+
+static void on_kick(int sig)
+{
+}
+
+int vcpus_create(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	int size;
+
+	size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < 0)
+		return fail_errno("KVM_GET_VCPU_MMAP_SIZE");
+	vm->run_size = size;
+
+	while (vm->nvcpus < vm->cfg->smp) {
+		vcpu = &vm->vcpus[vm->nvcpus];
+		vcpu->vm = vm;
+		vcpu->index = vm->nvcpus;
+		vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, vcpu->index);
+		if (vcpu->fd < 0)
+			return fail_errno("KVM refuses vCPU %u", vcpu->index);
+		vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 vcpu->fd, 0);
+		if (vcpu->run == MAP_FAILED)
+			return fail_errno("mmap of vCPU %u", vcpu->index);
+		vm->nvcpus++;
+	}
+	return 0;
+}
+
+/* With vm->lock held.  A thread that has quit is not joined yet: its id is valid. */
+static void kick_all(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->nthreads; i++) {
+		vm->vcpus[i].run->immediate_exit = 1;
+		pthread_kill(vm->vcpus[i].thread, KICK_SIGNAL);
+	}
+}
+
+/* Wait here while the VM is paused; false: the thread has to end. */
+static bool park(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	bool run;
+
+	pthread_mutex_lock(&vm->lock);
+	vcpu->parked = true;
+	pthread_cond_broadcast(&vm->cond);
+	while (vm->state == VM_PAUSED)
+		pthread_cond_wait(&vm->cond, &vm->lock);
+	vcpu->parked = false;
+	run = vm->state == VM_RUNNING;
+	vcpu->run->immediate_exit = 0;
+	pthread_mutex_unlock(&vm->lock);
+	return run;
+}
+
+static void on_hypercall(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (run->hypercall.nr != KVM_HC_MAP_GPA_RANGE) {
+		run->hypercall.ret = -KVM_ENOSYS;
+		return;
+	}
+	run->hypercall.ret = book_exit(vcpu->vm, run->hypercall.args[0], run->hypercall.args[1],
+				       run->hypercall.args[2]);
+}
+
+static void on_exit_reason(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct vm *vm = vcpu->vm;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		vcpu->exits[EXIT_IO]++;
+		ports_access(vm, run);
+		return;
+	case KVM_EXIT_MMIO:
+		/* No device is there: reads are all ones, writes are lost. */
+		vcpu->exits[EXIT_MMIO]++;
+		if (!run->mmio.is_write)
+			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+		return;
+	case KVM_EXIT_HYPERCALL:
+		vcpu->exits[EXIT_HYPERCALL]++;
+		on_hypercall(vcpu);
+		return;
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		vcpu->exits[EXIT_MSR]++;
+		run->msr.error = !sev_msr(vm, run);
+		return;
+	}
+
+	vcpu->exits[EXIT_OTHER]++;
+	switch (run->exit_reason) {
+	case KVM_EXIT_SHUTDOWN:
+		vm_stop(vm, END_TRIPLE_FAULT, 0);
+		return;
+	case KVM_EXIT_INTERNAL_ERROR:
+		fail("vCPU %u: KVM gave up, internal error %u", vcpu->index,
+		     run->internal.suberror);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		fail("vCPU %u: the CPU refuses to enter the guest, reason 0x%llx", vcpu->index,
+		     (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		break;
+	default:
+		fail("vCPU %u: unexpected exit %u", vcpu->index, run->exit_reason);
+	}
+	vm_stop(vm, END_ERROR, 0);
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	bool run = park(vcpu);
+
+	while (run) {
+		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
+			on_exit_reason(vcpu);
+			continue;
+		}
+		/* A vCPU that has not been started by another one yet. */
+		if (errno == EAGAIN)
+			continue;
+		if (errno != EINTR) {
+			fail_errno("KVM_RUN of vCPU %u", vcpu->index);
+			vm_stop(vcpu->vm, END_ERROR, 0);
+		}
+		run = park(vcpu);
+	}
+	return NULL;
+}
+
+int vcpus_start(struct vm *vm)
+{
+	struct sigaction sa = { .sa_handler = on_kick };
+	struct vcpu *vcpu;
+	char name[16];
+	int err;
+
+	sigaction(KICK_SIGNAL, &sa, NULL);
+	while (vm->nthreads < vm->nvcpus) {
+		vcpu = &vm->vcpus[vm->nthreads];
+		err = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+		if (err)
+			return fail("no thread for vCPU %u: %s", vcpu->index, strerror(err));
+		snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+		pthread_setname_np(vcpu->thread, name);
+		vm->nthreads++;
+	}
+	vm_pause(vm);
+	return 0;
+}
+
+/* Nothing goes on after an end. */
+void vm_resume(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	if (vm->end == END_NONE)
+		vm->state = VM_RUNNING;
+	pthread_cond_broadcast(&vm->cond);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_pause(struct vm *vm)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&vm->lock);
+	vm->state = VM_PAUSED;
+	kick_all(vm);
+	for (i = 0; i < vm->nthreads; i++)
+		while (!vm->vcpus[i].parked)
+			pthread_cond_wait(&vm->cond, &vm->lock);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, int status)
+{
+	pthread_mutex_lock(&vm->lock);
+	if (vm->end == END_NONE) {
+		vm->end = end;
+		vm->status = status;
+		vm->state = VM_PAUSED;
+		kick_all(vm);
+		eventfd_write(vm->end_fd, 1);
+	}
+	pthread_mutex_unlock(&vm->lock);
+}
+
+void vcpus_quit(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->state = VM_QUIT;
+	kick_all(vm);
+	pthread_cond_broadcast(&vm->cond);
+	pthread_mutex_unlock(&vm->lock);
+	while (vm->nthreads)
+		pthread_join(vm->vcpus[--vm->nthreads].thread, NULL);
+}

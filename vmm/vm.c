@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The VM, its memory and its interrupt controllers.  RAM is one host mapping,
+ * cut into at most two slots around the hole below 4 GiB.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+/* Three pages that KVM on Intel wants, in the hole below 4 GiB. */
+#define TSS_ADDR	0xfffbd000UL
+
+static int open_kvm(struct vm *vm)
+{
+	int version;
+
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0) {
+		switch (errno) {
+		case ENOENT:
+			return fail("no /dev/kvm here: modprobe kvm-amd or kvm-intel; without svm or vmx in /proc/cpuinfo run hcvm inside scripts/vm-run");
+		case ENODEV:
+			return fail("/dev/kvm has no driver behind it: modprobe kvm-amd or kvm-intel, or run hcvm inside scripts/vm-run");
+		case EACCES:
+			return fail("may not open /dev/kvm: run as root, or join the group kvm");
+		}
+		return fail_errno("/dev/kvm");
+	}
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		return fail("/dev/kvm: API version %d instead of %d", version, KVM_API_VERSION);
+	return 0;
+}
+
+static int set_slot(struct vm *vm, uint64_t gpa, uint64_t size, void *hva)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = vm->next_slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)hva,
+	};
+
+	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return fail_errno("KVM refuses memory slot %d, guest address 0x%llx, %llu MiB",
+				  vm->next_slot, (unsigned long long)gpa,
+				  (unsigned long long)(size / MIB));
+	return vm->next_slot++;
+}
+
+static int add_ram(struct vm *vm, uint64_t gpa, uint64_t size, uint8_t *hva)
+{
+	struct memslot *slot = &vm->slots[vm->nslots];
+
+	*slot = (struct memslot){ .gpa = gpa, .size = size, .hva = hva, .alias = -1 };
+	if (set_slot(vm, gpa, size, hva) < 0)
+		return -1;
+	if (vm->cbit) {
+		/*
+		 * One backing for both: the CPU fetches instructions and walks
+		 * page tables as private whatever their address says.
+		 */
+		slot->alias = set_slot(vm, gpa | vm->cbit, size, hva);
+		if (slot->alias < 0)
+			return -1;
+	}
+	vm->nslots++;
+	return 0;
+}
+
+static int create_memory(struct vm *vm)
+{
+	uint64_t mem = vm->cfg->mem;
+	uint64_t low = mem < LOW_RAM_END ? mem : LOW_RAM_END;
+	uint8_t *hva;
+
+	/* Aligned for huge pages, which cost far fewer faults. */
+	hva = mmap(NULL, mem + 2 * MIB, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (hva == MAP_FAILED)
+		return fail_errno("no %llu MiB for the guest's memory",
+				  (unsigned long long)(mem / MIB));
+	hva = (uint8_t *)(((uintptr_t)hva + 2 * MIB - 1) & ~(2 * MIB - 1));
+	madvise(hva, mem, MADV_HUGEPAGE);
+
+	if (add_ram(vm, 0, low, hva))
+		return -1;
+	return mem > low ? add_ram(vm, HIGH_RAM_START, mem - low, hva + low) : 0;
+}
+
+static int create_irqchip(struct vm *vm)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	/* Matters on Intel only, and fails nowhere else. */
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDR))
+		return fail_errno("KVM_SET_TSS_ADDR");
+	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
+		return fail_errno("KVM_CREATE_IRQCHIP");
+	if (ioctl(vm->fd, KVM_CREATE_PIT2, &pit))
+		return fail_errno("KVM_CREATE_PIT2");
+	return 0;
+}
+
+int vm_create(struct vm *vm, const struct vm_config *cfg)
+{
+	memset(vm, 0, sizeof(*vm));
+	vm->cfg = cfg;
+	vm->state = VM_PAUSED;
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->dev_lock, NULL);
+	pthread_cond_init(&vm->cond, NULL);
+
+	if (open_kvm(vm))
+		return -1;
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return fail_errno("KVM_CREATE_VM");
+	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0)
+		return fail_errno("eventfd");
+	if (cfg->sev && sev_setup(vm))
+		return -1;
+	if (create_irqchip(vm) || create_memory(vm))
+		return -1;
+	return vcpus_create(vm);
+}
+
+/* The process is about to end: only what outlives it matters. */
+void vm_destroy(struct vm *vm)
+{
+	vcpus_quit(vm);
+	book_close(vm);
+}
+
+uint64_t vm_max_gpa(const struct vm *vm)
+{
+	const struct memslot *last = &vm->slots[vm->nslots - 1];
+
+	return last->gpa + last->size;
+}
+
+void *vm_hva(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	const struct memslot *slot;
+
+	for (slot = vm->slots; slot < vm->slots + vm->nslots; slot++)
+		if (gpa >= slot->gpa && gpa - slot->gpa < slot->size &&
+		    size <= slot->size - (gpa - slot->gpa))
+			return slot->hva + (gpa - slot->gpa);
+	return NULL;
+}
+
+int vm_add_dev(struct vm *vm, const struct dev *dev)
+{
+	if (vm->ndevs == MAX_DEVS)
+		return fail("no room for the device at port 0x%x", dev->port);
+	vm->devs[vm->ndevs++] = *dev;
+	return 0;
+}
+
+void vm_irq(struct vm *vm, unsigned int gsi, bool level)
+{
+	struct kvm_irq_level irq = { .irq = gsi, .level = level };
+
+	ioctl(vm->fd, KVM_IRQ_LINE, &irq);
+}
