@@ -83,6 +83,11 @@ struct kvm_hcpolicy_ctx {
 #define KVM_HCPOLICY_MAX_PAGES	(1 << 16)	/* 256 MiB */
 #define KVM_HCPOLICY_NAME_LEN	16
 
+/* What follows is no type of the kernel's: nothing to relocate against. */
+#if defined(__bpf__) && defined(__clang__)
+#pragma clang attribute pop
+#endif
+
 /*
  * The shared-page set: bit n % 64 of word n / 64 is guest frame n, 1 = shared.
  * With the hook the words are the values of an mmapable array map, one chunk
@@ -126,9 +131,5 @@ struct hcp_info {
 	char name[HCP_NAME_LEN];	/* the attachment's name, NUL-terminated */
 	char policy[HCP_NAME_LEN];	/* the policy's name, NUL-terminated */
 };
-
-#if defined(__bpf__) && defined(__clang__)
-#pragma clang attribute pop
-#endif
 
 #endif /* HCPOLICY_ABI_H */

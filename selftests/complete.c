@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whether the set can be trusted: complete only if the policy saw every request
+ * of the guest and booked all of it.
+ */
+#include <errno.h>
+
+#include "hcp.h"
+#include "tap.h"
+#include "vm.h"
+
+#define GPA	0x100000ULL
+#define MAX_GPA	(1ULL << 30)
+
+static struct vm *vm;
+static struct vcpu *v;
+
+TEST(attached_before_the_first_run_the_set_is_complete)
+{
+	struct hcp_set *set;
+
+	vm = vm_new(1, false);
+	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK_EQ(hcp_set__state(set), 0);
+	CHECK_EQ(hcp_set__missed(set), 0);
+	CHECK(hcp_set__complete(set));
+	CHECK_EQ(hcp_set__count(set), 1);
+}
+
+TEST(attached_after_a_vCPU_ran_the_set_is_late)
+{
+	struct hcp_set *set;
+
+	vm = vm_new(2, false);
+	CHECK_EQ(vcpu_call(&vm->vcpus[1], GPA, 1, SHARE), -KVM_ENOSYS);
+	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK_EQ(hcp_set__state(set), HCP_LATE);
+	CHECK(!hcp_set__complete(set));
+	CHECK_EQ(hcp_set__count(set), 1);
+}
+
+TEST(a_reset_makes_a_late_set_complete)
+{
+	struct hcp_set *set;
+
+	vm = vm_new(1, false);
+	v = &vm->vcpus[0];
+	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), -KVM_ENOSYS);
+	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
+	CHECK_EQ(vcpu_call(v, MAX_GPA, 1, SHARE), 0);
+	CHECK_EQ(hcp_set__missed(set), 1);
+	hcp_set__reset(set);
+	CHECK(hcp_set__complete(set));
+	CHECK_EQ(hcp_set__count(set), 0);
+	CHECK_EQ(vcpu_call(v, GPA, 2, SHARE), 0);
+	CHECK_EQ(hcp_set__count(set), 2);
+	CHECK(hcp_set__complete(set));
+}
+
+TEST(a_detached_policy_leaves_an_incomplete_set)
+{
+	struct hcpolicy *policy;
+	struct hcp_set *set;
+
+	vm = vm_new(1, false);
+	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
+	set = hcpolicy__set(policy);
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK(hcpolicy__attached(policy));
+	CHECK_EQ(hcpolicy__detach(policy), 0);
+	CHECK(!hcpolicy__attached(policy));
+	CHECK_EQ(hcp_set__state(set), HCP_DETACHED);
+	CHECK(!hcp_set__complete(set));
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, HIDE), -KVM_ENOSYS);
+	CHECK_EQ(hcp_set__count(set), 1);
+}
+
+TEST(a_policy_that_is_not_attached_has_an_incomplete_set)
+{
+	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
+
+	CHECK_EQ(hcpolicy__set_max_gpa(policy, MAX_GPA), 0);
+	CHECK_EQ(hcpolicy__load(policy), 0);
+	CHECK_EQ(hcp_set__state(hcpolicy__set(policy)), HCP_UNATTACHED);
+	CHECK(!hcp_set__complete(hcpolicy__set(policy)));
+}
+
+TEST(replace_hands_the_same_complete_set_on)
+{
+	struct hcpolicy *policy, *next;
+
+	vm = vm_new(1, false);
+	v = &vm->vcpus[0];
+	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
+	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
+
+	next = hcp_open("bpf/bitmap.bpf.o");
+	CHECK_EQ(hcpolicy__replace(policy, next, false), 0);
+	hcpolicy__close(policy);
+	CHECK_EQ(vcpu_call(v, GPA + PAGE, 1, HIDE), 0);
+	CHECK_EQ(hcp_set__count(hcpolicy__set(next)), 2);
+	CHECK(hcp_set__complete(hcpolicy__set(next)));
+	CHECK(hcpolicy__attached(next));
+}
+
+TEST(replace_after_the_end_of_the_VM_is_ENOLINK)
+{
+	struct hcpolicy *policy, *next;
+
+	vm = vm_new(1, false);
+	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 3, SHARE), 0);
+	vm_free(vm);
+	WAIT_UNTIL(!hcpolicy__attached(policy));
+	next = hcp_open("bpf/bitmap.bpf.o");
+	CHECK_EQ(hcpolicy__replace(policy, next, false), -ENOLINK);
+	/* What the guest said until its end is still there. */
+	CHECK_EQ(hcp_set__count(hcpolicy__set(policy)), 3);
+}
+
+TEST(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too)
+{
+	struct hcp_set *set;
+
+	vm = vm_new(1, true);
+	v = &vm->vcpus[0];
+	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
+	CHECK_EQ(v->exits, 1);
+	CHECK_EQ(hcp_set__count(set), 3);
+	CHECK(hcp_set__complete(set));
+	CHECK_STATS(v, .dflt = 1);
+}
+
+TEST(bitmap_with_TAKE_EXITS_leaves_none)
+{
+	struct hcp_set *set;
+
+	vm = vm_new(1, true);
+	v = &vm->vcpus[0];
+	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, true));
+	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
+	CHECK_EQ(v->exits, 0);
+	CHECK_EQ(hcp_set__count(set), 3);
+	CHECK(hcp_set__complete(set));
+	CHECK_STATS(v, .handled = 1);
+}
+
+TEST(a_second_policy_is_EBUSY_and_the_set_of_the_first_stays_complete)
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
+	struct hcpolicy *policy, *second = hcp_open("bpf/bitmap.bpf.o");
+
+	vm = vm_new(1, false);
+	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
+	CHECK_EQ(hcpolicy__load(second), 0);
+	CHECK_EQ(hcpolicy__attach(second, vm->fd, &opts), -EBUSY);
+	hcpolicy__close(second);
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK(hcp_set__complete(hcpolicy__set(policy)));
+}
+
+TAP_MAIN(
+	T(attached_before_the_first_run_the_set_is_complete),
+	T(attached_after_a_vCPU_ran_the_set_is_late),
+	T(a_reset_makes_a_late_set_complete),
+	T(a_detached_policy_leaves_an_incomplete_set),
+	T(a_policy_that_is_not_attached_has_an_incomplete_set),
+	T(replace_hands_the_same_complete_set_on),
+	T(replace_after_the_end_of_the_VM_is_ENOLINK),
+	T(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too),
+	T(bitmap_with_TAKE_EXITS_leaves_none),
+	T(a_second_policy_is_EBUSY_and_the_set_of_the_first_stays_complete),
+)

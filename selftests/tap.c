@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs the tests of a table, each in a process group of its own.  The rule: the
+ * parent alone prints results, one for each test, whatever becomes of the child.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 4 };
+
+/* Why the test was skipped; shared with the child. */
+static char *reason;
+#define REASON_MAX	256
+
+void tap_note(const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	printf("# %s\n", text);
+	fflush(stdout);
+}
+
+void tap_skip(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(reason, REASON_MAX, fmt, ap);
+	va_end(ap);
+	_exit(EXIT_SKIP);
+}
+
+void tap_fail(const char *file, int line, const char *fmt, ...)
+{
+	int err = errno;
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	tap_note("%s:%d: %s (errno %d, %s)", file, line, text, err, strerror(err));
+	_exit(EXIT_FAIL);
+}
+
+void tap_pause(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+}
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* Wait for pid: its status, or -1 if it had to be killed and -2 if not even that. */
+static int wait_for(pid_t pid)
+{
+	time_t end = seconds() + TAP_TIMEOUT_S;
+	int status, killed = 0;
+
+	for (;;) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return killed ? -1 : status;
+		if (seconds() > end && !killed) {
+			kill(-pid, SIGKILL);
+			killed = 1;
+		}
+		if (seconds() > end + 10)
+			return -2;
+		tap_pause();
+	}
+}
+
+static int run_one(const struct tap_test *test)
+{
+	int status;
+	pid_t pid;
+
+	*reason = 0;
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		tap_note("fork: %s", strerror(errno));
+		return EXIT_FAIL;
+	}
+	if (!pid) {
+		setpgid(0, 0);
+		test->run();
+		fflush(stdout);
+		_exit(EXIT_PASS);
+	}
+
+	setpgid(pid, pid);
+	status = wait_for(pid);
+	kill(-pid, SIGKILL);	/* what it may have left behind */
+	if (status == -1)
+		tap_note("hung: killed after %d s", TAP_TIMEOUT_S);
+	else if (status == -2)
+		tap_note("hung in the kernel: cannot be killed");
+	else if (WIFSIGNALED(status))
+		tap_note("died of signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == EXIT_PASS || WEXITSTATUS(status) == EXIT_SKIP)
+		return WEXITSTATUS(status);
+	return EXIT_FAIL;
+}
+
+static bool chosen(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strstr(name, argv[i]))
+			return true;
+	}
+	return argc < 2;
+}
+
+int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
+{
+	size_t i, n = 0, passed = 0, failed = 0, skipped = 0;
+	char name[128], *p;
+
+	reason = mmap(NULL, REASON_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (reason == MAP_FAILED)
+		return EXIT_FAIL;
+
+	for (i = 0; i < count; i++)
+		n += chosen(tests[i].name, argc, argv);
+	printf("TAP version 13\n1..%zu\n", n);
+
+	for (i = 0, n = 0; i < count; i++) {
+		if (!chosen(tests[i].name, argc, argv))
+			continue;
+		snprintf(name, sizeof(name), "%s", tests[i].name);
+		for (p = name; *p; p++) {
+			if (*p == '_')
+				*p = ' ';
+		}
+		n++;
+		switch (run_one(&tests[i])) {
+		case EXIT_PASS:
+			passed++;
+			printf("ok %zu %s\n", n, name);
+			break;
+		case EXIT_SKIP:
+			skipped++;
+			printf("ok %zu %s # SKIP %s\n", n, name, reason);
+			break;
+		default:
+			failed++;
+			printf("not ok %zu %s\n", n, name);
+		}
+		fflush(stdout);
+	}
+	tap_note("%zu passed, %zu failed, %zu skipped", passed, failed, skipped);
+	return failed || !n ? EXIT_FAIL : EXIT_PASS;
+}

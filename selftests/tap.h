@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A test program is a table of tests, each of which runs in a process of its
+ * own, so that one that crashes or hangs fails alone.  Output is TAP.
+ *
+ *	TEST(name_with_underscores)
+ *	{
+ *		CHECK_EQ(answer(), 42);
+ *	}
+ *	TAP_MAIN(T(name_with_underscores), ...)
+ *
+ * A failed check ends the test's process: tests need not clean up.  Arguments
+ * of the program choose tests by a part of their name.
+ */
+#ifndef HCST_TAP_H
+#define HCST_TAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tap_test {
+	const char *name;
+	void (*run)(void);
+};
+
+#define TEST(fn)	static void fn(void)
+#define T(fn)		{ #fn, fn }
+#define TAP_MAIN(...)								\
+int main(int argc, char **argv)							\
+{										\
+	static const struct tap_test tests[] = { __VA_ARGS__ };			\
+										\
+	return tap_main(argc, argv, tests, sizeof(tests) / sizeof(*tests));	\
+}
+
+/* A test that takes longer hangs.  Generous: emulation may be slow. */
+#define TAP_TIMEOUT_S	60
+
+int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
+
+/* A line of explanation in the output. */
+__attribute__((format(printf, 1, 2))) void tap_note(const char *fmt, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void tap_skip(const char *fmt, ...);
+__attribute__((noreturn, format(printf, 3, 4)))
+void tap_fail(const char *file, int line, const char *fmt, ...);
+
+#define CHECK(cond)								\
+	do {									\
+		if (!(cond))							\
+			tap_fail(__FILE__, __LINE__, "not true: %s", #cond);	\
+	} while (0)
+
+#define CHECK_CMP(a, op, b)							\
+	do {									\
+		long long a_ = (long long)(a), b_ = (long long)(b);		\
+		if (!(a_ op b_))						\
+			tap_fail(__FILE__, __LINE__, "%s is %lld, not %s %s, which is %lld", \
+				 #a, a_, #op, #b, b_);				\
+	} while (0)
+#define CHECK_EQ(a, b)	CHECK_CMP(a, ==, b)
+
+/* Wait for something that another thread brings about; only the test's timeout ends it. */
+void tap_pause(void);
+#define WAIT_UNTIL(cond)	do { while (!(cond)) tap_pause(); } while (0)
+
+#endif /* HCST_TAP_H */

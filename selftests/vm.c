@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A VM with the test guest in it.  The rule: a surprise, from KVM or from the
+ * guest, fails the test where it is seen, with what was seen.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "vm.h"
+
+#define CPUID_ADDR_WIDTHS	0x80000008u
+
+const char *build_path(const char *file)
+{
+	static _Thread_local char path[PATH_MAX];
+	char self[PATH_MAX - 300];
+	ssize_t n;
+
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	CHECK_CMP(n, >, 0);
+	self[n] = 0;
+	*strrchr(self, '/') = 0;
+	snprintf(path, sizeof(path), "%s/../%s", self, file);
+	return path;
+}
+
+static void set_cpuid(struct vm *vm, struct vcpu *v)
+{
+	static union {
+		struct kvm_cpuid2 cpuid;
+		char room[sizeof(struct kvm_cpuid2) + 256 * sizeof(struct kvm_cpuid_entry2)];
+	} u;
+	struct kvm_cpuid_entry2 *e;
+
+	u.cpuid.nent = 256;
+	CHECK_EQ(ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &u.cpuid), 0);
+	for (e = u.cpuid.entries; e < u.cpuid.entries + u.cpuid.nent; e++) {
+		if (e->function != CPUID_ADDR_WIDTHS)
+			continue;
+		CHECK_CMP(e->eax & 0xff, >=, VM_PHYS_BITS);
+		e->eax = (e->eax & ~0xff00ffu) | VM_PHYS_BITS;
+	}
+	CHECK_EQ(ioctl(v->fd, KVM_SET_CPUID2, &u.cpuid), 0);
+}
+
+static void new_vcpu(struct vm *vm, unsigned int index)
+{
+	struct vcpu *v = &vm->vcpus[index];
+
+	v->vm = vm;
+	v->index = index;
+	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);
+	CHECK_CMP(v->fd, >=, 0);
+	v->stats_fd = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
+	CHECK_CMP(v->stats_fd, >=, 0);
+	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	CHECK(v->run != MAP_FAILED);
+	v->mbox = (void *)(vm->mem + HCG_MAILBOX_GPA(index));
+	set_cpuid(vm, v);
+	if (hcguest_start_vcpu(v->fd, &vm->guest, index))
+		tap_fail(__FILE__, __LINE__, "%s", vm->guest.error);
+	vm->nvcpus++;
+}
+
+struct vm *vm_new_empty(void)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	CHECK(vm);
+	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	CHECK_CMP(vm->kvm_fd, >=, 0);
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	CHECK_CMP(vm->fd, >=, 0);
+	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	return vm;
+}
+
+struct vm *vm_new(unsigned int nvcpus, bool exits)
+{
+	struct kvm_userspace_memory_region slot = { .memory_size = VM_MEM };
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_EXIT_HYPERCALL,
+		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
+	};
+	struct vm *vm = vm_new_empty();
+	unsigned int i;
+
+	vm->mem = mmap(NULL, VM_MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(vm->mem != MAP_FAILED);
+	slot.userspace_addr = (uintptr_t)vm->mem;
+	CHECK_EQ(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+	if (exits)
+		CHECK_EQ(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), 0);
+
+	if (hcguest_load(build_path("bin/hcguest.elf"), vm->mem, VM_MEM, NULL, &vm->guest))
+		tap_fail(__FILE__, __LINE__, "%s", vm->guest.error);
+	for (i = 0; i < nvcpus; i++)
+		new_vcpu(vm, i);
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->nvcpus; i++) {
+		munmap(vm->vcpus[i].run, vm->run_size);
+		close(vm->vcpus[i].stats_fd);
+		close(vm->vcpus[i].fd);
+	}
+	close(vm->fd);
+	close(vm->kvm_fd);
+	if (vm->mem)
+		munmap(vm->mem, VM_MEM);
+	free(vm);
+}
+
+/* True if the guest is waiting for a command. */
+static bool doorbell(struct vcpu *v)
+{
+	uint32_t *data = (void *)((uint8_t *)v->run + v->run->io.data_offset);
+
+	if (v->run->io.port != HCG_PORT || v->run->io.size != 4)
+		tap_fail(__FILE__, __LINE__, "I/O to port 0x%x, %u bytes", v->run->io.port,
+			 v->run->io.size);
+	if (v->run->io.direction == KVM_EXIT_IO_IN) {
+		*data = HCG_MAGIC;
+		return false;
+	}
+	switch (HCG_EVENT(*data)) {
+	case HCG_EV_READY:
+	case HCG_EV_DONE:
+		return true;
+	case HCG_EV_FAULT:
+		tap_fail(__FILE__, __LINE__, "guest exception %llu, error 0x%llx, rip 0x%llx, cr2 0x%llx",
+			 (unsigned long long)v->mbox->fault.vector,
+			 (unsigned long long)v->mbox->fault.error,
+			 (unsigned long long)v->mbox->fault.rip,
+			 (unsigned long long)v->mbox->fault.cr2);
+	}
+	tap_fail(__FILE__, __LINE__, "doorbell 0x%x", *data);
+}
+
+static void hypercall_exit(struct vcpu *v)
+{
+	unsigned int i;
+
+	CHECK_EQ(v->run->hypercall.nr, KVM_HC_MAP_GPA_RANGE);
+	for (i = 0; i < 3; i++)
+		v->exit_args[i] = v->run->hypercall.args[i];
+	v->run->hypercall.ret = v->exit_ret;
+	v->exits++;
+}
+
+bool vcpu_run(struct vcpu *v)
+{
+	v->ready = false;
+	for (;;) {
+		if (ioctl(v->fd, KVM_RUN, NULL)) {
+			if (errno == EINTR && v->stop_on_eintr)
+				return false;
+			if (errno == EINTR)
+				continue;
+			tap_fail(__FILE__, __LINE__, "vCPU %u: KVM_RUN", v->index);
+		}
+		switch (v->run->exit_reason) {
+		case KVM_EXIT_IO:
+			if (!doorbell(v))
+				continue;
+			v->ready = true;
+			return true;
+		case KVM_EXIT_HYPERCALL:
+			hypercall_exit(v);
+			continue;
+		default:
+			tap_fail(__FILE__, __LINE__, "vCPU %u: exit reason %u", v->index,
+				 v->run->exit_reason);
+		}
+	}
+}
+
+void vcpu_put(struct vcpu *v, enum hcg_command command, const struct hcg_request *reqs, size_t n)
+{
+	if (!v->ready)
+		CHECK(vcpu_run(v));
+	CHECK_CMP(n, <=, VM_BATCH_MAX);
+	if (n)
+		memcpy(v->vm->mem + VM_BATCH_GPA(v->index), reqs, n * sizeof(*reqs));
+	v->mbox->command = command;
+	v->mbox->stop = 0;
+	v->mbox->requests = VM_BATCH_GPA(v->index);
+	v->mbox->count = n;
+}
+
+void vcpu_batch(struct vcpu *v, struct hcg_request *reqs, size_t n)
+{
+	vcpu_put(v, HCG_CMD_RUN, reqs, n);
+	CHECK(vcpu_run(v));
+	memcpy(reqs, v->vm->mem + VM_BATCH_GPA(v->index), n * sizeof(*reqs));
+}
+
+struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect)
+{
+	return (struct hcg_request){
+		.op = HCG_CALL, .flags = HCG_EXPECT, .nr = KVM_HC_MAP_GPA_RANGE,
+		.a0 = gpa, .a1 = npages, .a2 = attrs, .expect = expect,
+	};
+}
+
+int64_t vcpu_call(struct vcpu *v, uint64_t gpa, uint64_t npages, uint64_t attrs)
+{
+	struct hcg_request req = hc_request(gpa, npages, attrs, 0);
+
+	vcpu_batch(v, &req, 1);
+	return req.ret;
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *v = arg;
+
+	v->tid = syscall(SYS_gettid);
+	vcpu_run(v);
+	v->running = false;
+	return NULL;
+}
+
+void vcpu_run_in_thread(struct vcpu *v)
+{
+	v->running = true;
+	v->tid = 0;
+	CHECK_EQ(pthread_create(&v->thread, NULL, vcpu_thread, v), 0);
+	WAIT_UNTIL(v->tid);
+}
+
+void vcpu_start(struct vcpu *v, const struct hcg_request *reqs, size_t n)
+{
+	vcpu_put(v, HCG_CMD_RUN, reqs, n);
+	vcpu_run_in_thread(v);
+}
+
+void vcpu_join(struct vcpu *v)
+{
+	CHECK_EQ(pthread_join(v->thread, NULL), 0);
+}
+
+void vcpu_loop(struct vcpu *v, const struct hcg_request *reqs, size_t n)
+{
+	vcpu_put(v, HCG_CMD_LOOP, reqs, n);
+	v->mbox->iterations = 0;
+	vcpu_run_in_thread(v);
+}
+
+uint64_t vcpu_stop(struct vcpu *v)
+{
+	v->mbox->stop = 1;
+	vcpu_join(v);
+	return v->mbox->iterations;
+}
+
+/* The counters by their names in KVM; struct vcpu_stats in the same order. */
+static const char *const stat_names[] = {
+	"hcpolicy_handled", "hcpolicy_default", "hcpolicy_retry", "hcpolicy_refused",
+	"hcpolicy_overruled", "hcpolicy_bad_verdict", "hcpolicy_bad_request",
+};
+#define NSTATS	(sizeof(stat_names) / sizeof(*stat_names))
+_Static_assert(sizeof(struct vcpu_stats) == NSTATS * sizeof(uint64_t), "a name for each");
+
+static uint64_t read_stat(struct vcpu *v, const struct kvm_stats_header *header,
+			  const char *descs, size_t size, const char *name)
+{
+	const struct kvm_stats_desc *desc;
+	uint64_t value;
+	uint32_t i;
+
+	for (i = 0; i < header->num_desc; i++) {
+		desc = (const void *)(descs + i * size);
+		if (strcmp(desc->name, name))
+			continue;
+		CHECK_EQ(pread(v->stats_fd, &value, sizeof(value),
+			       header->data_offset + desc->offset), sizeof(value));
+		return value;
+	}
+	tap_fail(__FILE__, __LINE__, "KVM has no counter %s: is this KVM with the hook?", name);
+}
+
+struct vcpu_stats vcpu_stats(struct vcpu *v)
+{
+	struct kvm_stats_header header;
+	uint64_t values[NSTATS];
+	struct vcpu_stats stats;
+	size_t size, i;
+	char *descs;
+
+	CHECK_EQ(pread(v->stats_fd, &header, sizeof(header), 0), sizeof(header));
+	size = sizeof(struct kvm_stats_desc) + header.name_size;
+	descs = malloc(size * header.num_desc);
+	CHECK(descs);
+	CHECK_EQ(pread(v->stats_fd, descs, size * header.num_desc, header.desc_offset),
+		 size * header.num_desc);
+	for (i = 0; i < NSTATS; i++)
+		values[i] = read_stat(v, &header, descs, size, stat_names[i]);
+	free(descs);
+	memcpy(&stats, values, sizeof(stats));
+	return stats;
+}
+
+void vcpu_check_stats(const char *file, int line, struct vcpu *v, struct vcpu_stats expect)
+{
+	struct vcpu_stats stats = vcpu_stats(v);
+	const uint64_t *is = (const void *)&stats, *should = (const void *)&expect;
+	size_t i;
+
+	for (i = 0; i < NSTATS; i++) {
+		if (is[i] != should[i])
+			tap_fail(file, line, "%s is %llu, not %llu", stat_names[i],
+				 (unsigned long long)is[i], (unsigned long long)should[i]);
+	}
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A VM for tests, with the test guest (hcguest.elf) in it.  Whatever a test did
+ * not ask for, such as an exit that nobody expects, fails the test.
+ *
+ * One thread at a time uses a vCPU: either the test's, by vcpu_call() and
+ * vcpu_batch(), or a thread of the vCPU's own between vcpu_start() or
+ * vcpu_loop() and vcpu_join() or vcpu_stop().
+ */
+#ifndef HCST_VM_H
+#define HCST_VM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/kvm.h>
+#include <linux/kvm_para.h>
+
+#include "../guest/load.h"
+#include "../guest/mailbox.h"
+
+#define PAGE		4096ULL
+#define SHARE		0ULL
+#define HIDE		KVM_MAP_GPA_RANGE_ENCRYPTED
+
+#define VM_MAX_VCPUS	2
+#define VM_MEM		(32ULL << 20)
+/* A batch of vCPU i lies here and has room for so many operations. */
+#define VM_BATCH_GPA(i)	(HCG_FREE_GPA + (uint64_t)(i) * (8ULL << 20))
+#define VM_BATCH_MAX	((8ULL << 20) / sizeof(struct hcg_request))
+/* Guest memory above is the test's. */
+#define VM_FREE_GPA	VM_BATCH_GPA(VM_MAX_VCPUS)
+
+/* The guest's physical address width, unless the test has another. */
+#define VM_PHYS_BITS	40
+
+struct vcpu {
+	struct vm *vm;
+	int fd;
+	int stats_fd;
+	struct kvm_run *run;
+	volatile struct hcg_mailbox *mbox;
+	unsigned int index;
+	bool ready;		/* the guest waits for a command */
+
+	/* KVM_EXIT_HYPERCALL: how many, the last one, and the answer to them. */
+	volatile uint64_t exits;
+	uint64_t exit_args[3];
+	int64_t exit_ret;
+
+	/* If set, a KVM_RUN that a signal ended ends the wait for the guest too. */
+	bool stop_on_eintr;
+	pthread_t thread;
+	volatile int tid;	/* of thread */
+	volatile bool running;	/* thread has not come back */
+};
+
+struct vm {
+	int kvm_fd;
+	int fd;
+	uint8_t *mem;
+	size_t run_size;
+	struct hcguest guest;
+	unsigned int nvcpus;
+	struct vcpu vcpus[VM_MAX_VCPUS];
+};
+
+/* nvcpus vCPUs, none of which has run.  KVM_EXIT_HYPERCALL is enabled if exits. */
+struct vm *vm_new(unsigned int nvcpus, bool exits);
+/* With no vCPU and no memory. */
+struct vm *vm_new_empty(void);
+/* Everything that holds the VM goes: when this returns the VM has been destroyed. */
+void vm_free(struct vm *vm);
+
+/* The hypercall KVM_HC_MAP_GPA_RANGE with these arguments; what the guest sees. */
+int64_t vcpu_call(struct vcpu *v, uint64_t gpa, uint64_t npages, uint64_t attrs);
+
+/* A request for the functions below, which must be answered with expect. */
+struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect);
+
+/*
+ * Carry out n operations.  Results are in reqs afterwards, differences from what
+ * they expect in v->mbox.
+ */
+void vcpu_batch(struct vcpu *v, struct hcg_request *reqs, size_t n);
+
+/* The same in a thread of the vCPU; without results, but for those in v->mbox. */
+void vcpu_start(struct vcpu *v, const struct hcg_request *reqs, size_t n);
+void vcpu_join(struct vcpu *v);
+
+/* Again and again, until vcpu_stop(), which returns how often it was done. */
+void vcpu_loop(struct vcpu *v, const struct hcg_request *reqs, size_t n);
+uint64_t vcpu_stop(struct vcpu *v);
+
+/*
+ * The pieces of vcpu_start() and vcpu_batch(): hand the batch over, and run until
+ * the guest is done.  False if a signal came and stop_on_eintr is set.
+ */
+void vcpu_put(struct vcpu *v, enum hcg_command command, const struct hcg_request *reqs, size_t n);
+bool vcpu_run(struct vcpu *v);
+/* vcpu_run() in a thread of the vCPU. */
+void vcpu_run_in_thread(struct vcpu *v);
+
+/* The policy's counters of a vCPU, as KVM_GET_STATS_FD has them. */
+struct vcpu_stats {
+	uint64_t handled, dflt, retry, refused, overruled, bad_verdict, bad_request;
+};
+struct vcpu_stats vcpu_stats(struct vcpu *v);
+
+/* CHECK_STATS(v, .handled = 1): that, and all others zero. */
+#define CHECK_STATS(v, ...)							\
+	vcpu_check_stats(__FILE__, __LINE__, v, (struct vcpu_stats){ __VA_ARGS__ })
+void vcpu_check_stats(const char *file, int line, struct vcpu *v, struct vcpu_stats expect);
+
+/* The path of something under build/, which the test program lies in too. */
+const char *build_path(const char *file);
+
+#endif /* HCST_VM_H */
