@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-unit modules setup lint install clean help FORCE
+.PHONY: all demo check bench check-unit modules setup lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -32,6 +32,11 @@ check: setup	## every test: units here, the rest on the real hook in a VM
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
+
+bench: setup	## instructions per request, counted
+	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory -C bench
+	$(Q)bench/run
 
 lint: setup	## checkpatch, sparse and W=1 on the kernel part
 	$(Q)$(MAKE) --no-print-directory -C kernel lint

@@ -14,7 +14,9 @@ $(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(1) -c $< -o $@
 $(Q)$(LLVM_STRIP) -g $@
 endef
 
-# The headers that it includes.
+# The headers that it includes; libhcpolicy has the rule itself.
 BPF_READY := $(BUILD)/libbpf/.done
+ifneq ($(CURDIR),$(TOP)/libhcpolicy)
 $(BPF_READY):
 	$(Q)$(MAKE) -C $(TOP)/libhcpolicy libbpf
+endif

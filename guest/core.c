@@ -142,7 +142,8 @@ static int take_set(struct core *c, const char *path, const unsigned char *desc,
 	return 0;
 }
 
-static bool is_note(const Elf64_Nhdr *nh, const unsigned char *name, const char *want, uint32_t type)
+static bool is_note(const Elf64_Nhdr *nh, const unsigned char *name, const char *want,
+		    uint32_t type)
 {
 	return nh->n_type == type && nh->n_namesz == strlen(want) + 1 &&
 	       !memcmp(name, want, nh->n_namesz);

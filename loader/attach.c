@@ -20,23 +20,28 @@ static int lib_failed(const char *policy, const char *doing)
 	return EXIT_FAIL;
 }
 
-static int set_params(struct hcpolicy *policy, const char *name, const struct args *args)
+/* Opened and told its parameters; NULL: reported. */
+static struct hcpolicy *open_policy(const char *name, const struct args *args)
 {
-	for (int i = 0; i < args->nparams; i++) {
-		char key[64];
-		const char *value = strchr(args->params[i], '=');
+	struct hcpolicy *policy = hcpolicy__open(name, policy_opts());
 
-		if (!value || value == args->params[i] ||
-		    (size_t)(value - args->params[i]) >= sizeof(key)) {
-			err("--param %s: KEY=VALUE is meant", args->params[i]);
-			return EXIT_USAGE;
-		}
-		snprintf(key, sizeof(key), "%.*s", (int)(value - args->params[i]),
-			 args->params[i]);
-		if (hcpolicy__set_param(policy, key, value + 1))
-			return lib_failed(name, args->params[i]);
+	if (!policy) {
+		lib_failed(name, "open");
+		return NULL;
 	}
-	return EXIT_OK;
+	for (int i = 0; i < args->nparams; i++) {
+		const char *value = strchr(args->params[i], '=');	/* main.c saw to it */
+		char *key = strndup(args->params[i], value - args->params[i]);
+		int ret = hcpolicy__set_param(policy, key, value + 1);
+
+		free(key);
+		if (ret) {
+			lib_failed(name, args->params[i]);
+			hcpolicy__close(policy);
+			return NULL;
+		}
+	}
+	return policy;
 }
 
 /* Is name free?  What a dead VM or a lost link left there is removed. */
@@ -56,8 +61,8 @@ static bool name_free(const char *name)
 	if (attached)
 		err("there is a policy of the name '%s' already: hcpolicy replace %s, or --name",
 		    name, name);
-	else
-		hcpolicy__unpin(old);
+	else if (!hcpolicy__unpin(old))
+		warn("policy '%s' was detached already; removed its pins", name);
 	hcpolicy__close(old);
 	return !attached;
 }
@@ -68,7 +73,6 @@ static void report(const char *did, const struct hcpolicy *policy)
 	char comm[32], covers[32], costs[32];
 	struct json_object *obj;
 
-	proc_comm(info->pid, comm);
 	if (out_json) {
 		obj = json_object_new_object();
 		put_identity(obj, policy);
@@ -76,8 +80,9 @@ static void report(const char *did, const struct hcpolicy *policy)
 		out_value(obj);
 		return;
 	}
-	printf("%s: %s policy '%s' of process %d (%s)\n",
-	       info->name, did, info->policy, info->pid, comm);
+	process_comm(comm, info);
+	printf("%s: policy '%s' %s process %d (%s)\n",
+	       info->name, info->policy, did, info->pid, comm);
 	printf("covers %s of guest addresses, %s of kernel memory\n",
 	       size_text(covers, set_covers(info)), size_text(costs, set_memory(info)));
 	printf("the set is ");
@@ -88,10 +93,9 @@ int cmd_attach(const struct args *args)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
 	const char *name = args->words[0];
-	struct hcpolicy *policy;
-	int status = EXIT_FAIL;
+	int vm_fd, status = EXIT_FAIL;
+	struct hcpolicy *policy = NULL;
 	char number[16];
-	int vm_fd = -1;
 
 	if (!args->pid) {
 		err("attach needs --pid, the process whose VM it is");
@@ -102,25 +106,18 @@ int cmd_attach(const struct args *args)
 	opts.pid = args->pid;
 	opts.pid_vm_fd = args->vm_fd;
 	opts.take_exits = args->take_exits;
-	if (!valid_name(opts.name)) {
-		err("'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d",
-		    opts.name, HCP_NAME_LEN - 1);
-		return EXIT_USAGE;
-	}
 
-	policy = hcpolicy__open(name, policy_opts());
+	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
+	if (vm_fd < 0)
+		return EXIT_FAIL;
+	policy = open_policy(name, args);
 	if (!policy)
-		return lib_failed(name, "open");
+		goto out;
 	if (args->max_gpa && hcpolicy__set_max_gpa(policy, args->max_gpa)) {
 		lib_failed(name, "--max-gpa");
 		goto out;
 	}
-	status = set_params(policy, name, args);
-	if (status)
-		goto out;
-	status = EXIT_FAIL;
-	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
-	if (vm_fd < 0 || !name_free(opts.name))
+	if (!name_free(opts.name))
 		goto out;
 	if (hcpolicy__load(policy)) {
 		lib_failed(name, "load");
@@ -138,12 +135,11 @@ int cmd_attach(const struct args *args)
 		warn("attached after the guest began to run: what it shared before is unknown. "
 		     "Attach before its first instruction: qemu -S, virsh start --paused, "
 		     "or from the VMM itself");
-	report("attached", policy);
+	report("is attached to", policy);
 	status = EXIT_OK;
 out:
-	if (vm_fd >= 0)
-		close(vm_fd);
 	hcpolicy__close(policy);
+	close(vm_fd);
 	return status;
 }
 
@@ -151,31 +147,26 @@ int cmd_replace(const struct args *args)
 {
 	const char *name = args->words[0], *next_name = args->words[1];
 	struct hcpolicy *policy, *next;
-	int status;
+	int status = EXIT_FAIL;
 	bool gone;
 
 	policy = pins_open(name, &gone);
 	if (!policy) {
 		if (gone)
-			err("policy '%s' had ended with its VM: nothing to replace", name);
+			err("policy '%s' ended with its VM", name);
 		return EXIT_FAIL;
 	}
-	next = hcpolicy__open(next_name, policy_opts());
-	if (!next) {
-		status = lib_failed(next_name, "open");
+	next = open_policy(next_name, args);
+	if (!next)
+		goto out;
+	if (hcpolicy__replace(policy, next, args->take_exits)) {
+		lib_failed(next_name, "replace");
 		goto out;
 	}
-	status = set_params(next, next_name, args);
-	if (status)
-		goto out_next;
-	if (hcpolicy__replace(policy, next, args->take_exits)) {
-		status = lib_failed(next_name, "replace");
-		goto out_next;
-	}
-	report("replaced the policy by", next);
-out_next:
-	hcpolicy__close(next);
+	report("has taken over", next);
+	status = EXIT_OK;
 out:
+	hcpolicy__close(next);
 	hcpolicy__close(policy);
 	return status;
 }

@@ -91,7 +91,7 @@ void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_styl
 	const char *const *shades = style->utf8 ? shades_utf8 : shades_ascii;
 	const char *side = style->utf8 ? "│" : "|";
 	uint64_t row_bytes = grid->columns * grid->cell_pages << HCP_PAGE_SHIFT;
-	int digits = hex_digits(grid->rows * row_bytes - 1);
+	int digits = hex_digits((grid->rows - 1) * row_bytes);
 	char size[32], total[32];
 	uint64_t shown;
 

@@ -15,7 +15,7 @@ enum { EXIT_OK, EXIT_FAIL, EXIT_USAGE };
 struct args {
 	const char *words[2];		/* what follows the command */
 	int nwords;
-	const char **params;		/* KEY=VALUE */
+	const char **params;		/* KEY=VALUE, each with its = */
 	int nparams;
 	const char *name;
 	pid_t pid;

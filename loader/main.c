@@ -183,6 +183,10 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		args->take_exits = true;
 		return true;
 	default:
+		if (!strchr(arg, '=') || *arg == '=') {
+			err("--param %s: KEY=VALUE is meant", arg);
+			return false;
+		}
 		args->params[args->nparams++] = arg;
 		return true;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "loader.h"
 #include "out.h"
@@ -28,16 +29,16 @@ static void list_text(const struct hcpolicy *policy)
 }
 
 /* stdout is an array: what cannot be opened, or was a dead VM's, says so in a field. */
-static void list_json_error(struct out_array *array, const char *name)
+static void list_json_error(struct json_object *array, const char *name)
 {
 	struct json_object *obj = json_object_new_object();
 
 	put_str(obj, "name", name);
 	json_object_object_add(obj, "error", err_take());
-	out_array_item(array, obj);
+	json_object_array_add(array, obj);
 }
 
-static void list_json(struct out_array *array, const struct hcpolicy *policy, bool removed)
+static void list_json(struct json_object *array, const struct hcpolicy *policy, bool removed)
 {
 	struct json_object *obj = json_object_new_object();
 
@@ -45,12 +46,12 @@ static void list_json(struct out_array *array, const struct hcpolicy *policy, bo
 	put_u64(obj, "shared_pages", hcp_set__count(hcpolicy__set(policy)));
 	put_state(obj, policy);
 	put_bool(obj, "removed", removed);
-	out_array_item(array, obj);
+	json_object_array_add(array, obj);
 }
 
 int cmd_list(const struct args *args)
 {
-	struct out_array array;
+	struct json_object *array;
 	struct dirent **names;
 	bool header = false, failed = false;
 	int n;
@@ -61,8 +62,7 @@ int cmd_list(const struct args *args)
 		    errno == EACCES ? ": run as root" : "");
 		return EXIT_FAIL;
 	}
-	if (out_json)
-		out_array_begin(&array, stdout, out_pretty);
+	array = json_object_new_array();
 	for (int i = 0; i < n; i++) {
 		struct hcpolicy *policy = hcpolicy__open_pinned(names[i]->d_name, policy_opts());
 		bool removed = policy && pins_remove_dead(policy);
@@ -70,9 +70,9 @@ int cmd_list(const struct args *args)
 		if (!policy) {
 			failed = true;
 			if (out_json)
-				list_json_error(&array, names[i]->d_name);
+				list_json_error(array, names[i]->d_name);
 		} else if (out_json) {
-			list_json(&array, policy, removed);
+			list_json(array, policy, removed);
 		} else if (!removed) {
 			if (!header)
 				printf("%-16s %-12s %8s %-5s %12s  %s\n", "NAME", "POLICY",
@@ -86,7 +86,9 @@ int cmd_list(const struct args *args)
 	if (n >= 0)
 		free(names);
 	if (out_json)
-		out_array_end(&array);
+		out_value(array);
+	else
+		json_object_put(array);
 	return failed ? EXIT_FAIL : EXIT_OK;
 }
 
@@ -100,6 +102,16 @@ static uint64_t count_ranges(const struct hcp_set *set)
 	return n;
 }
 
+/* When this machine started: what CLOCK_REALTIME would have said, in ns. */
+static uint64_t boot_time(void)
+{
+	struct timespec now, up;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return (now.tv_sec - up.tv_sec) * 1000000000ULL + now.tv_nsec - up.tv_nsec;
+}
+
 static void show_text(const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
@@ -111,9 +123,10 @@ static void show_text(const struct hcpolicy *policy)
 
 	printf("%-10s %s\n", "name", info->name);
 	printf("%-10s %s\n", "policy", info->policy);
-	proc_comm(info->pid, other);
-	printf("%-10s %d (%s), VM descriptor %d, start time %llu\n", "process", info->pid,
-	       other, info->vm_fd, (unsigned long long)info->start_time);
+	process_comm(other, info);
+	printf("%-10s %d (%s), VM descriptor %d, ", "process", info->pid, other, info->vm_fd);
+	time_text(other, boot_time() + info->start_time * (1000000000 / sysconf(_SC_CLK_TCK)));
+	printf("started %s\n", other);
 	time_text(other, info->attached_at);
 	printf("%-10s %s\n", "attached", other);
 	printf("%-10s %s of guest addresses, ", "covers", size_text(other, set_covers(info)));
@@ -146,7 +159,6 @@ static void show_json(const struct hcpolicy *policy)
 	const char *why;
 
 	put_identity(obj, policy);
-	put_u64(obj, "start_time", info->start_time);
 	put_u64(obj, "shared_pages", hcp_set__count(set));
 	put_u64(obj, "shared_ranges", count_ranges(set));
 	put_state(obj, policy);

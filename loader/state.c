@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "loader.h"
 #include "out.h"
@@ -84,6 +85,14 @@ void time_text(char buf[32], uint64_t ns)
 	strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+void process_comm(char comm[32], const struct hcp_info *info)
+{
+	if (proc_start_time(info->pid) == info->start_time)
+		proc_comm(info->pid, comm);
+	else
+		strcpy(comm, "gone");
+}
+
 void put_identity(struct json_object *obj, const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
@@ -93,8 +102,9 @@ void put_identity(struct json_object *obj, const struct hcpolicy *policy)
 	put_str(obj, "policy", info->policy);
 	put_u64(obj, "pid", info->pid);
 	put_u64(obj, "vm_fd", info->vm_fd);
-	proc_comm(info->pid, text);
+	process_comm(text, info);
 	put_str(obj, "comm", text);
+	put_u64(obj, "start_time", info->start_time);
 	put_bool(obj, "alive", hcpolicy__attached(policy));
 	time_text(text, info->attached_at);
 	put_str(obj, "attached_at", text);

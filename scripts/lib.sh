@@ -23,9 +23,9 @@ make_cache()
 # The version of installed package $1.
 package_version()
 {
-	local status version
-	read -r status version < <(dpkg-query -W -f '${db:Status-Status} ${Version}\n' \
-		"$1" 2>/dev/null) || :
+	local status='' version=''
+	read -r status version <<<"$(dpkg-query -W -f '${db:Status-Status} ${Version}' \
+		"$1" 2>/dev/null)" || :
 	[ "$status" = installed ] || die "package $1 is not installed; run $scripts/setup"
 	echo "$version"
 }

@@ -34,7 +34,7 @@ int main(int argc, char **argv)							\
 }
 
 /* A test that takes longer hangs.  Generous: emulation may be slow. */
-#define TAP_TIMEOUT_S	60
+#define TAP_TIMEOUT_S	120
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
 

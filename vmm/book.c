@@ -68,10 +68,14 @@ void book_close(struct vm *vm)
 {
 	if (!vm->book)
 		return;
-	if (vm->book->policy)
+	if (vm->book->policy) {
+		/* Its pins would outlive the VM otherwise. */
+		if (hcpolicy__attached(vm->book->policy))
+			hcpolicy__detach(vm->book->policy);
 		hcpolicy__close(vm->book->policy);
-	else
+	} else {
 		hcp_set__free(vm->book->set);
+	}
 	free(vm->book);
 	vm->book = NULL;
 }

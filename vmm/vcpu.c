@@ -124,8 +124,8 @@ static void on_exit_reason(struct vcpu *vcpu)
 		vm_stop(vm, END_TRIPLE_FAULT, 0);
 		return;
 	case KVM_EXIT_INTERNAL_ERROR:
-		fail("vCPU %u: KVM gave up, internal error %u", vcpu->index,
-		     run->internal.suberror);
+		fail("vCPU %u: KVM gave up, internal error %u; a /dev/kvm without svm or vmx in /proc/cpuinfo is of no use",
+		     vcpu->index, run->internal.suberror);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		fail("vCPU %u: the CPU refuses to enter the guest, reason 0x%llx", vcpu->index,

@@ -325,6 +325,7 @@ static void the_last_close_detaches(void)
 
 static void replace_hands_the_set_on(void)
 {
+	int before = held();
 	struct vm vm = new_vm();
 	struct hcpolicy *policy = attach(&vm, "kept"), *next, *third;
 	uint64_t sum;
@@ -371,6 +372,7 @@ static void replace_hands_the_set_on(void)
 	CHECK(!hcpolicy__detach(third) && access(PINS "/kept", F_OK) == -1);
 	hcpolicy__close(third);
 	end_vm(&vm);
+	CHECK(held() == before);
 }
 
 static void descriptors_serve_as_pins_do(void)

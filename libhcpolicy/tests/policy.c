@@ -247,11 +247,12 @@ static void a_set_from_descriptors(void)
 	uint64_t words[HCP_CHUNK_WORDS];
 	struct hcpolicy *policy;
 	__u32 key = 1;
-	int fd = new_info(&info);
+	int fd = new_info(&info), before = held();
 
 	policy = hcpolicy__open_fds(shared, fd, -1, &log_opts);
 	CHECK(policy);
 	CHECK(hcpolicy__map_fd(policy, HCP_MAP_SHARED) != shared);
+	CHECK(held() == before + 4);
 	close(shared);
 	close(fd);
 
@@ -268,6 +269,7 @@ static void a_set_from_descriptors(void)
 	CHECK_ERR(hcpolicy__detach(policy), ENOENT);
 	CHECK(said("policy 'bitmap': it has no link"));
 	hcpolicy__close(policy);
+	CHECK(held() == before - 2);
 }
 
 static void wrong_descriptors_are_named(void)
@@ -276,6 +278,7 @@ static void wrong_descriptors_are_named(void)
 	int shared = new_map(BPF_MAP_TYPE_ARRAY, CHUNK_SIZE, 2, BPF_F_MMAPABLE);
 	int null = open("/dev/null", O_RDWR), good = new_info(&info);
 	int lru = new_map(BPF_MAP_TYPE_LRU_HASH, 8, 2, 0);
+	int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, 4096, NULL);
 	struct {
 		int shared, info, link;
 		const char *words;
@@ -294,7 +297,8 @@ static void wrong_descriptors_are_named(void)
 		{ shared, good, null, "link: descriptor" },
 		{ shared, good, 999, "link: descriptor 999: Bad file" },
 		{ shared, good, shared, "link: descriptor" },
-		{ shared, good, lru, "link: descriptor" },	/* of the same number as a type */
+		{ shared, good, lru, "link: descriptor" },	/* a type of the same number */
+		{ shared, good, ring, "link: descriptor" },	/* and a zero in the same place */
 		{ shared, 0, -1, "hcp_info: version 2, this library knows 1" },
 		{ shared, 0, -1, "do not belong together" },
 		{ shared, 0, -1, "do not belong together" },
@@ -302,15 +306,15 @@ static void wrong_descriptors_are_named(void)
 	};
 
 	info.version = 2;
-	bad[14].info = new_info(&info);
+	bad[15].info = new_info(&info);
 	info.version = HCP_INFO_VERSION;
 	info.npages = 0;
-	bad[15].info = new_info(&info);
-	info.npages = 4 * HCP_CHUNK_PAGES;
 	bad[16].info = new_info(&info);
+	info.npages = 4 * HCP_CHUNK_PAGES;
+	bad[17].info = new_info(&info);
 	info.npages = 2 * HCP_CHUNK_PAGES;
 	memset(info.policy, 'x', sizeof(info.policy));
-	bad[17].info = new_info(&info);
+	bad[18].info = new_info(&info);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		CHECK_NULL(hcpolicy__open_fds(bad[i].shared, bad[i].info, bad[i].link, &log_opts),
@@ -344,18 +348,15 @@ static void names_that_cannot_be(void)
 
 static void descriptors_are_given_back(void)
 {
-	int before = dup(0), after;
+	int before = held();
 
-	close(before);
 	for (int i = 0; i < 3; i++) {
 		hcpolicy__close(open_sample());
 		CHECK(!hcpolicy__open(OBJECT("without-ops"), NULL));
 		CHECK(!hcpolicy__open_fds(0, 0, 0, NULL));
 		CHECK(!hcpolicy__open_pinned("no-such", NULL));
 	}
-	after = dup(0);
-	close(after);
-	CHECK(before == after);
+	CHECK(held() == before);
 }
 
 TAP_MAIN(

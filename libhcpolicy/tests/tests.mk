@@ -19,7 +19,7 @@ check: check-abi tests
 check-hook: tests
 	$(Q)$(TOP)/scripts/vm-run -- $(TESTS)/hook
 
-$(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF_INCLUDE)/bpf/bpf_helpers.h
+$(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF)/libbpf.a
 	$(call bpf_compile,$(@:.o=.d))
 $(TESTS)/broken.bpf.o: BPF_CFLAGS += -DBROKEN
 $(TESTS)/without-info.bpf.o: BPF_CFLAGS += -DWITHOUT_INFO

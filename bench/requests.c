@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Instructions per request: the guest shares and hides single pages, 20,000
+ * requests at a stretch, and the clock is the count of instructions, because
+ * the machine runs under icount (scripts/vm-run --icount).
+ *
+ *	requests none | exits | POLICY...	a line each: the mode and the number
+ *
+ * none: nobody answers (-KVM_ENOSYS); exits: the VMM answers and keeps no set; POLICY: a
+ * policy file's name, attached.  Everything is subtracted that a batch without
+ * a request costs, so that what is left is one request from vmmcall to answer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <hcpolicy/policy.h>
+
+#include "../selftests/tap.h"
+#include "../selftests/vm.h"
+
+#define REQUESTS	20000
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static uint64_t batch_ns(struct vcpu *v, struct hcg_request *reqs)
+{
+	uint64_t start;
+
+	vcpu_put(v, HCG_CMD_RUN, reqs, REQUESTS);
+	start = now_ns();
+	CHECK(vcpu_run(v));
+	return now_ns() - start;
+}
+
+static void measure(const char *mode)
+{
+	static struct hcg_request calls[REQUESTS], reads[REQUESTS];
+	bool exits = !strcmp(mode, "exits");
+	struct vm *vm = vm_new(1, exits);
+	struct vcpu *v = &vm->vcpus[0];
+	struct hcpolicy *policy = NULL;
+	uint64_t with, without;
+	int64_t expect = 0;
+	int i;
+
+	if (!strcmp(mode, "none")) {
+		expect = -KVM_ENOSYS;
+	} else if (!exits) {
+		policy = hcpolicy__open(mode, NULL);
+		CHECK(policy && !hcpolicy__load(policy) && !hcpolicy__attach(policy, vm->fd, NULL));
+	}
+
+	for (i = 0; i < REQUESTS; i++) {
+		calls[i] = hc_request(0x100000 + (i / 2) * PAGE, 1, i % 2 ? HIDE : SHARE, expect);
+		reads[i] = (struct hcg_request){ .op = HCG_READ, .a0 = VM_FREE_GPA };
+	}
+
+	batch_ns(v, calls);	/* warm: page tables, caches of the emulator */
+	with = batch_ns(v, calls);
+	CHECK_EQ(v->mbox->failed, 0);
+	batch_ns(v, reads);
+	without = batch_ns(v, reads);
+
+	printf("%s %llu\n", mode, (unsigned long long)(with - without) / REQUESTS);
+	hcpolicy__close(policy);
+	vm_free(vm);
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (i = 1; i < argc; i++)
+		measure(argv[i]);
+	return 0;
+}

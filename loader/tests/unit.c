@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What of the hcpolicy command needs no kernel hook: the picture and the ranges
+ * of a set, the words of the command line, and the binary's own manners, by
+ * running it (argv[1]).  Each test is named after a behaviour.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "draw.h"
+#include "loader.h"
+#include "out.h"
+#include "ranges.h"
+
+static int passed, failed, skipped;
+static const char *binary;
+
+__attribute__((format(printf, 2, 3)))
+static void check(bool ok, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("%sok %d - ", ok ? "" : "not ", passed + failed + skipped + 1);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	*(ok ? &passed : &failed) += 1;
+}
+
+static void skip(const char *name, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", passed + failed + ++skipped, name, why);
+}
+
+static void check_text(const char *got, const char *want, const char *name)
+{
+	bool ok = !strcmp(got, want);
+
+	check(ok, "%s", name);
+	if (!ok)
+		printf("# got:\n%s\n# want:\n%s\n", got, want);
+}
+
+/* The sets that are drawn and listed; what is drawn of them is known below. */
+static struct hcp_set *sample_set(void)
+{
+	struct hcp_set *set = hcp_set__new(1 << 18);	/* 1 GiB */
+
+	hcp_set__update(set, 0x1000, 512, true);
+	hcp_set__update(set, 0x1400, 1, true);
+	hcp_set__update(set, 0x8000, 8192, true);
+	hcp_set__update(set, 0x8464, 100, false);
+	return set;
+}
+
+static char *picture(const struct hcp_set *set, unsigned int width, struct draw_style style)
+{
+	struct draw_grid grid;
+	char *text = NULL;
+	size_t size;
+	FILE *file;
+
+	if (draw_read(&grid, set, width))
+		return strdup("draw_read failed");
+	file = open_memstream(&text, &size);
+	draw_print(file, &grid, &style);
+	fclose(file);
+	free(grid.cells);
+	return text;
+}
+
+static void test_picture(void)
+{
+	static const char ascii[] =
+		"0x0000000 |................|\n"
+		"0x0800000 |................|\n"
+		"0x1000000 |####....-.......|\n"
+		"0x1800000 |................|\n"
+		"0x2000000 |................|\n"
+		"0x2800000 |................|\n"
+		"0x3000000 |................|\n"
+		"0x3800000 |................|\n"
+		"0x4000000 |................|\n"
+		"0x4800000 |................|\n"
+		"0x5000000 |................|\n"
+		"0x5800000 |................|\n"
+		"0x6000000 |................|\n"
+		"0x6800000 |................|\n"
+		"0x7000000 |................|\n"
+		"0x7800000 |................|\n"
+		"0x8000000 |########*+######|\n"
+		"0x8800000 |################|\n"
+		"0x9000000 |################|\n"
+		"0x9800000 |################|\n"
+		"one cell is 512 KiB:  . private  - + * partly shared  # shared\n"
+		"8605 pages shared (33.6 MiB) in 4 ranges; private from here to 1 GiB\n";
+	static const char colour[] =
+		"0x0 │\033[0;33m█\033[0;2m··\033[0;33m█\033[0;2m············\033[0m│\n"
+		"one cell is 4 KiB:  · private  ░ ▒ ▓ partly shared  █ shared\n"
+		"2 pages shared (8 KiB) in 2 ranges; private from here to 128 MiB\n";
+	struct hcp_set *set = sample_set();
+	struct draw_grid grid;
+	char *text;
+
+	text = picture(set, 40, (struct draw_style) {});
+	check_text(text, ascii, "a set is drawn as known");
+	free(text);
+	hcp_set__free(set);
+
+	set = hcp_set__new(1);
+	hcp_set__update(set, 0, 1, true);
+	hcp_set__update(set, 3, 1, true);
+	text = picture(set, 40, (struct draw_style) { .utf8 = true, .colour = true });
+	check_text(text, colour, "blocks and colours change where the sharing does");
+	free(text);
+
+	hcp_set__update(set, 0, 4, false);
+	check(!draw_read(&grid, set, 80) && !grid.shared &&
+	      grid.rows * grid.columns * grid.cell_pages >= hcp_set__npages(set),
+	      "a set that shares nothing is drawn whole");
+	free(grid.cells);
+	hcp_set__free(set);
+}
+
+/* Every cell against the set itself, page by page, on random sets. */
+static void test_cells(unsigned int seed)
+{
+	bool cells_ok = true, fits = true, sums = true;
+
+	srandom(seed);
+	for (int round = 0; round < 200; round++) {
+		uint64_t npages = HCP_CHUNK_PAGES * (1 + random() % 4), sum = 0;
+		struct hcp_set *set = hcp_set__new(npages);
+		unsigned int width = 32 + random() % 200;
+		struct draw_grid grid;
+		char *text;
+
+		for (int i = random() % 20; i >= 0; i--)
+			hcp_set__update(set, random() % npages, 1 + random() % 3000, random() % 3);
+		if (draw_read(&grid, set, width)) {
+			cells_ok = false;
+			break;
+		}
+		for (uint64_t cell = 0; cell < (uint64_t)grid.rows * grid.columns; cell++) {
+			uint64_t shared = 0;
+
+			for (uint64_t i = 0; i < grid.cell_pages; i++)
+				shared += hcp_set__test(set, cell * grid.cell_pages + i);
+			cells_ok &= shared == grid.cells[cell];
+			sum += grid.cells[cell];
+		}
+		sums &= sum == hcp_set__count(set) && sum == grid.shared;
+		text = picture(set, width, (struct draw_style) {});
+		fits &= strcspn(text, "\n") <= width && grid.rows <= 24;
+		free(text);
+		free(grid.cells);
+		hcp_set__free(set);
+	}
+	check(cells_ok, "each cell counts its own pages (seed %u)", seed);
+	check(sums, "no shared page is left out of the picture (seed %u)", seed);
+	check(fits, "a picture keeps within its width and 24 rows (seed %u)", seed);
+}
+
+static char *ranges(const struct hcp_set *set, bool json, bool pretty)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	if (json)
+		ranges_print_json(file, set, pretty);
+	else
+		ranges_print_text(file, set);
+	fclose(file);
+	return text;
+}
+
+static void test_ranges(void)
+{
+	struct hcp_set *set = sample_set();
+	char *text = ranges(set, true, false);
+	struct json_object *json;
+
+	check_text(text, "[{\"gfn\":4096,\"npages\":512},{\"gfn\":5120,\"npages\":1},"
+		   "{\"gfn\":32768,\"npages\":1124},{\"gfn\":33992,\"npages\":6968}]\n",
+		   "ranges in JSON are exact, sorted and merged");
+	free(text);
+
+	text = ranges(set, true, true);
+	json = json_tokener_parse(text);
+	check(json && json_object_array_length(json) == 4, "pretty ranges are JSON too");
+	json_object_put(json);
+	free(text);
+
+	text = ranges(set, false, false);
+	check_text(text,
+		   "gfn          npages     gpa                            size\n"
+		   "0x1000       512        0x1000000-0x11fffff            2 MiB\n"
+		   "0x1400       1          0x1400000-0x1400fff            4 KiB\n"
+		   "0x8000       1124       0x8000000-0x8463fff            4.4 MiB\n"
+		   "0x84c8       6968       0x84c8000-0x9ffffff            27.2 MiB\n",
+		   "ranges as text");
+	free(text);
+
+	hcp_set__reset(set);
+	text = ranges(set, true, false);
+	check_text(text, "[]\n", "no ranges are an empty array");
+	free(text);
+	hcp_set__free(set);
+}
+
+static void test_words(void)
+{
+	static const struct { const char *text; uint64_t bytes; } sizes[] = {
+		{ "4096", 4096 }, { "0x1000", 4096 }, { "4k", 4096 }, { "512M", 512ULL << 20 },
+		{ "64G", 64ULL << 30 }, { "64GiB", 64ULL << 30 }, { "1T", 1ULL << 40 },
+		{ "", 0 }, { "G", 0 }, { "0", 0 }, { "-1G", 0 }, { "1.5G", 0 }, { "1GG", 0 },
+		{ "1Gx", 0 }, { " 1G", 0 }, { "1P", 0 }, { "16777216T", 0 },
+		{ "99999999999999999999", 0 },
+	};
+	static const struct { uint64_t bytes; const char *text; } shown[] = {
+		{ 0, "0 B" }, { 4096, "4 KiB" }, { 1536, "1.5 KiB" }, { 64ULL << 30, "64 GiB" },
+		{ 1ULL << 40, "1 TiB" },
+	};
+	static const char *const good[] = { "123", "a", "Vm_1-x" };
+	static const char *const bad[] = { "", ".", "..", "a.b", "a/b", "a b", "\xc3\xa9", "a\n" };
+	char name[HCP_NAME_LEN + 1], buf[32];
+	int value;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint64_t bytes = 0;
+		bool ok = parse_size(sizes[i].text, &bytes);
+
+		check(ok == !!sizes[i].bytes && bytes == sizes[i].bytes, "size '%s' is %s",
+		      sizes[i].text, sizes[i].bytes ? "taken" : "refused");
+	}
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		check_text(size_text(buf, shown[i].bytes), shown[i].text, "a size for people");
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		check(valid_name(good[i]), "name '%s' is taken", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check(!valid_name(bad[i]), "bad name %zu is refused", i);
+	memset(name, 'a', sizeof(name));
+	name[HCP_NAME_LEN] = 0;
+	check(!valid_name(name), "a name of 64 is refused");
+	name[HCP_NAME_LEN - 1] = 0;
+	check(valid_name(name), "a name of 63 is taken");
+	check(parse_int("0", &value) && !value && !parse_int("2147483648", &value) &&
+	      !parse_int("1x", &value) && !parse_int("-1", &value) && !parse_int("", &value),
+	      "numbers are taken whole or not at all");
+}
+
+/* Run the binary with words; stdout and stderr in one. */
+static int run(char *out, size_t size, const char *words, const char *redirect)
+{
+	char line[1024];
+	int status;
+	size_t n;
+	FILE *p;
+
+	snprintf(line, sizeof(line), "'%s' %s %s", binary, redirect, words);
+	p = popen(line, "r");
+	if (!p)
+		return -1;
+	n = fread(out, 1, size - 1, p);
+	out[n] = 0;
+	status = pclose(p);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void check_run(const char *words, int status, const char *says)
+{
+	char out[8192];
+	int got = run(out, sizeof(out), words, "2>&1");
+	bool ok = got == status && strstr(out, says);
+
+	check(ok, "hcpolicy %s: status %d, \"%s\"", words, status, says);
+	if (!ok)
+		printf("# status %d: %s\n", got, out);
+}
+
+static void test_usage(void)
+{
+	check_run("", 2, "see hcpolicy --help");
+	check_run("nonsense", 2, "unknown command 'nonsense'; there are: attach, replace, detach, list");
+	check_run("--nonsense list", 2, "unknown option '--nonsense'");
+	check_run("list -x", 2, "unknown option '-x'");
+	check_run("list --json=1", 2, "takes no argument");
+	check_run("list --pid 1", 2, "list takes no --pid");
+	check_run("list me", 2, "too many arguments");
+	check_run("show", 2, "too few arguments; usage: hcpolicy show NAME");
+	check_run("show ../x", 2, "cannot be a name");
+	check_run("attach bitmap", 2, "attach needs --pid");
+	check_run("attach bitmap --pid", 2, "--pid needs an argument");
+	check_run("attach bitmap --pid 0", 2, "a process id is meant");
+	check_run("attach bitmap --pid 1x", 2, "a process id is meant");
+	check_run("attach bitmap --pid 1 --vm-fd -1", 2, "number of a descriptor is meant");
+	check_run("attach bitmap --pid 1 --max-gpa 1Q", 2, "a size is meant");
+	check_run("attach bitmap --pid 1 --name a.b", 2, "--name 'a.b'");
+	check_run("attach bitmap --pid 1 --param x", 2, "KEY=VALUE is meant");
+	check_run("attach bitmap --pid 2147483646", 1, "no process 2147483646");
+	check_run("--help", 0, "Usage: hcpolicy COMMAND");
+	check_run("attach --help", 0, "Usage: hcpolicy attach POLICY --pid PID");
+	check_run("-V", 0, "hcpolicy " HCP_VERSION);
+	check_run("probe -j > /dev/full", 1, "write failed");
+}
+
+static void test_json(void)
+{
+	/* Right and wrong lines, with the option in every place: one document each. */
+	static const struct { const char *words; bool error; } lines[] = {
+		{ "probe -j", false }, { "-p probe", false }, { "--json --version", false },
+		{ "-j", true }, { "nonsense -j", true }, { "--nonsense list --pretty", true },
+		{ "show -j", true }, { "attach bitmap --pid 2147483646 -j", true },
+	};
+	char out[8192];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct json_object *json, *error;
+		int status = run(out, sizeof(out), lines[i].words, "");
+		bool ok;
+
+		json = json_tokener_parse(out);
+		ok = json_object_is_type(json, json_type_object) &&
+		     json_object_object_get_ex(json, "error", &error) == lines[i].error &&
+		     (!lines[i].error || status);
+		check(ok, "hcpolicy %s: one JSON document, %s error", lines[i].words,
+		      lines[i].error ? "an" : "no");
+		if (!ok)
+			printf("# status %d: %s\n", status, out);
+		json_object_put(json);
+	}
+}
+
+/* This process is the VMM: without a VM, with two, one of them twice. */
+static void test_find_vm(void)
+{
+	char words[256], says[256];
+	int kvm, a, b, again;
+
+	snprintf(words, sizeof(words), "attach nosuch --pid %d", getpid());
+	snprintf(says, sizeof(says), "process %d (loader-unit) has no KVM VM open", getpid());
+	check_run(words, 1, says);
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	a = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	b = a < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	if (b < 0) {
+		skip("a VM is found in its process", "no usable /dev/kvm");
+		return;
+	}
+	/* The children must not have them: only this process is to be looked at. */
+	fcntl(a, F_SETFD, FD_CLOEXEC);
+	fcntl(b, F_SETFD, FD_CLOEXEC);
+	again = fcntl(a, F_DUPFD_CLOEXEC, 0);
+	snprintf(says, sizeof(says), "has 2 KVM VMs open: say which with --vm-fd: %d, %d", a, b);
+	check_run(words, 1, says);
+	snprintf(words, sizeof(words), "attach nosuch --pid %d --vm-fd %d", getpid(), kvm);
+	snprintf(says, sizeof(says), "descriptor %d is not a KVM VM; its VMs: %d, %d", kvm, a, b);
+	check_run(words, 1, says);
+	snprintf(words, sizeof(words), "attach nosuch --pid %d --vm-fd %d", getpid(), again);
+	check_run(words, 1, "no nosuch.bpf.o in");
+	close(b);
+	snprintf(words, sizeof(words), "attach nosuch --pid %d", getpid());
+	check_run(words, 1, "no nosuch.bpf.o in");
+	close(a);
+	close(again);
+	close(kvm);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: loader-unit HCPOLICY\n");
+		return 2;
+	}
+	binary = argv[1];
+	unsetenv("HCPOLICY_PATH");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	test_picture();
+	test_cells(1);
+	test_ranges();
+	test_words();
+	test_usage();
+	test_json();
+	test_find_vm();
+	printf("1..%d\n", passed + failed + skipped);
+	printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# TAP for the tests that are scripts.  Source it, say plan N, give each test to
+# check, end with finish.  What was printed where a test failed is shown.
+
+top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
+# shellcheck disable=SC2034	# for those who source this
+bin=$top/build/bin
+export HCPOLICY_PATH=$top/build/bpf
+work=$(mktemp -d) || exit 1
+children=()
+trap 'kill "${children[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+
+number=0 failed=0
+
+plan() { echo TAP version 13; echo "1..$1"; }
+
+# check NAME COMMAND...: does the command succeed?
+check()
+{
+	local title=$1
+	shift
+	number=$((number + 1))
+	if "$@" > "$work/output" 2>&1; then
+		echo "ok $number $title"
+	else
+		echo "# status $? of: $*"
+		sed 's/^/# /' "$work/output"
+		echo "not ok $number $title"
+		failed=$((failed + 1))
+	fi
+}
+
+# within SECONDS COMMAND...: does it, again and again, succeed in that time?
+within()
+{
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || { "$@"; return; }
+		sleep 0.2
+	done
+}
+
+# same TEXT COMMAND...: does it print exactly that?
+same()
+{
+	local want=$1 got
+	shift
+	got=$("$@")
+	[ "$got" = "$want" ] || { printf 'got  %s\nwant %s\n' "$got" "$want"; return 1; }
+}
+
+finish() { exit $((failed != 0)); }
