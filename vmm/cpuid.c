@@ -39,7 +39,7 @@ struct kvm_cpuid_entry2 *cpuid_leaf(struct kvm_cpuid2 *cpuid, uint32_t function)
 	for (e = cpuid->entries; e < cpuid->entries + cpuid->nent; e++)
 		if (e->function == function && !e->index)
 			return e;
-	/* In place of the last is never right: get_supported() left room. */
+	/* get_supported() left room for it. */
 	cpuid->nent++;
 	e->function = function;
 	return e;

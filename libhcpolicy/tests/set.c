@@ -91,7 +91,7 @@ static void random_updates_match_a_model(void)
 	hcp_set__free(set);
 }
 
-/* Stripes of 37 pages, every other one a writer's: nearly every word is both's. */
+/* Eight stripes of 37 pages, every other one a writer's: nearly every word is both's. */
 struct writer {
 	struct hcp_set *set;
 	unsigned char *model;
@@ -104,9 +104,9 @@ static void *write_stripes(void *arg)
 	struct writer *w = arg;
 
 	pthread_barrier_wait(w->start);
-	for (int i = 0; i < UPDATES; i++) {
+	for (int i = 0; i < 10 * UPDATES; i++) {
 		uint64_t first = rnd(&w->state) % 37, n = rnd(&w->state) % (37 - first) + 1;
-		uint64_t stripe = rnd(&w->state) % 100 * 2 + w->odd;
+		uint64_t stripe = rnd(&w->state) % 4 * 2 + w->odd;
 		bool shared = rnd(&w->state) & 1;
 
 		/* Now, as a later update would cover up for a lost one. */
