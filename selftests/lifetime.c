@@ -117,8 +117,7 @@ static void check_quiet(void (*end)(struct pol *p))
 	loop_all(0, false);
 	for (i = 0; i < 20; i++) {
 		CHECK_EQ(pol_try_attach(p), 0);
-		while (!p->state->in_call)
-			;
+		SPIN_UNTIL(p->state->in_call);
 		end(p);
 		calls = p->state->calls;
 		if (p->state->in_call)
@@ -159,8 +158,7 @@ TEST(when_replace_returns_no_call_of_the_old_policy_is_in_progress)
 	for (i = 0; i < 20; i++) {
 		struct pol *old = p[i % 2], *new = p[(i + 1) % 2];
 
-		while (!old->state->in_call)
-			;
+		SPIN_UNTIL(old->state->in_call);
 		pol_replace(old, new);
 		calls = old->state->calls;
 		if (old->state->in_call)
@@ -340,8 +338,7 @@ TEST(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call)
 	p->state->spin_ns = 20000000;
 	CHECK_EQ(pol_try_attach(p), 0);
 	close(fd);
-	while (!p->state->in_call)
-		;
+	SPIN_UNTIL(p->state->in_call);
 	CHECK_EQ(kill(pid, SIGKILL), 0);
 	CHECK(pol_hung_up(p, HUP_MS));
 	CHECK_EQ(p->state->in_call, 0);

@@ -63,7 +63,7 @@ void tap_pause(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
 }
 
-static time_t seconds(void)
+time_t tap_seconds(void)
 {
 	struct timespec now;
 
@@ -74,27 +74,28 @@ static time_t seconds(void)
 /* Wait for pid: its status, or -1 if it had to be killed and -2 if not even that. */
 static int wait_for(pid_t pid)
 {
-	time_t end = seconds() + TAP_TIMEOUT_S;
+	time_t end = tap_seconds() + TAP_TIMEOUT_S;
 	int status, killed = 0;
 
 	for (;;) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return killed ? -1 : status;
-		if (seconds() > end && !killed) {
+		if (tap_seconds() > end && !killed) {
 			kill(-pid, SIGKILL);
 			killed = 1;
 		}
-		if (seconds() > end + 10)
+		if (tap_seconds() > end + 10)
 			return -2;
 		tap_pause();
 	}
 }
 
-static int run_one(const struct tap_test *test)
+static int run_once(const struct tap_test *test, bool *hung)
 {
 	int status;
 	pid_t pid;
 
+	*hung = false;
 	*reason = 0;
 	fflush(stdout);
 	pid = fork();
@@ -112,7 +113,8 @@ static int run_one(const struct tap_test *test)
 	setpgid(pid, pid);
 	status = wait_for(pid);
 	kill(-pid, SIGKILL);	/* what it may have left behind */
-	if (status == -1)
+	*hung = status == -1;
+	if (*hung)
 		tap_note("hung: killed after %d s", TAP_TIMEOUT_S);
 	else if (status == -2)
 		tap_note("hung in the kernel: cannot be killed");
@@ -121,6 +123,22 @@ static int run_one(const struct tap_test *test)
 	else if (WEXITSTATUS(status) == EXIT_PASS || WEXITSTATUS(status) == EXIT_SKIP)
 		return WEXITSTATUS(status);
 	return EXIT_FAIL;
+}
+
+/*
+ * Two emulated processors with SVM lose a wake-up once in a great while, with any
+ * VMM and without the hook too.  So a test that hung gets a second chance, and
+ * says so; what hangs by itself hangs again.
+ */
+static int run_one(const struct tap_test *test)
+{
+	bool hung;
+	int result = run_once(test, &hung);
+
+	if (!hung)
+		return result;
+	tap_note("once more");
+	return run_once(test, &hung);
 }
 
 static bool chosen(const char *name, int argc, char **argv)

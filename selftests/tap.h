@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 struct tap_test {
 	const char *name;
@@ -34,7 +35,7 @@ int main(int argc, char **argv)							\
 }
 
 /* A test that takes longer hangs.  Generous: emulation may be slow. */
-#define TAP_TIMEOUT_S	120
+#define TAP_TIMEOUT_S	90
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
 
@@ -59,8 +60,24 @@ void tap_fail(const char *file, int line, const char *fmt, ...);
 	} while (0)
 #define CHECK_EQ(a, b)	CHECK_CMP(a, ==, b)
 
-/* Wait for something that another thread brings about; only the test's timeout ends it. */
+/*
+ * Wait for something that another thread brings about: asleep, or awake where a
+ * moment must not be missed.  A test that waits in vain fails.
+ */
+#define TAP_WAIT_S	30
+#define WAIT_UNTIL(cond)	TAP_WAIT(cond, tap_pause())
+#define SPIN_UNTIL(cond)	TAP_WAIT(cond, (void)0)
+#define TAP_WAIT(cond, pause)							\
+	do {									\
+		time_t end_ = tap_seconds() + TAP_WAIT_S;			\
+										\
+		while (!(cond)) {						\
+			if (tap_seconds() > end_)				\
+				tap_fail(__FILE__, __LINE__, "waited in vain: %s", #cond); \
+			pause;							\
+		}								\
+	} while (0)
 void tap_pause(void);
-#define WAIT_UNTIL(cond)	do { while (!(cond)) tap_pause(); } while (0)
+time_t tap_seconds(void);
 
 #endif /* HCST_TAP_H */

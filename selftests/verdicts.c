@@ -292,10 +292,13 @@ TEST(RETRY_without_end_is_interruptible_while_it_sleeps)
 /* A refusal reaches the guest and never the VMM. */
 static void check_refused(int answer, int64_t expect)
 {
+	int64_t ret;
+
 	p->state->answer = answer;
-	if (vcpu_call(v, GPA, 1, SHARE) != expect)
-		tap_fail(__FILE__, __LINE__, "the policy said %d, the guest should see %lld",
-			 answer, (long long)expect);
+	ret = vcpu_call(v, GPA, 1, SHARE);
+	if (ret != expect)
+		tap_fail(__FILE__, __LINE__, "the policy said %d, the guest saw %lld, not %lld",
+			 answer, (long long)ret, (long long)expect);
 }
 
 TEST(each_errno_becomes_its_KVM_errno)
