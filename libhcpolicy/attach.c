@@ -102,7 +102,7 @@ static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 		return ops_fd;
 	link_fd = bpf_link_create(ops_fd, 0, BPF_STRUCT_OPS, NULL);
 	if (link_fd < 0 && link_fd != -EALREADY)
-		link_fd = attach_failed(policy, -link_fd, vm_fd);
+		link_fd = attach_failed(policy, -link_fd, policy->info->vm_fd);
 	close(ops_fd);
 	return link_fd;
 }

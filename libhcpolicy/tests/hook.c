@@ -213,6 +213,18 @@ static void refused_attaches_leave_no_trace(void)
 	close(null);
 }
 
+/* Of root's rights a child keeps CAP_BPF and the like. */
+static bool drop_sys_admin(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct caps[2];
+
+	if (syscall(SYS_capget, &head, caps))
+		return false;
+	caps[0].effective &= ~(1 << CAP_SYS_ADMIN);
+	return !syscall(SYS_capset, &head, caps);
+}
+
 static void another_process_needs_cap_sys_admin(void)
 {
 	struct vm vm = new_vm();
@@ -220,20 +232,9 @@ static void another_process_needs_cap_sys_admin(void)
 	int status;
 	pid_t child = fork();
 
-	/* A copy of the process is another mm; of root's rights it keeps CAP_BPF and the like. */
-	if (!child) {
-		struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-		struct __user_cap_data_struct caps[2];
-
-		if (syscall(SYS_capget, &head, caps))
-			_exit(2);
-		caps[0].effective &= ~(1 << CAP_SYS_ADMIN);
-		if (syscall(SYS_capset, &head, caps))
-			_exit(3);
-		if (hcpolicy__attach(policy, vm.fd, NULL) != -EPERM)
-			_exit(4);
-		_exit(said("another process': that needs CAP_SYS_ADMIN") ? 0 : 5);
-	}
+	if (!child)
+		_exit(!drop_sys_admin() || hcpolicy__attach(policy, vm.fd, NULL) != -EPERM ||
+		      !said("another process': that needs CAP_SYS_ADMIN"));
 	CHECK(waitpid(child, &status, 0) == child && !status);
 	hcpolicy__close(policy);
 	end_vm(&vm);
@@ -430,13 +431,16 @@ static void loading_needs_privilege(void)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
 	int status;
-	pid_t child = fork();
 
-	if (!child) {
-		CHECK(!setgid(65534) && !setuid(65534));
-		_exit(hcpolicy__load(policy) == -EPERM && said("needs CAP_SYS_ADMIN") ? 0 : 1);
+	for (int all = 0; all < 2; all++) {
+		pid_t child = fork();
+
+		if (!child)
+			_exit((all ? setuid(65534) : !drop_sys_admin()) ||
+			      hcpolicy__load(policy) != -EPERM ||
+			      !said("policy 'sample': loading it needs CAP_SYS_ADMIN"));
+		CHECK(waitpid(child, &status, 0) == child && !status);
 	}
-	CHECK(waitpid(child, &status, 0) == child && status == 0);
 	hcpolicy__close(policy);
 }
 

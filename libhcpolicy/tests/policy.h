@@ -54,7 +54,8 @@ static inline int held(void)
 #define CHECK_OK(call)	do {							\
 	logged[0] = 0;								\
 	if (call) {								\
-		printf("# %s:%d: %s: %s", __FILE__, __LINE__, #call, logged);	\
+		printf("# %s:%d: %s: %s\n", __FILE__, __LINE__, #call,	\
+		       *logged ? strtok(logged, "\n") : "and not a word");	\
 		longjmp(tap_end, TAP_FAILED);					\
 	}									\
 } while (0)
