@@ -5,6 +5,7 @@
 # is attached from outside by the process id, before the guest's first
 # instruction.
 set -u
+# shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 plan 10
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs the tests of a table, each in a process group of its own.  The rule: the
- * parent alone prints results, one for each test, whatever becomes of the child.
+ * Runs the tests of a table, each in a process group of its own.  The rule: one
+ * result for each test, whatever becomes of its process, and a failure is in the
+ * output before that process ends: what it leaves open may take the kernel along.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,9 +20,13 @@
 
 enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 4 };
 
-/* Why the test was skipped; shared with the child. */
-static char *reason;
-#define REASON_MAX	256
+/* The test that runs, and what its processes say of it: shared with them. */
+static struct {
+	char name[128];
+	size_t number;
+	int failed;		/* and this has been printed */
+	char reason[256];	/* why it was skipped */
+} *now;
 
 void tap_note(const char *fmt, ...)
 {
@@ -35,12 +40,22 @@ void tap_note(const char *fmt, ...)
 	fflush(stdout);
 }
 
+/* Once a test, and with time for the line to get out of the machine. */
+static void print_failure(void)
+{
+	if (__atomic_exchange_n(&now->failed, 1, __ATOMIC_SEQ_CST))
+		return;
+	printf("not ok %zu %s\n", now->number, now->name);
+	fflush(stdout);
+	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+}
+
 void tap_skip(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(reason, REASON_MAX, fmt, ap);
+	vsnprintf(now->reason, sizeof(now->reason), fmt, ap);
 	va_end(ap);
 	_exit(EXIT_SKIP);
 }
@@ -55,6 +70,7 @@ void tap_fail(const char *file, int line, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	tap_note("%s:%d: %s (errno %d, %s)", file, line, text, err, strerror(err));
+	print_failure();
 	_exit(EXIT_FAIL);
 }
 
@@ -132,13 +148,50 @@ static int run_once(const struct tap_test *test, bool *hung)
  */
 static int run_one(const struct tap_test *test)
 {
-	bool hung;
-	int result = run_once(test, &hung);
+	int status;
+	pid_t pid;
 
-	if (!hung)
-		return result;
-	tap_note("once more");
-	return run_once(test, &hung);
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		tap_note("fork: %s", strerror(errno));
+		return EXIT_FAIL;
+	}
+	if (!pid) {
+		setpgid(0, 0);
+		test->run();
+		fflush(stdout);
+		_exit(EXIT_PASS);
+	}
+
+	setpgid(pid, pid);
+	status = wait_for(pid);
+	kill(-pid, SIGKILL);	/* what it may have left behind */
+	if (now->failed)
+		return EXIT_FAIL;
+	if (status == -1)
+		tap_note("hung: killed after %d s", TAP_TIMEOUT_S);
+	else if (status == -2)
+		tap_note("hung in the kernel: cannot be killed");
+	else if (WIFSIGNALED(status))
+		tap_note("died of signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == EXIT_PASS || WEXITSTATUS(status) == EXIT_SKIP)
+		return WEXITSTATUS(status);
+	return EXIT_FAIL;
+}
+
+/* Number, name with spaces, and nothing known of it yet. */
+static void begin(size_t number, const char *name)
+{
+	char *p;
+
+	memset(now, 0, sizeof(*now));
+	now->number = number;
+	snprintf(now->name, sizeof(now->name), "%s", name);
+	for (p = now->name; *p; p++) {
+		if (*p == '_')
+			*p = ' ';
+	}
 }
 
 static bool chosen(const char *name, int argc, char **argv)
@@ -155,10 +208,9 @@ static bool chosen(const char *name, int argc, char **argv)
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
 {
 	size_t i, n = 0, passed = 0, failed = 0, skipped = 0;
-	char name[128], *p;
 
-	reason = mmap(NULL, REASON_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (reason == MAP_FAILED)
+	now = mmap(NULL, sizeof(*now), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (now == MAP_FAILED)
 		return EXIT_FAIL;
 
 	for (i = 0; i < count; i++)
@@ -168,24 +220,19 @@ int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
 	for (i = 0, n = 0; i < count; i++) {
 		if (!chosen(tests[i].name, argc, argv))
 			continue;
-		snprintf(name, sizeof(name), "%s", tests[i].name);
-		for (p = name; *p; p++) {
-			if (*p == '_')
-				*p = ' ';
-		}
-		n++;
+		begin(++n, tests[i].name);
 		switch (run_one(&tests[i])) {
 		case EXIT_PASS:
 			passed++;
-			printf("ok %zu %s\n", n, name);
+			printf("ok %zu %s\n", n, now->name);
 			break;
 		case EXIT_SKIP:
 			skipped++;
-			printf("ok %zu %s # SKIP %s\n", n, name, reason);
+			printf("ok %zu %s # SKIP %s\n", n, now->name, now->reason);
 			break;
 		default:
 			failed++;
-			printf("not ok %zu %s\n", n, name);
+			print_failure();
 		}
 		fflush(stdout);
 	}

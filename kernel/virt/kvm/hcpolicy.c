@@ -18,9 +18,10 @@
  *   - the end of the VM detaches the link, whose holders get EPOLLHUP.
  *
  * Whatever the program answers, KVM keeps to this: it exits to userspace only
- * if userspace enabled the exit, never hides an enabled exit unless the policy
- * was attached with KVM_HCPOLICY_TAKE_EXITS, and never skips a conversion of
- * private memory that only userspace can do.
+ * if userspace enabled the exit, reports success in place of an enabled exit
+ * only if the policy was attached with KVM_HCPOLICY_TAKE_EXITS, and never
+ * reports a conversion of private memory that only userspace can do.  A policy
+ * may refuse a request, or keep it waiting, whoever else wants to see it.
  *
  * Locking and lifetime
  *
@@ -406,7 +407,11 @@ out:
 	return ERR_PTR(r);
 }
 
-/* With the policy published: has a vCPU perhaps made requests before? */
+/*
+ * Has a vCPU perhaps made requests before?  Certain with the policy published.
+ * A vCPU is seen once KVM_CREATE_VCPU has returned; a VMM that runs one by a
+ * guessed descriptor before that deceives itself.
+ */
 static bool hcpolicy_too_late(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
@@ -455,16 +460,24 @@ static int hcpolicy_reg(void *kdata, struct bpf_link *link)
 	INIT_WORK(&policy->detach, hcpolicy_detach_work);
 
 	scoped_guard(mutex, &hcpolicy_lock) {
+		bool before_run = ops->flags & KVM_HCPOLICY_BEFORE_RUN;
+
 		if (rcu_access_pointer(policy->kvm->hcpolicy)) {
 			r = -EBUSY;
+			break;
+		}
+
+		/* A policy that is not to stay must not answer a running guest. */
+		if (before_run && hcpolicy_too_late(policy->kvm)) {
+			r = -EALREADY;
 			break;
 		}
 
 		hcpolicy_publish(policy);
 		trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, ops->name);
 
-		if ((ops->flags & KVM_HCPOLICY_BEFORE_RUN) &&
-		    hcpolicy_too_late(policy->kvm)) {
+		/* A vCPU may have run for the first time since. */
+		if (before_run && hcpolicy_too_late(policy->kvm)) {
 			hcpolicy_unlink(policy);
 			r = -EALREADY;
 		}
