@@ -34,6 +34,12 @@ enum kvm_hcpolicy_verdict {
 enum kvm_hcpolicy_source {
 	/* The KVM_HC_MAP_GPA_RANGE hypercall. */
 	KVM_HCPOLICY_SRC_HYPERCALL = 0,
+	/* SEV-SNP: a page state change of one page, by the GHCB MSR protocol. */
+	KVM_HCPOLICY_SRC_SNP_MSR = 1,
+	/* SEV-SNP: adjacent entries of a page state change buffer in the GHCB. */
+	KVM_HCPOLICY_SRC_SNP_PSC = 2,
+	/* TDX: (a part of) TDG.VP.VMCALL<MapGPA>. */
+	KVM_HCPOLICY_SRC_TDX = 3,
 };
 
 /* What else is known about the request: kvm_hcpolicy_ctx.flags. */

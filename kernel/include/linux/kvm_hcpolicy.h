@@ -33,9 +33,12 @@ struct kvm_hcpolicy_request {
 };
 
 #ifdef CONFIG_KVM_HCPOLICY
-/*
+/**
+ * kvm_hcpolicy_attached - does the VM have a policy?
+ * @kvm: the VM
+ *
  * A hint, and all that a VM without a policy pays: kvm_hcpolicy_map_gpa_range()
- * looks again, and answers KVM_HCPOLICY_DEFAULT if the policy has gone.
+ * looks again, and answers %KVM_HCPOLICY_DEFAULT if the policy has gone.
  */
 static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 {
@@ -51,12 +54,6 @@ void kvm_hcpolicy_exit(void);
 static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 {
 	return false;
-}
-
-static inline int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,
-					     const struct kvm_hcpolicy_request *req)
-{
-	return KVM_HCPOLICY_DEFAULT;
 }
 
 static inline void kvm_hcpolicy_destroy_vm(struct kvm *kvm) {}
