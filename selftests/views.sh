@@ -65,13 +65,15 @@ for name, value in sorted(json.load(sys.stdin)["counters"].items()):
 # In a folder of debugfs.
 files() { grep . "$1"/hcpolicy_* | sed 's/.*hcpolicy_//; s/:/ /' | sort; }
 
-# What QEMU says of each vCPU (it reads KVM_GET_STATS_FD); here of number $1.
+# What QEMU says of vCPU $1.  It reads KVM_GET_STATS_FD, and lists vCPUs in any order.
 query_stats()
 {
-	qmp query-stats '{ "target": "vcpu", "providers": [ { "provider": "kvm" } ] }' | "${python[@]}" -c '
+	{ qmp query-cpus-fast && qmp query-stats '{ "target": "vcpu" }'; } | "${python[@]}" -c '
 import json, sys
-vcpu = json.load(sys.stdin)["return"][int(sys.argv[1])]
-for s in sorted(vcpu["stats"], key=lambda s: s["name"]):
+cpus, vcpus = (json.loads(line)["return"] for line in sys.stdin)
+path = next(c["qom-path"] for c in cpus if c["cpu-index"] == int(sys.argv[1]))
+stats = next(v["stats"] for v in vcpus if v["qom-path"] == path and v["provider"] == "kvm")
+for s in sorted(stats, key=lambda s: s["name"]):
     if s["name"].startswith("hcpolicy_"):
         print(s["name"].removeprefix("hcpolicy_"), s["value"])' "$1"
 }
