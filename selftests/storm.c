@@ -144,6 +144,7 @@ static struct process processes[PROCESSES];
 
 /* What the processes share. */
 static struct {
+	bool go;
 	unsigned long operations, done;
 	struct counts counts[PROCESSES];
 	uint32_t link_ids[PROCESSES];	/* of the link that each attached last */
@@ -178,6 +179,18 @@ static void drop_link(struct process *p)
 	p->link = -1;
 }
 
+/* Now and then time for the guest to ask, unless another process takes pol off. */
+static void let_guest(struct process *p, const struct pol *pol)
+{
+	uint64_t calls = pol->state->calls;
+	int i;
+
+	if (hcg_random(&p->random) % 4)
+		return;
+	for (i = 0; i < 10 && pol->state->calls == calls; i++)
+		tap_pause();
+}
+
 static void attach(struct process *p)
 {
 	struct bpf_link_info info = {};
@@ -193,6 +206,7 @@ static void attach(struct process *p)
 	add(&storm->done, 1);
 	CHECK_EQ(bpf_link_get_info_by_fd(p->link, &info, &size), 0);
 	*p->link_id = info.id;
+	let_guest(p, p->policy[0]);
 }
 
 /* The link of another process, if that still has it. */
@@ -218,6 +232,7 @@ static void replace(struct process *p)
 		p->counts->replaced++;
 		add(&storm->done, 1);
 		check_quiet(p, next);
+		let_guest(p, next);
 		return;
 	}
 	/* Another process has detached it. */
@@ -239,6 +254,7 @@ static void come_and_go(unsigned int index)
 	struct process *p = &processes[index];
 	uint64_t dice;
 
+	WAIT_UNTIL(storm->go);
 	while (storm->done < storm->operations) {
 		dice = hcg_random(&p->random) % 8;
 		if (p->link < 0) {
@@ -355,6 +371,9 @@ static void policies_storm(unsigned int operations)
 		pids[i] = start(come_and_go, i);
 	for (i = 0; i < vm->nvcpus; i++)
 		convert(&vm->vcpus[i]);
+	for (i = 0; i < vm->nvcpus; i++)
+		WAIT_UNTIL(vm->vcpus[i].mbox->iterations);
+	storm->go = true;
 	wait_for(pids, PROCESSES, &storm->done, operations);
 	check_counts(vm);
 
