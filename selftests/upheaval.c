@@ -20,12 +20,14 @@
 
 #define GPA		0x100000ULL
 #define TIB		(1ULL << 40)
-#define TIB_PAGES	(TIB / PAGE)
-#define PIECES(npages)	(((npages) + KVM_HCPOLICY_MAX_PAGES - 1) / KVM_HCPOLICY_MAX_PAGES)
+#define GIB		(1ULL << 30)
+#define PIECES(n)	(((n) + KVM_HCPOLICY_MAX_PAGES - 1) / KVM_HCPOLICY_MAX_PAGES)
 
 static struct vm *vm;
 static struct vcpu *v;
 static struct pol *p;
+static uint64_t npages;		/* of the set */
+static struct hcp_set *model;	/* and what should be in it */
 static uint64_t seed;
 
 static uint64_t roll(uint64_t below)
@@ -89,7 +91,7 @@ static bool interrupt(void)
 	return served == sent;
 }
 
-static void set_up_interrupted(bool exits)
+static void set_up_interrupted(bool exits, uint64_t max_gpa)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
 
@@ -97,43 +99,45 @@ static void set_up_interrupted(bool exits)
 	CHECK_EQ(sigaction(SIGUSR1, &sa, NULL), 0);
 	vm = vm_new(1, exits);
 	v = &vm->vcpus[0];
-	p = pol_booker(vm->fd, TIB);
+	npages = max_gpa / PAGE;
+	model = hcp_set__new(npages);
+	CHECK(model);
+	p = pol_booker(vm->fd, max_gpa);
 	CHECK_EQ(pol_try_attach(p), 0);
 	v->stop_on_eintr = true;
 }
 
 /* The set says what the guest said, as the library's own writer would have it. */
-static void check_set(const struct hcp_set *model)
+static void check_set(void)
 {
-	CHECK_EQ(memcmp(hcp_set__words(p->set), hcp_set__words(model), TIB_PAGES / 8), 0);
+	CHECK_EQ(memcmp(hcp_set__words(p->set), hcp_set__words(model), npages / 8), 0);
 	CHECK(hcp_set__missed(p->set) == 0);
 }
 
-/* Tens to hundreds of GiB, anywhere in the TiB. */
-static struct hcg_request large_request(struct hcp_set *model, uint64_t max_pages)
+/* Anywhere in the set; and the model knows of it. */
+static struct hcg_request random_request(uint64_t max_pages)
 {
-	uint64_t npages = 1 + roll(max_pages), gfn = roll(TIB_PAGES - npages + 1);
+	uint64_t n = 1 + roll(max_pages), gfn = roll(npages - n + 1);
 	bool shared = roll(2);
 
-	hcp_set__update(model, gfn, npages, shared);
-	return hc_request(gfn * PAGE, npages, shared ? SHARE : HIDE, 0);
+	hcp_set__update(model, gfn, n, shared);
+	return hc_request(gfn * PAGE, n, shared ? SHARE : HIDE, 0);
 }
 
 #define LARGE_BATCH	4
 
 TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
 {
-	struct hcp_set *model = hcp_set__new(TIB_PAGES);
 	uint64_t rounds = tap_storm(25), round, calls, pages, end[LARGE_BATCH], seen, requests = 0;
 	struct hcg_request reqs[LARGE_BATCH];
 	unsigned int i;
 
-	set_up_interrupted(false);
+	set_up_interrupted(false, TIB);
 	for (round = 0; round < rounds; round++) {
 		calls = p->state->calls;
 		pages = p->state->pages;
 		for (i = 0; i < LARGE_BATCH; i++) {
-			reqs[i] = large_request(model, TIB_PAGES);
+			reqs[i] = random_request(npages);
 			calls += PIECES(reqs[i].a1);
 			pages += reqs[i].a1;
 			end[i] = calls;
@@ -158,7 +162,7 @@ TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
 		CHECK_EQ(p->state->calls, calls);
 		CHECK_EQ(p->state->pages, pages);
 		CHECK_STATS(v, .handled = requests);
-		check_set(model);
+		check_set();
 		sent = served;	/* the last one may have come too late */
 	}
 	tap_note("%llu requests, %llu calls, %llu KVM_RUN ended by a signal",
@@ -170,15 +174,14 @@ TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
 /* A request whose pieces are handled up to one that says RETRY, until it is let go. */
 TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
 {
-	struct hcp_set *model = hcp_set__new(TIB_PAGES);
 	uint64_t rounds = tap_storm(100), round, calls, pieces, before, retries = 0;
 	struct hcg_request req;
 	unsigned int signals;
 
-	set_up_interrupted(false);
+	set_up_interrupted(false, 16 * GIB);
 	p->state->then = KVM_HCPOLICY_RETRY;
 	for (round = 0; round < rounds; round++) {
-		req = large_request(model, 16 * KVM_HCPOLICY_MAX_PAGES);
+		req = random_request(16 * KVM_HCPOLICY_MAX_PAGES);
 		pieces = PIECES(req.a1);
 		before = roll(pieces);
 		calls = p->state->calls;
@@ -198,7 +201,7 @@ TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
 		CHECK_EQ(p->state->calls - calls, before + retries + pieces);
 		retries = vcpu_stats(v).retry;
 		CHECK_STATS(v, .handled = round + 1, .retry = retries);
-		check_set(model);
+		check_set();
 	}
 	tap_note("%llu requests, %llu retries, %llu KVM_RUN ended by a signal",
 		 (unsigned long long)rounds, (unsigned long long)retries,
@@ -245,7 +248,7 @@ TEST(vCPUs_are_plugged_in_while_others_convert)
 
 	seed = tap_seed();
 	for (i = 0; i < PLUG_BATCH; i++)
-		reqs[i] = hc_request(roll(TIB_PAGES) * PAGE, 1, SHARE, 0);
+		reqs[i] = hc_request(roll(TIB / PAGE) * PAGE, 1, SHARE, 0);
 	for (round = 0; round < rounds; round++) {
 		vm = vm_new(1, false);
 		for (i = 0; i < 2; i++) {
@@ -283,25 +286,25 @@ TEST(vCPUs_are_plugged_in_while_others_convert)
  * The guest runs again from its start, and the policy that stayed sees what it
  * asks.  Its set is the old guest's and the new one's, until the VMM says so.
  */
-static void check_reset(struct hcp_set *model)
+static void check_reset(void)
 {
 	struct hcg_request reqs[NEW_REQUESTS];
 	uint64_t calls = p->state->calls, i;
 
 	vm_reset(vm);
 	v->stop_on_eintr = false;
-	check_set(model);
+	check_set();
 	if (roll(2)) {
 		hcp_set__reset(p->set);
 		hcp_set__reset(model);
-		check_set(model);
+		check_set();
 	}
 	for (i = 0; i < NEW_REQUESTS; i++)
-		reqs[i] = large_request(model, KVM_HCPOLICY_MAX_PAGES);
+		reqs[i] = random_request(KVM_HCPOLICY_MAX_PAGES);
 	vcpu_batch(v, reqs, NEW_REQUESTS);
 	CHECK_EQ(v->mbox->failed, 0);
 	CHECK_EQ(p->state->calls, calls + NEW_REQUESTS);
-	check_set(model);
+	check_set();
 	CHECK(!pol_hung_up(p, 0));
 	v->stop_on_eintr = true;
 }
@@ -317,15 +320,14 @@ static void stop_for_good(void)
 
 TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
 {
-	struct hcp_set *model = hcp_set__new(TIB_PAGES);
 	uint64_t rounds = tap_storm(20), round, calls;
 	struct hcg_request reqs[RESET_BATCH];
 	unsigned int i;
 
-	set_up_interrupted(false);
+	set_up_interrupted(false, 16 * GIB);
 	for (round = 0; round < rounds; round++) {
 		for (i = 0; i < RESET_BATCH; i++)
-			reqs[i] = large_request(model, 4096);
+			reqs[i] = random_request(4096);
 		/* Whole batches, then a part of one, which the set has already. */
 		for (i = 0; i < RESET_BATCH; i++)
 			hcp_set__update(model, reqs[i].a0 / PAGE, reqs[i].a1, true);
@@ -336,17 +338,16 @@ TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
 		SPIN_UNTIL(p->state->calls > calls + RESET_BATCH + roll(1000));
 		stop_for_good();
 		CHECK_STATS(v, .handled = p->state->calls);
-		check_reset(model);
+		check_reset();
 	}
 }
 
 TEST(a_request_that_is_retried_ends_with_a_reset)
 {
-	struct hcp_set *model = hcp_set__new(TIB_PAGES);
 	uint64_t rounds = tap_storm(50), round, calls;
 	struct hcg_request req;
 
-	set_up_interrupted(false);
+	set_up_interrupted(false, 16 * GIB);
 	p->state->then = KVM_HCPOLICY_RETRY;
 	for (round = 0; round < rounds; round++) {
 		/* A policy that says RETRY does not touch the set. */
@@ -359,7 +360,7 @@ TEST(a_request_that_is_retried_ends_with_a_reset)
 		stop_for_good();
 		p->state->change_at = 0;
 		p->state->book = 1;
-		check_reset(model);
+		check_reset();
 		CHECK_STATS(v, .handled = (round + 1) * NEW_REQUESTS, .retry = vcpu_stats(v).retry);
 	}
 }
@@ -367,21 +368,20 @@ TEST(a_request_that_is_retried_ends_with_a_reset)
 /* As KVM wants it: what an exit leaves to be done is done before the registers change. */
 TEST(a_request_whose_exit_is_pending_ends_with_a_reset)
 {
-	struct hcp_set *model = hcp_set__new(TIB_PAGES);
 	uint64_t rounds = tap_storm(20), round;
 	struct hcg_request req;
 
-	set_up_interrupted(true);
+	set_up_interrupted(true, 16 * GIB);
 	p->state->answer = KVM_HCPOLICY_DEFAULT;
 	for (round = 0; round < rounds; round++) {
-		req = large_request(model, KVM_HCPOLICY_MAX_PAGES);
+		req = random_request(KVM_HCPOLICY_MAX_PAGES);
 		vcpu_put(v, HCG_CMD_RUN, &req, 1);
 		CHECK_EQ(ioctl(v->fd, KVM_RUN, NULL), 0);
 		CHECK_EQ(v->run->exit_reason, KVM_EXIT_HYPERCALL);
 		v->run->hypercall.ret = 0;
 		run_for_nothing();
 		v->run->immediate_exit = 0;
-		check_reset(model);
+		check_reset();
 		CHECK_EQ(v->exits, (round + 1) * NEW_REQUESTS);
 		CHECK_STATS(v, .dflt = (round + 1) * (NEW_REQUESTS + 1));
 	}
