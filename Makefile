@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check bench check-unit modules setup lint install clean help FORCE
+.PHONY: all demo check check-debug bench check-unit modules setup lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -37,6 +37,11 @@ KERNEL_TESTS = verdicts attach_errors lifetime hostile complete set_model userfa
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
+
+check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)kernel/build-debug $(BUILD)/debug-kernel
+	$(Q)scripts/check-debug $(VM_TESTS)
 
 bench: setup	## instructions per request, counted
 	$(Q)$(MAKE) --no-print-directory all modules

@@ -87,6 +87,13 @@ time_t tap_seconds(void)
 	return now.tv_sec;
 }
 
+int tap_patience(void)
+{
+	const char *n = getenv("HCP_PATIENCE");
+
+	return n && atoi(n) > 0 ? atoi(n) : 1;
+}
+
 /* Wait for pid: its status, or -1 if it had to be killed and -2 if not even that. */
 static int wait_for(pid_t pid)
 {
