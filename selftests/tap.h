@@ -17,15 +17,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 struct tap_test {
 	const char *name;
 	void (*run)(void);
+	unsigned int timeout_s;		/* 0: TAP_TIMEOUT_S */
 };
 
 #define TEST(fn)	static void fn(void)
-#define T(fn)		{ #fn, fn }
+#define T(fn)		{ #fn, fn, 0 }
+#define T_LONG(fn, s)	{ #fn, fn, s }
 #define TAP_MAIN(...)								\
 int main(int argc, char **argv)							\
 {										\
@@ -41,6 +44,14 @@ int main(int argc, char **argv)							\
 #define TAP_TIMEOUT_S	(90 * tap_patience())
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
+
+/*
+ * For tests of chance and of endurance.  A seed: HCP_SEED of the environment, or
+ * a new one; printed, so that the run can be repeated.  And HCP_STORM percent
+ * (default 100) of n, at least 1: a slow kernel gets fewer.
+ */
+uint64_t tap_seed(void);
+unsigned long tap_storm(unsigned long n);
 
 /* A line of explanation in the output. */
 __attribute__((format(printf, 1, 2))) void tap_note(const char *fmt, ...);
