@@ -105,7 +105,7 @@ time_t tap_seconds(void)
 	return now.tv_sec;
 }
 
-int tap_patience(void)
+unsigned int tap_patience(void)
 {
 	const char *n = getenv("HCP_PATIENCE");
 
@@ -133,7 +133,8 @@ static int wait_for(pid_t pid, unsigned int timeout_s)
 
 static int run_once(const struct tap_test *test, bool *hung)
 {
-	unsigned int timeout_s = test->timeout_s ? test->timeout_s : TAP_TIMEOUT_S;
+	unsigned int timeout_s = (test->timeout_s ? test->timeout_s : TAP_TIMEOUT_S) *
+				 tap_patience();
 	int status;
 	pid_t pid;
 
