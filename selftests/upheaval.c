@@ -91,6 +91,14 @@ static bool interrupt(void)
 	return served == sent;
 }
 
+/* The guest is done.  A signal that came too late must not end a later KVM_RUN. */
+static void finish(void)
+{
+	vcpu_join(v);
+	v->run->immediate_exit = 0;
+	sent = served;
+}
+
 static void set_up_interrupted(bool exits, uint64_t max_gpa)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -156,14 +164,13 @@ TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
 				;
 			CHECK_EQ(seen, end[i]);
 		}
-		vcpu_join(v);
+		finish();
 		requests += LARGE_BATCH;
 		CHECK_EQ(v->mbox->failed, 0);
 		CHECK_EQ(p->state->calls, calls);
 		CHECK_EQ(p->state->pages, pages);
 		CHECK_STATS(v, .handled = requests);
 		check_set();
-		sent = served;	/* the last one may have come too late */
 	}
 	tap_note("%llu requests, %llu calls, %llu KVM_RUN ended by a signal",
 		 (unsigned long long)requests, (unsigned long long)p->state->calls,
@@ -193,7 +200,7 @@ TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
 			CHECK(interrupt());
 		CHECK(v->running);
 		p->state->change_at = 0;
-		vcpu_join(v);
+		finish();
 
 		/* Once for the guest; and each call belongs to a try. */
 		CHECK_EQ(v->mbox->failed, 0);
@@ -206,7 +213,6 @@ TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
 	tap_note("%llu requests, %llu retries, %llu KVM_RUN ended by a signal",
 		 (unsigned long long)rounds, (unsigned long long)retries,
 		 (unsigned long long)served);
-	CHECK_EQ(served, sent);
 	CHECK_CMP(served, >=, rounds / 2);
 }
 
@@ -314,7 +320,7 @@ static void stop_for_good(void)
 {
 	leave = true;
 	CHECK(interrupt());
-	vcpu_join(v);
+	finish();
 	leave = false;
 }
 
@@ -344,7 +350,7 @@ TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
 
 TEST(a_request_that_is_retried_ends_with_a_reset)
 {
-	uint64_t rounds = tap_storm(50), round, calls;
+	uint64_t rounds = tap_storm(30), round, calls;
 	struct hcg_request req;
 
 	set_up_interrupted(false, 16 * GIB);
@@ -391,7 +397,7 @@ TAP_MAIN(
 	T_LONG(signals_and_immediate_exit_in_the_middle_of_large_requests, 300),
 	T_LONG(signals_and_immediate_exit_in_the_middle_of_RETRY, 300),
 	T_LONG(vCPUs_are_plugged_in_while_others_convert, 300),
-	T(a_reset_among_requests_leaves_the_policy_and_its_set),
-	T(a_request_that_is_retried_ends_with_a_reset),
-	T(a_request_whose_exit_is_pending_ends_with_a_reset),
+	T_LONG(a_reset_among_requests_leaves_the_policy_and_its_set, 300),
+	T_LONG(a_request_that_is_retried_ends_with_a_reset, 300),
+	T_LONG(a_request_whose_exit_is_pending_ends_with_a_reset, 300),
 )
