@@ -121,7 +121,6 @@ static void check_memory_around(void (*fn)(unsigned int), unsigned int n, unsign
  */
 #define PROCESSES	4
 #define POLICIES	3	/* of a process: the first attaches, the others replace */
-#define SLOW		1	/* this one takes its time */
 #define REFUSES		2	/* this one refuses, the others handle */
 #define LONG_ENOUGH	1000	/* operations for all that is to happen */
 #define ATTACHED	8	/* at least one operation in so many is an attach */
@@ -302,8 +301,6 @@ static void set_up_processes(struct vm *vm)
 			processes[i].policy[j] =
 				load_for_storm(j ? -1 : vm->fd,
 					       j == REFUSES ? -EPERM : KVM_HCPOLICY_HANDLED);
-		/* So long that others come in the middle of a call of it. */
-		processes[i].policy[SLOW]->state->spin_ns = 1000000;
 	}
 }
 
