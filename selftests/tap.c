@@ -105,6 +105,13 @@ time_t tap_seconds(void)
 	return now.tv_sec;
 }
 
+unsigned int tap_patience(void)
+{
+	const char *n = getenv("HCP_PATIENCE");
+
+	return n && atoi(n) > 0 ? atoi(n) : 1;
+}
+
 /* Wait for pid: its status, or -1 if it had to be killed and -2 if not even that. */
 static int wait_for(pid_t pid, unsigned int timeout_s)
 {
@@ -126,7 +133,8 @@ static int wait_for(pid_t pid, unsigned int timeout_s)
 
 static int run_once(const struct tap_test *test, bool *hung)
 {
-	unsigned int timeout_s = test->timeout_s ? test->timeout_s : TAP_TIMEOUT_S;
+	unsigned int timeout_s = (test->timeout_s ? test->timeout_s : TAP_TIMEOUT_S) *
+				 tap_patience();
 	int status;
 	pid_t pid;
 

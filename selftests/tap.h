@@ -37,7 +37,10 @@ int main(int argc, char **argv)							\
 	return tap_main(argc, argv, tests, sizeof(tests) / sizeof(*tests));	\
 }
 
-/* A test that takes longer hangs.  Generous: emulation may be slow. */
+/*
+ * A test that takes longer hangs.  Generous: emulation may be slow, and
+ * HCP_PATIENCE=N in the environment says that it is N times slower.
+ */
 #define TAP_TIMEOUT_S	90
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
@@ -75,7 +78,7 @@ void tap_fail(const char *file, int line, const char *fmt, ...);
  * Wait for something that another thread brings about: asleep, or awake where a
  * moment must not be missed.  A test that waits in vain fails.
  */
-#define TAP_WAIT_S	30
+#define TAP_WAIT_S	(30 * tap_patience())
 #define WAIT_UNTIL(cond)	TAP_WAIT(cond, tap_pause())
 #define SPIN_UNTIL(cond)	TAP_WAIT(cond, (void)0)
 #define TAP_WAIT(cond, pause)							\
@@ -90,5 +93,6 @@ void tap_fail(const char *file, int line, const char *fmt, ...);
 	} while (0)
 void tap_pause(void);
 time_t tap_seconds(void);
+unsigned int tap_patience(void);
 
 #endif /* HCST_TAP_H */
