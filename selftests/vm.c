@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kvm_uapi.h"
 #include "tap.h"
 #include "vm.h"
 
@@ -72,33 +73,38 @@ static void new_vcpu(struct vm *vm, unsigned int index)
 	vm->nvcpus++;
 }
 
-struct vm *vm_new_empty(void)
+static struct vm *vm_new_type(unsigned long type)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	CHECK(vm);
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	CHECK_CMP(vm->kvm_fd, >=, 0);
-	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, type);
 	CHECK_CMP(vm->fd, >=, 0);
 	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	return vm;
 }
 
-struct vm *vm_new(unsigned int nvcpus, bool exits)
+struct vm *vm_new_empty(void)
 {
-	struct kvm_userspace_memory_region slot = { .memory_size = VM_MEM };
+	return vm_new_type(KVM_X86_DEFAULT_VM);
+}
+
+static struct vm *vm_populate(struct vm *vm, struct kvm_userspace_memory_region2 *slot,
+			      unsigned int nvcpus, bool exits)
+{
 	struct kvm_enable_cap cap = {
 		.cap = KVM_CAP_EXIT_HYPERCALL,
 		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
 	};
-	struct vm *vm = vm_new_empty();
 	unsigned int i;
 
 	vm->mem = mmap(NULL, VM_MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(vm->mem != MAP_FAILED);
-	slot.userspace_addr = (uintptr_t)vm->mem;
-	CHECK_EQ(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+	slot->memory_size = VM_MEM;
+	slot->userspace_addr = (uintptr_t)vm->mem;
+	CHECK_EQ(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION2, slot), 0);
 	if (exits)
 		CHECK_EQ(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), 0);
 
@@ -107,6 +113,38 @@ struct vm *vm_new(unsigned int nvcpus, bool exits)
 	for (i = 0; i < nvcpus; i++)
 		new_vcpu(vm, i);
 	return vm;
+}
+
+struct vm *vm_new(unsigned int nvcpus, bool exits)
+{
+	return vm_populate(vm_new_empty(), &(struct kvm_userspace_memory_region2){},
+			   nvcpus, exits);
+}
+
+struct vm *vm_new_protected(unsigned int nvcpus, bool exits)
+{
+	struct kvm_userspace_memory_region2 slot = { .flags = KVM_MEM_GUEST_MEMFD };
+	struct kvm_create_guest_memfd gmem = { .size = VM_MEM };
+	struct vm *vm = vm_new_type(KVM_X86_SW_PROTECTED_VM);
+	int fd;
+
+	fd = ioctl(vm->fd, KVM_CREATE_GUEST_MEMFD, &gmem);
+	CHECK_CMP(fd, >=, 0);
+	slot.guest_memfd = fd;
+	vm_populate(vm, &slot, nvcpus, exits);
+	close(fd);	/* the slot keeps it */
+	return vm;
+}
+
+void vm_convert(struct vm *vm, uint64_t gpa, uint64_t npages, bool shared)
+{
+	struct kvm_memory_attributes attrs = {
+		.address = gpa,
+		.size = npages * PAGE,
+		.attributes = shared ? 0 : KVM_MEMORY_ATTRIBUTE_PRIVATE,
+	};
+
+	CHECK_EQ(ioctl(vm->fd, KVM_SET_MEMORY_ATTRIBUTES, &attrs), 0);
 }
 
 void vm_free(struct vm *vm)
@@ -160,6 +198,8 @@ static void hypercall_exit(struct vcpu *v)
 		v->exit_args[i] = v->run->hypercall.args[i];
 	v->run->hypercall.ret = v->exit_ret;
 	v->exits++;
+	if (v->on_exit)
+		v->on_exit(v);
 }
 
 bool vcpu_run(struct vcpu *v)

@@ -48,6 +48,7 @@ struct vcpu {
 	volatile uint64_t exits;
 	uint64_t exit_args[3];
 	int64_t exit_ret;
+	void (*on_exit)(struct vcpu *v);	/* what else the VMM does in an exit */
 
 	/* If set, a KVM_RUN that a signal ended ends the wait for the guest too. */
 	bool stop_on_eintr;
@@ -68,6 +69,12 @@ struct vm {
 
 /* nvcpus vCPUs, none of which has run.  KVM_EXIT_HYPERCALL is enabled if exits. */
 struct vm *vm_new(unsigned int nvcpus, bool exits);
+/*
+ * Of type KVM_X86_SW_PROTECTED_VM: private pages are in a guest_memfd, all pages
+ * are shared at first, and only userspace converts: vm_convert().
+ */
+struct vm *vm_new_protected(unsigned int nvcpus, bool exits);
+void vm_convert(struct vm *vm, uint64_t gpa, uint64_t npages, bool shared);
 /* With no vCPU and no memory. */
 struct vm *vm_new_empty(void);
 /* Everything that holds the VM goes: when this returns the VM has been destroyed. */
