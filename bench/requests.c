@@ -4,16 +4,19 @@
  * requests at a stretch, and the clock is the count of instructions, because
  * the machine runs under icount (scripts/vm-run --icount).
  *
- *	requests none | exits | POLICY...	a line each: the mode and the number
+ *	requests none | exits | fentry | POLICY...	a line each: the mode and the number
  *
- * none: nobody answers (-KVM_ENOSYS); exits: the VMM answers and keeps no set; POLICY: a
- * policy file's name, attached.  Everything is subtracted that a batch without
+ * none: nobody answers (-KVM_ENOSYS); exits: the VMM answers and keeps no set; fentry:
+ * nobody answers, and a program on KVM's function keeps the set (fentry.bpf.c); POLICY:
+ * a policy file's name, attached.  Everything is subtracted that a batch without
  * a request costs, so that what is left is one request from vmmcall to answer.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+#include <bpf/libbpf.h>
 #include <hcpolicy/policy.h>
 
 #include "../selftests/tap.h"
@@ -39,6 +42,34 @@ static uint64_t batch_ns(struct vcpu *v, struct hcg_request *reqs)
 	return now_ns() - start;
 }
 
+/* Attached until the process ends. */
+static struct bpf_object *attach_fentry(void)
+{
+	struct bpf_object *obj = bpf_object__open_file(build_path("bench/fentry.bpf.o"), NULL);
+	__u32 *tgid;
+	size_t size;
+
+	CHECK(obj);
+	tgid = bpf_map__initial_value(bpf_object__find_map_by_name(obj, ".bss"), &size);
+	*tgid = getpid();
+	CHECK_EQ(bpf_object__load(obj), 0);
+	CHECK(bpf_program__attach(bpf_object__find_program_by_name(obj, "keep_book")));
+	return obj;
+}
+
+/* It must have seen what it is measured for: a batch leaves all pages private. */
+static void check_fentry(struct bpf_object *obj, struct vcpu *v)
+{
+	struct bpf_map *shared = bpf_object__find_map_by_name(obj, HCP_MAP_SHARED);
+	struct hcg_request req = hc_request(0x100000, 1, SHARE, -KVM_ENOSYS);
+	uint64_t words[HCP_CHUNK_WORDS];
+	__u32 key = 0;
+
+	vcpu_batch(v, &req, 1);
+	CHECK_EQ(bpf_map__lookup_elem(shared, &key, sizeof(key), words, sizeof(words), 0), 0);
+	CHECK_EQ(words[0x100 / 64], 1);
+}
+
 static void measure(const char *mode)
 {
 	static struct hcg_request calls[REQUESTS], reads[REQUESTS];
@@ -46,12 +77,16 @@ static void measure(const char *mode)
 	struct vm *vm = vm_new(1, exits);
 	struct vcpu *v = &vm->vcpus[0];
 	struct hcpolicy *policy = NULL;
+	struct bpf_object *fentry = NULL;
 	uint64_t with, without;
 	int64_t expect = 0;
 	int i;
 
 	if (!strcmp(mode, "none")) {
 		expect = -KVM_ENOSYS;
+	} else if (!strcmp(mode, "fentry")) {
+		expect = -KVM_ENOSYS;
+		fentry = attach_fentry();
 	} else if (!exits) {
 		policy = hcpolicy__open(mode, NULL);
 		CHECK(policy && !hcpolicy__load(policy) && !hcpolicy__attach(policy, vm->fd, NULL));
@@ -69,6 +104,8 @@ static void measure(const char *mode)
 	without = batch_ns(v, reads);
 
 	printf("%s %llu\n", mode, (unsigned long long)(with - without) / REQUESTS);
+	if (fentry)
+		check_fentry(fentry, v);
 	hcpolicy__close(policy);
 	vm_free(vm);
 }
