@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check bench check-unit modules setup lint install clean help FORCE
+.PHONY: all demo check check-debug bench check-unit modules setup lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -33,11 +33,17 @@ check: setup	## every test: units here, the rest on the real hook in a VM
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 2 --mem 4G -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run snp_doors' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run qemu.sh linux.sh'
-KERNEL_TESTS = verdicts private_mem attach_errors lifetime hostile complete set_model userfault
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh linux.sh'
+KERNEL_TESTS = verdicts private_mem attach_errors lifetime hostile complete set_model userfault \
+	       upheaval storm
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
+
+check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)kernel/build-debug $(BUILD)/debug-kernel
+	$(Q)scripts/check-debug $(VM_TESTS)
 
 bench: setup	## instructions per request, counted
 	$(Q)$(MAKE) --no-print-directory all modules

@@ -16,7 +16,7 @@ run_linux()
 	local dir=$work/$1 status
 	shift
 	mkdir "$dir"
-	timeout 300 "$bin/hcvm" --kernel "$kernel" --initrd "$top/build/guest-initrd.cpio.gz" \
+	timeout $((300 * patience)) "$bin/hcvm" --kernel "$kernel" --initrd "$top/build/guest-initrd.cpio.gz" \
 		--append 'console=ttyS0 panic=-1 hcvm.work=cpus' --mem 512M --smp 2 \
 		--sev-lookalike --dump "$dir/core" "$@" \
 		< /dev/null > "$dir/console" 2> "$dir/messages"

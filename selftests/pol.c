@@ -32,13 +32,12 @@ static void *map_memory(struct pol *p, const char *name, size_t size)
 	return mem;
 }
 
-int pol_try_load(struct pol *p, const char *file, int vm_fd, uint32_t flags)
+static void open_file(struct pol *p, const char *file, int vm_fd, uint32_t flags)
 {
 	char path[64];
 	struct pol_ops *ops;
 	struct bpf_map *map;
 	size_t size;
-	int err;
 
 	libbpf_set_print(quiet);
 	*p = (struct pol){};
@@ -56,13 +55,44 @@ int pol_try_load(struct pol *p, const char *file, int vm_fd, uint32_t flags)
 	CHECK(ops && size == sizeof(*ops));
 	ops->vm_fd = vm_fd;
 	ops->flags = flags;
+}
 
-	err = bpf_object__load(p->obj);
+static int load(struct pol *p)
+{
+	int err = bpf_object__load(p->obj);
+
 	if (err)
 		return err;
 	p->state = map_memory(p, ".bss", sizeof(*p->state));
 	p->info = map_memory(p, HCP_MAP_INFO, sizeof(*p->info));
 	return 0;
+}
+
+int pol_try_load(struct pol *p, const char *file, int vm_fd, uint32_t flags)
+{
+	open_file(p, file, vm_fd, flags);
+	return load(p);
+}
+
+struct pol *pol_booker(int vm_fd, uint64_t max_gpa)
+{
+	uint64_t npages = max_gpa / PAGE;
+	struct pol *p = malloc(sizeof(*p));
+	struct bpf_map *map;
+
+	CHECK(p);
+	open_file(p, "obey", vm_fd, 0);
+	map = bpf_object__find_map_by_name(p->obj, HCP_MAP_SHARED);
+	CHECK_EQ(bpf_map__set_max_entries(map, npages / HCP_CHUNK_PAGES), 0);
+	CHECK_EQ(load(p), 0);
+	p->state->answer = KVM_HCPOLICY_HANDLED;
+	p->state->book = 1;
+	p->info->version = HCP_INFO_VERSION;
+	p->info->npages = npages;
+	p->set = hcp_set__new_over(map_memory(p, HCP_MAP_SHARED, npages / 8),
+				   (struct hcp_info *)p->info);
+	CHECK(p->set);
+	return p;
 }
 
 int pol_try_attach(struct pol *p)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <hcpolicy/abi.h>
+#include <hcpolicy/set.h>
 
 #include "progs/state.h"
 
@@ -20,6 +20,7 @@ struct pol {
 	struct bpf_map *ops;
 	volatile struct policy_state *state;	/* NULL if the policy has none */
 	volatile struct hcp_info *info;
+	struct hcp_set *set;			/* of pol_booker() */
 	struct bpf_link *link;			/* NULL if there is none */
 };
 
@@ -42,6 +43,8 @@ struct pol *pol_load(const char *file, int vm_fd, uint32_t flags);
 struct pol *pol_attach(const char *file, int vm_fd, uint32_t flags);
 /* obey, which answers with answer. */
 struct pol *pol_obey(int vm_fd, uint32_t flags, int answer);
+/* obey, not attached, HANDLED, which books in a set up to max_gpa. */
+struct pol *pol_booker(int vm_fd, uint64_t max_gpa);
 
 /* Put next in the place of p, whose link becomes next's. */
 int pol_try_replace(struct pol *p, struct pol *next);

@@ -30,7 +30,7 @@ qmp()
 {
 	local line
 	echo "{ \"execute\": \"$1\", \"arguments\": ${2:-{\}} }" >&"${qemu[1]}"
-	while read -r -t 60 -u "${qemu[0]}" line; do
+	while read -r -t $((60 * patience)) -u "${qemu[0]}" line; do
 		case $line in
 		*'"return"'*) echo "$line"; return 0;;
 		*'"error"'*) echo "$line"; return 1;;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The set that the bitmap policy keeps against a plain model of it, on random
- * requests of the guest.  SEED in the environment repeats a run.
+ * requests of the guest.  HCP_SEED in the environment repeats a run.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../guest/random.h"
 #include "hcp.h"
@@ -18,15 +17,6 @@
 
 static struct vm *vm;
 static struct hcp_set *set;
-
-static uint64_t seed(void)
-{
-	const char *text = getenv("SEED");
-	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
-
-	tap_note("SEED=%llu", (unsigned long long)seed);
-	return seed;
-}
 
 static void set_up(unsigned int nvcpus, uint64_t npages)
 {
@@ -78,7 +68,7 @@ TEST(one_vCPU_and_100000_random_overlapping_requests)
 	const uint64_t npages = 16 * HCP_CHUNK_PAGES, max_gfn = npages + 3 * HCP_CHUNK_PAGES;
 	struct hcg_request *reqs = calloc(BATCH, sizeof(*reqs));
 	uint8_t *model = calloc(max_gfn, 1);
-	uint64_t state = seed(), missed = 0, end;
+	uint64_t state = tap_seed(), missed = 0, end;
 	unsigned int done, i;
 
 	CHECK(reqs && model);
@@ -127,7 +117,7 @@ TEST(two_vCPUs_and_userspace_at_once_on_ranges_that_share_words)
 	struct hcg_request *reqs = calloc(BATCH, sizeof(*reqs));
 	uint8_t *model = calloc(npages, 1);
 	struct hcg_random_range r;
-	uint64_t state = seed();
+	uint64_t state = tap_seed();
 	unsigned int done, i, v;
 
 	CHECK(reqs && model);

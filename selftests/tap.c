@@ -74,6 +74,24 @@ void tap_fail(const char *file, int line, const char *fmt, ...)
 	_exit(EXIT_FAIL);
 }
 
+uint64_t tap_seed(void)
+{
+	const char *text = getenv("HCP_SEED");
+	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
+
+	tap_note("HCP_SEED=%llu", (unsigned long long)seed);
+	return seed;
+}
+
+unsigned long tap_storm(unsigned long n)
+{
+	const char *text = getenv("HCP_STORM");
+	unsigned long percent = text ? strtoul(text, NULL, 0) : 100;
+
+	n = n * percent / 100;
+	return n ? n : 1;
+}
+
 void tap_pause(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
@@ -87,10 +105,17 @@ time_t tap_seconds(void)
 	return now.tv_sec;
 }
 
-/* Wait for pid: its status, or -1 if it had to be killed and -2 if not even that. */
-static int wait_for(pid_t pid)
+unsigned int tap_patience(void)
 {
-	time_t end = tap_seconds() + TAP_TIMEOUT_S;
+	const char *n = getenv("HCP_PATIENCE");
+
+	return n && atoi(n) > 0 ? atoi(n) : 1;
+}
+
+/* Wait for pid: its status, or -1 if it had to be killed and -2 if not even that. */
+static int wait_for(pid_t pid, unsigned int timeout_s)
+{
+	time_t end = tap_seconds() + timeout_s;
 	int status, killed = 0;
 
 	for (;;) {
@@ -108,6 +133,8 @@ static int wait_for(pid_t pid)
 
 static int run_once(const struct tap_test *test, bool *hung)
 {
+	unsigned int timeout_s = (test->timeout_s ? test->timeout_s : TAP_TIMEOUT_S) *
+				 tap_patience();
 	int status;
 	pid_t pid;
 
@@ -126,13 +153,13 @@ static int run_once(const struct tap_test *test, bool *hung)
 	}
 
 	setpgid(pid, pid);
-	status = wait_for(pid);
+	status = wait_for(pid, timeout_s);
 	kill(-pid, SIGKILL);	/* what it may have left behind */
 	if (now->failed)
 		return EXIT_FAIL;
 	*hung = status == -1;
 	if (*hung)
-		tap_note("hung: %s, killed after %d s", now->name, TAP_TIMEOUT_S);
+		tap_note("hung: %s, killed after %u s", now->name, timeout_s);
 	else if (status == -2)
 		tap_note("hung in the kernel: cannot be killed");
 	else if (WIFSIGNALED(status))

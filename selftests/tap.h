@@ -17,15 +17,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 struct tap_test {
 	const char *name;
 	void (*run)(void);
+	unsigned int timeout_s;		/* 0: TAP_TIMEOUT_S */
 };
 
 #define TEST(fn)	static void fn(void)
-#define T(fn)		{ #fn, fn }
+#define T(fn)		{ #fn, fn, 0 }
+#define T_LONG(fn, s)	{ #fn, fn, s }
 #define TAP_MAIN(...)								\
 int main(int argc, char **argv)							\
 {										\
@@ -34,10 +37,21 @@ int main(int argc, char **argv)							\
 	return tap_main(argc, argv, tests, sizeof(tests) / sizeof(*tests));	\
 }
 
-/* A test that takes longer hangs.  Generous: emulation may be slow. */
+/*
+ * A test that takes longer hangs.  Generous: emulation may be slow, and
+ * HCP_PATIENCE=N in the environment says that it is N times slower.
+ */
 #define TAP_TIMEOUT_S	90
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
+
+/*
+ * For tests of chance and of endurance.  A seed: HCP_SEED of the environment, or
+ * a new one; printed, so that the run can be repeated.  And HCP_STORM percent
+ * (default 100) of n, at least 1: a slow kernel gets fewer.
+ */
+uint64_t tap_seed(void);
+unsigned long tap_storm(unsigned long n);
 
 /* A line of explanation in the output. */
 __attribute__((format(printf, 1, 2))) void tap_note(const char *fmt, ...);
@@ -64,7 +78,7 @@ void tap_fail(const char *file, int line, const char *fmt, ...);
  * Wait for something that another thread brings about: asleep, or awake where a
  * moment must not be missed.  A test that waits in vain fails.
  */
-#define TAP_WAIT_S	30
+#define TAP_WAIT_S	(30 * tap_patience())
 #define WAIT_UNTIL(cond)	TAP_WAIT(cond, tap_pause())
 #define SPIN_UNTIL(cond)	TAP_WAIT(cond, (void)0)
 #define TAP_WAIT(cond, pause)							\
@@ -79,5 +93,6 @@ void tap_fail(const char *file, int line, const char *fmt, ...);
 	} while (0)
 void tap_pause(void);
 time_t tap_seconds(void);
+unsigned int tap_patience(void);
 
 #endif /* HCST_TAP_H */

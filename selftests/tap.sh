@@ -32,9 +32,11 @@ check()
 }
 
 # within SECONDS COMMAND...: does it, again and again, succeed in that time?
+# HCP_PATIENCE=N in the environment: N times that, as the kernel is so much slower.
+patience=${HCP_PATIENCE:-1}
 within()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * patience))
 	shift
 	until "$@" > /dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || { "$@"; return; }

@@ -54,23 +54,46 @@ static void set_cpuid(struct vm *vm, struct vcpu *v)
 	CHECK_EQ(ioctl(v->fd, KVM_SET_CPUID2, &u.cpuid), 0);
 }
 
-static void new_vcpu(struct vm *vm, unsigned int index)
+static void start_vcpu(struct vcpu *v)
 {
-	struct vcpu *v = &vm->vcpus[index];
+	if (hcguest_start_vcpu(v->fd, &v->vm->guest, v->index))
+		tap_fail(__FILE__, __LINE__, "%s", v->vm->guest.error);
+	v->ready = false;
+}
 
+struct vcpu *vm_add_vcpu(struct vm *vm)
+{
+	struct vcpu *v = &vm->vcpus[vm->nvcpus];
+
+	CHECK_CMP(vm->nvcpus, <, VM_MAX_VCPUS);
 	v->vm = vm;
-	v->index = index;
-	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);
+	v->index = vm->nvcpus++;
+	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, v->index);
 	CHECK_CMP(v->fd, >=, 0);
 	v->stats_fd = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
 	CHECK_CMP(v->stats_fd, >=, 0);
 	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	CHECK(v->run != MAP_FAILED);
-	v->mbox = (void *)(vm->mem + HCG_MAILBOX_GPA(index));
+	v->mbox = (void *)(vm->mem + HCG_MAILBOX_GPA(v->index));
 	set_cpuid(vm, v);
-	if (hcguest_start_vcpu(v->fd, &vm->guest, index))
+	start_vcpu(v);
+	return v;
+}
+
+static void load_guest(struct vm *vm)
+{
+	if (hcguest_load(build_path("bin/hcguest.elf"), vm->mem, VM_MEM, NULL, &vm->guest))
 		tap_fail(__FILE__, __LINE__, "%s", vm->guest.error);
-	vm->nvcpus++;
+}
+
+void vm_reset(struct vm *vm)
+{
+	unsigned int i;
+
+	memset(vm->mem, 0, VM_MEM);
+	load_guest(vm);
+	for (i = 0; i < vm->nvcpus; i++)
+		start_vcpu(&vm->vcpus[i]);
 }
 
 static struct vm *vm_new_type(unsigned long type)
@@ -108,10 +131,9 @@ static struct vm *vm_populate(struct vm *vm, struct kvm_userspace_memory_region2
 	if (exits)
 		CHECK_EQ(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), 0);
 
-	if (hcguest_load(build_path("bin/hcguest.elf"), vm->mem, VM_MEM, NULL, &vm->guest))
-		tap_fail(__FILE__, __LINE__, "%s", vm->guest.error);
+	load_guest(vm);
 	for (i = 0; i < nvcpus; i++)
-		new_vcpu(vm, i);
+		vm_add_vcpu(vm);
 	return vm;
 }
 

@@ -24,11 +24,11 @@
 #define SHARE		0ULL
 #define HIDE		KVM_MAP_GPA_RANGE_ENCRYPTED
 
-#define VM_MAX_VCPUS	2
+#define VM_MAX_VCPUS	8
 #define VM_MEM		(32ULL << 20)
 /* A batch of vCPU i lies here and has room for so many operations. */
-#define VM_BATCH_GPA(i)	(HCG_FREE_GPA + (uint64_t)(i) * (8ULL << 20))
-#define VM_BATCH_MAX	((8ULL << 20) / sizeof(struct hcg_request))
+#define VM_BATCH_GPA(i)	(HCG_FREE_GPA + (uint64_t)(i) * (2ULL << 20))
+#define VM_BATCH_MAX	((2ULL << 20) / sizeof(struct hcg_request))
 /* Guest memory above is the test's. */
 #define VM_FREE_GPA	VM_BATCH_GPA(VM_MAX_VCPUS)
 
@@ -77,6 +77,10 @@ struct vm *vm_new_protected(unsigned int nvcpus, bool exits);
 void vm_convert(struct vm *vm, uint64_t gpa, uint64_t npages, bool shared);
 /* With no vCPU and no memory. */
 struct vm *vm_new_empty(void);
+/* One more vCPU, at any time. */
+struct vcpu *vm_add_vcpu(struct vm *vm);
+/* What a VMM does at a reset, with no vCPU in KVM_RUN: the guest starts over. */
+void vm_reset(struct vm *vm);
 /* Everything that holds the VM goes: when this returns the VM has been destroyed. */
 void vm_free(struct vm *vm);
 

@@ -24,6 +24,13 @@ static void spin_for(__u64 ns)
 	bpf_loop(1 << 23, spin_turn, &spin, 0);
 }
 
+static void count_vcpu(__u64 id)
+{
+	asm volatile("" : "+r"(id));	/* check and use the same register */
+	if (id < STATE_VCPUS)
+		__sync_fetch_and_add(&state.by_vcpu[id], 1);
+}
+
 HCPOLICY(obey, req)
 {
 	__u64 call;
@@ -33,6 +40,7 @@ HCPOLICY(obey, req)
 	call = __sync_fetch_and_add(&state.calls, 1) + 1;
 
 	__sync_fetch_and_add(&state.pages, req->npages);
+	count_vcpu(req->vcpu_id);
 	if (req->npages > state.most_pages)
 		state.most_pages = req->npages;
 	state.gpa = req->gpa;

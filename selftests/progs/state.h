@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+#define STATE_VCPUS	8
+
 struct policy_state {
 	/* Orders: answer this, but `then` from call number `change_at` (if not 0) on. */
 	__s32 answer;
@@ -20,6 +22,8 @@ struct policy_state {
 	__u64 in_call;		/* begun and not ended */
 	__u64 pages;		/* of all calls */
 	__u64 most_pages;	/* of a call */
+
+	__u64 by_vcpu[STATE_VCPUS];	/* calls, by vcpu_id */
 
 	/* The request of the last call. */
 	__u64 gpa, npages, attrs;
