@@ -42,8 +42,7 @@ static uint64_t batch_ns(struct vcpu *v, struct hcg_request *reqs)
 	return now_ns() - start;
 }
 
-/* Attached until the process ends. */
-static struct bpf_object *attach_fentry(void)
+static struct bpf_object *attach_fentry(struct bpf_link **link)
 {
 	struct bpf_object *obj = bpf_object__open_file(build_path("bench/fentry.bpf.o"), NULL);
 	__u32 *tgid;
@@ -53,12 +52,13 @@ static struct bpf_object *attach_fentry(void)
 	tgid = bpf_map__initial_value(bpf_object__find_map_by_name(obj, ".bss"), &size);
 	*tgid = getpid();
 	CHECK_EQ(bpf_object__load(obj), 0);
-	CHECK(bpf_program__attach(bpf_object__find_program_by_name(obj, "keep_book")));
+	*link = bpf_program__attach(bpf_object__find_program_by_name(obj, "keep_book"));
+	CHECK(*link);
 	return obj;
 }
 
 /* It must have seen what it is measured for: a batch leaves all pages private. */
-static void check_fentry(struct bpf_object *obj, struct vcpu *v)
+static void end_fentry(struct bpf_object *obj, struct bpf_link *link, struct vcpu *v)
 {
 	struct bpf_map *shared = bpf_object__find_map_by_name(obj, HCP_MAP_SHARED);
 	struct hcg_request req = hc_request(0x100000, 1, SHARE, -KVM_ENOSYS);
@@ -68,6 +68,8 @@ static void check_fentry(struct bpf_object *obj, struct vcpu *v)
 	vcpu_batch(v, &req, 1);
 	CHECK_EQ(bpf_map__lookup_elem(shared, &key, sizeof(key), words, sizeof(words), 0), 0);
 	CHECK_EQ(words[0x100 / 64], 1);
+	bpf_link__destroy(link);
+	bpf_object__close(obj);
 }
 
 static void measure(const char *mode)
@@ -78,6 +80,7 @@ static void measure(const char *mode)
 	struct vcpu *v = &vm->vcpus[0];
 	struct hcpolicy *policy = NULL;
 	struct bpf_object *fentry = NULL;
+	struct bpf_link *link = NULL;
 	uint64_t with, without;
 	int64_t expect = 0;
 	int i;
@@ -86,7 +89,7 @@ static void measure(const char *mode)
 		expect = -KVM_ENOSYS;
 	} else if (!strcmp(mode, "fentry")) {
 		expect = -KVM_ENOSYS;
-		fentry = attach_fentry();
+		fentry = attach_fentry(&link);
 	} else if (!exits) {
 		policy = hcpolicy__open(mode, NULL);
 		CHECK(policy && !hcpolicy__load(policy) && !hcpolicy__attach(policy, vm->fd, NULL));
@@ -105,7 +108,7 @@ static void measure(const char *mode)
 
 	printf("%s %llu\n", mode, (unsigned long long)(with - without) / REQUESTS);
 	if (fentry)
-		check_fentry(fentry, v);
+		end_fentry(fentry, link, v);
 	hcpolicy__close(policy);
 	vm_free(vm);
 }

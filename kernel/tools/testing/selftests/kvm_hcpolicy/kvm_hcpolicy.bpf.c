@@ -16,15 +16,15 @@ struct kvm_hcpolicy_ops {
 struct policy_state state;
 
 SEC("struct_ops/map_gpa_range")
-int BPF_PROG(map_gpa_range, struct kvm_hcpolicy_ctx *ctx)
+int BPF_PROG(map_gpa_range, struct kvm_hcpolicy_ctx *req)
 {
 	__u64 call = ++state.calls;
 
-	state.gpa = ctx->gpa;
-	state.npages = ctx->npages;
-	state.attrs = ctx->attrs;
-	state.shared = ctx->shared;
-	state.flags = ctx->flags;
+	state.gpa = req->gpa;
+	state.npages = req->npages;
+	state.attrs = req->attrs;
+	state.shared = req->shared;
+	state.flags = req->flags;
 	return state.change_at && call >= state.change_at ? state.then : state.answer;
 }
 

@@ -292,7 +292,7 @@ TEST_F(hcpolicy, attaching_fails_with_a_reason)
 	policy_free(&p);
 	EXPECT_EQ(policy_attach(&p, self->kvm, 0, 0), -EINVAL);
 	policy_free(&p);
-	EXPECT_NE(policy_load(&p, self->vm, 1 << 31), 0);
+	EXPECT_EQ(policy_attach(&p, self->vm, 1 << 31, 0), -EINVAL);
 	policy_free(&p);
 
 	ASSERT_EQ(policy_attach(&self->policy, self->vm, KVM_HCPOLICY_BEFORE_RUN, 0), 0);
