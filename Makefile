@@ -27,13 +27,15 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory -C bench
 	$(Q)scripts/tally $(UNIT_TESTS) $(VM_TESTS)
 
 # Whole guests boot on one processor: see selftests/run.
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 2 --mem 4G -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run snp_doors' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh linux.sh'
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh views.sh linux.sh' \
+	   'bench/run --test'
 KERNEL_TESTS = verdicts private_mem attach_errors lifetime hostile complete set_model userfault \
 	       upheaval storm
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')

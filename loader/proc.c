@@ -73,6 +73,12 @@ static bool same_vm(pid_t pid, int a, int b)
 	return !syscall(SYS_kcmp, pid, pid, KCMP_FILE, (unsigned long)a, (unsigned long)b);
 }
 
+static void err_fds(pid_t pid, const char *comm, int error)
+{
+	err("process %d (%s): may not look at its descriptors (%s): run as root, with CAP_SYS_PTRACE",
+	    pid, comm, strerror(error));
+}
+
 /* One descriptor of each VM that pid has open. */
 static int find_vms(pid_t pid, const char *comm, int fds[MAX_VMS])
 {
@@ -87,15 +93,23 @@ static int find_vms(pid_t pid, const char *comm, int fds[MAX_VMS])
 		if (errno == ENOENT)
 			err("no process %d", pid);
 		else
-			err("process %d (%s): may not look at its descriptors (%s): run as root",
-			    pid, comm, strerror(errno));
+			err_fds(pid, comm, errno);
 		return -1;
 	}
 	while (n < MAX_VMS && (entry = readdir(dir))) {
 		int fd, i;
 
-		if (!parse_int(entry->d_name, &fd) || !proc_fd_is_vm(pid, fd))
+		if (!parse_int(entry->d_name, &fd))
 			continue;
+		errno = 0;
+		if (!proc_fd_is_vm(pid, fd)) {
+			/* The folder can be read without the right to its links. */
+			if (errno != EACCES)
+				continue;
+			err_fds(pid, comm, errno);
+			n = -1;
+			break;
+		}
 		for (i = 0; i < n && !same_vm(pid, fds[i], fd); i++)
 			;
 		if (i == n)

@@ -101,6 +101,7 @@ static struct vm *vm_new_type(unsigned long type)
 	struct vm *vm = calloc(1, sizeof(*vm));
 
 	CHECK(vm);
+	vm->private_fd = -1;
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	CHECK_CMP(vm->kvm_fd, >=, 0);
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, type);
@@ -148,14 +149,11 @@ struct vm *vm_new_protected(unsigned int nvcpus, bool exits)
 	struct kvm_userspace_memory_region2 slot = { .flags = KVM_MEM_GUEST_MEMFD };
 	struct kvm_create_guest_memfd gmem = { .size = VM_MEM };
 	struct vm *vm = vm_new_type(KVM_X86_SW_PROTECTED_VM);
-	int fd;
 
-	fd = ioctl(vm->fd, KVM_CREATE_GUEST_MEMFD, &gmem);
-	CHECK_CMP(fd, >=, 0);
-	slot.guest_memfd = fd;
-	vm_populate(vm, &slot, nvcpus, exits);
-	close(fd);	/* the slot keeps it */
-	return vm;
+	vm->private_fd = ioctl(vm->fd, KVM_CREATE_GUEST_MEMFD, &gmem);
+	CHECK_CMP(vm->private_fd, >=, 0);
+	slot.guest_memfd = vm->private_fd;
+	return vm_populate(vm, &slot, nvcpus, exits);
 }
 
 void vm_convert(struct vm *vm, uint64_t gpa, uint64_t npages, bool shared)
@@ -178,6 +176,8 @@ void vm_free(struct vm *vm)
 		close(vm->vcpus[i].stats_fd);
 		close(vm->vcpus[i].fd);
 	}
+	if (vm->private_fd >= 0)
+		close(vm->private_fd);
 	close(vm->fd);
 	close(vm->kvm_fd);
 	if (vm->mem)

@@ -60,6 +60,7 @@ struct vcpu {
 struct vm {
 	int kvm_fd;
 	int fd;
+	int private_fd;		/* guest_memfd, -1 if there is none; slots do not keep it */
 	uint8_t *mem;
 	size_t run_size;
 	struct hcguest guest;
