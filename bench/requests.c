@@ -4,10 +4,11 @@
  * at a stretch, and the TSC is the count of instructions, because the machine
  * runs under icount (scripts/vm-run --icount).
  *
- *	requests none | exits | POLICY...	a line each: the mode and the number
+ *	requests none | exits | fentry | POLICY...	a line each: the mode and the number
  *
- * none: nobody answers (-KVM_ENOSYS); exits: the VMM answers and keeps no set; POLICY: a
- * policy file's name, attached.  Everything is subtracted that a batch without
+ * none: nobody answers (-KVM_ENOSYS); exits: the VMM answers and keeps no set; fentry:
+ * nobody answers, and a program on KVM's function keeps the set (fentry.bpf.c); POLICY:
+ * a policy file's name, attached.  Everything is subtracted that a batch without
  * a request costs, so that what is left is one request from vmmcall to answer.
  *
  * The rule that makes it exact: a batch is shorter than the time between two of the
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <bpf/libbpf.h>
 #include <hcpolicy/policy.h>
 
 #include "../selftests/tap.h"
@@ -43,6 +46,36 @@ static uint64_t batch_insns(struct vcpu *v, struct hcg_request *reqs)
 	return least;
 }
 
+static struct bpf_object *attach_fentry(struct bpf_link **link)
+{
+	struct bpf_object *obj = bpf_object__open_file(build_path("bench/fentry.bpf.o"), NULL);
+	__u32 *tgid;
+	size_t size;
+
+	CHECK(obj);
+	tgid = bpf_map__initial_value(bpf_object__find_map_by_name(obj, ".bss"), &size);
+	*tgid = getpid();
+	CHECK_EQ(bpf_object__load(obj), 0);
+	*link = bpf_program__attach(bpf_object__find_program_by_name(obj, "keep_book"));
+	CHECK(*link);
+	return obj;
+}
+
+/* It must have seen what it is measured for: a batch leaves all pages private. */
+static void end_fentry(struct bpf_object *obj, struct bpf_link *link, struct vcpu *v)
+{
+	struct bpf_map *shared = bpf_object__find_map_by_name(obj, HCP_MAP_SHARED);
+	struct hcg_request req = hc_request(0x100000, 1, SHARE, -KVM_ENOSYS);
+	uint64_t words[HCP_CHUNK_WORDS];
+	__u32 key = 0;
+
+	vcpu_batch(v, &req, 1);
+	CHECK_EQ(bpf_map__lookup_elem(shared, &key, sizeof(key), words, sizeof(words), 0), 0);
+	CHECK_EQ(words[0x100 / 64], 1);
+	bpf_link__destroy(link);
+	bpf_object__close(obj);
+}
+
 static void measure(const char *mode)
 {
 	static struct hcg_request calls[REQUESTS], reads[REQUESTS];
@@ -50,12 +83,17 @@ static void measure(const char *mode)
 	struct vm *vm = vm_new(1, exits);
 	struct vcpu *v = &vm->vcpus[0];
 	struct hcpolicy *policy = NULL;
+	struct bpf_object *fentry = NULL;
+	struct bpf_link *link = NULL;
 	uint64_t with, without;
 	int64_t expect = 0;
 	int i;
 
 	if (!strcmp(mode, "none")) {
 		expect = -KVM_ENOSYS;
+	} else if (!strcmp(mode, "fentry")) {
+		expect = -KVM_ENOSYS;
+		fentry = attach_fentry(&link);
 	} else if (!exits) {
 		policy = hcpolicy__open(mode, NULL);
 		CHECK(policy && !hcpolicy__load(policy) && !hcpolicy__attach(policy, vm->fd, NULL));
@@ -70,6 +108,8 @@ static void measure(const char *mode)
 	without = batch_insns(v, reads);
 
 	printf("%s %llu\n", mode, (unsigned long long)(with - without) / REQUESTS);
+	if (fentry)
+		end_fentry(fentry, link, v);
 	hcpolicy__close(policy);
 	vm_free(vm);
 }

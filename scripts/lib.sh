@@ -20,12 +20,12 @@ make_cache()
 		die "cannot write to $cache; set XDG_CACHE_HOME to a folder that can be written"
 }
 
-# The version of installed package $1.
+# The version of installed package $1, in the system under $2 (default this one).
 package_version()
 {
 	local status='' version=''
-	read -r status version <<<"$(dpkg-query -W -f '${db:Status-Status} ${Version}' \
-		"$1" 2>/dev/null)" || :
+	read -r status version <<<"$(dpkg-query --admindir="${2-}/var/lib/dpkg" \
+		-W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null)" || :
 	[ "$status" = installed ] || die "package $1 is not installed; run $scripts/setup"
 	echo "$version"
 }

@@ -1,1 +1,1 @@
-../../../include/hcpolicy/abi.h
+../../../include/hcpolicy/kvm.h

@@ -425,7 +425,7 @@ static bool hcpolicy_too_late(struct kvm *kvm)
 	smp_mb();
 
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		if (rcu_access_pointer(vcpu->pid))
+		if (READ_ONCE(vcpu->pid))
 			return true;
 	}
 	return false;
@@ -629,7 +629,7 @@ void __init kvm_hcpolicy_init(void)
 {
 	int r = -ENOMEM;
 
-	hcpolicy_wq = alloc_workqueue("kvm_hcpolicy", 0, 0);
+	hcpolicy_wq = alloc_workqueue("kvm_hcpolicy", WQ_UNBOUND, 0);
 	if (hcpolicy_wq)
 		r = register_bpf_struct_ops(&bpf_kvm_hcpolicy_ops, kvm_hcpolicy_ops);
 	if (r)
