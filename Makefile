@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check bench check-unit modules setup lint install clean help FORCE
+.PHONY: all demo check bench check-unit check-upstream modules setup lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -35,6 +35,12 @@ VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run qemu.sh linux.sh'
 KERNEL_TESTS = verdicts attach_errors lifetime hostile complete set_model userfault
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')
+check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand, it is long
+	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory -C kernel pristine
+	$(Q)$(MAKE) --no-print-directory -C selftests/upstream
+	$(Q)selftests/upstream/check $(RELEASE)
+
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
 
