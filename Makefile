@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-debug bench check-unit modules setup lint install clean help FORCE
+.PHONY: all demo check check-debug check-upstream bench check-unit modules setup lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -45,6 +45,12 @@ check-debug: setup	## every test in a VM again, on a kernel that checks itself (
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)kernel/build-debug $(BUILD)/debug-kernel
 	$(Q)scripts/check-debug $(VM_TESTS)
+
+check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand (slow)
+	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory -C kernel pristine
+	$(Q)$(MAKE) --no-print-directory -C selftests/upstream
+	$(Q)selftests/upstream/check $(RELEASE)
 
 bench: setup	## instructions per request, counted
 	$(Q)$(MAKE) --no-print-directory all modules
