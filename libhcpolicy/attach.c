@@ -180,6 +180,9 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 	close(fd);
 	if (err == -ENOLINK)
 		return fail(policy, ENOLINK, "it is not attached any more");
+	if (err == -EINVAL && take_exits)
+		return fail(next, EINVAL, "cannot take the VMM's exits, as '%s' was attached without them: "
+			    "detach it, and attach this one so", policy->policy);
 	if (err)
 		return fail(next, -err, "cannot take the place of '%s': %s", policy->policy,
 			    strerror(-err));

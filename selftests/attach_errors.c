@@ -211,6 +211,23 @@ TEST(replace_with_BEFORE_RUN_is_EINVAL)
 	check_replace_refused(-1, KVM_HCPOLICY_BEFORE_RUN, -EINVAL);
 }
 
+/* Whoever has the link only may not take the VMM's exits away. */
+TEST(replace_with_TAKE_EXITS_that_the_attachment_had_not_is_EINVAL)
+{
+	check_replace_refused(-1, KVM_HCPOLICY_TAKE_EXITS, -EINVAL);
+}
+
+TEST(TAKE_EXITS_of_the_attachment_may_be_given_up_and_taken_again)
+{
+	struct vm *vm = vm_new_empty();
+	struct pol *with, *without;
+
+	with = pol_attach("obey", vm->fd, KVM_HCPOLICY_TAKE_EXITS);
+	without = pol_load("obey", -1, 0);
+	pol_replace(with, without);
+	pol_replace(without, pol_load("obey", -1, KVM_HCPOLICY_TAKE_EXITS));
+}
+
 TEST(replace_by_itself_is_no_error)
 {
 	struct vm *vm = vm_new(1, false);
@@ -265,6 +282,8 @@ TAP_MAIN(
 	T(BEFORE_RUN_before_the_first_vCPU_runs_attaches),
 	T(replace_by_a_policy_that_names_a_VM_is_EINVAL),
 	T(replace_with_BEFORE_RUN_is_EINVAL),
+	T(replace_with_TAKE_EXITS_that_the_attachment_had_not_is_EINVAL),
+	T(TAKE_EXITS_of_the_attachment_may_be_given_up_and_taken_again),
 	T(replace_by_itself_is_no_error),
 	T(replace_after_detach_is_ENOLINK),
 	T(refused_attaches_do_not_keep_the_VM),

@@ -96,7 +96,8 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
  * Put next, opened and not loaded, in the place of policy, which is attached:
  * next is loaded over the same set, every request is seen by one of the two,
  * and next owns the link afterwards.  policy can only be closed then.  On an
- * error policy stays as it was.  -ENOLINK: policy is not attached any more.
+ * error policy stays as it was.  -ENOLINK: policy is not attached any more;
+ * -EINVAL: take_exits, and the attachment did not have them.
  */
 int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits);
 

@@ -161,6 +161,7 @@ static void exits_are_taken_only_on_demand(void)
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = true };
 	struct vm vm = new_vm(), other = new_vm();
 	struct hcpolicy *policy = load(OBJECT("sample")), *polite = attach(&other, "polite");
+	struct hcpolicy *greedy = hcpolicy__open(OBJECT("other"), &log_opts);
 	struct kvm_regs regs = { .rax = 12, .rbx = 4096, .rcx = 1, .rflags = 2 };
 
 	CHECK(!ioctl(vm.fd, KVM_ENABLE_CAP, &cap) && !ioctl(other.fd, KVM_ENABLE_CAP, &cap));
@@ -170,6 +171,11 @@ static void exits_are_taken_only_on_demand(void)
 	CHECK(!ioctl(other.vcpu, KVM_SET_REGS, &regs) && !ioctl(other.vcpu, KVM_RUN, 0));
 	CHECK(other.run->exit_reason == KVM_EXIT_HYPERCALL);
 	CHECK(hcp_set__test(hcpolicy__set(polite), 1));
+
+	/* Nor by a replacement, which has the link only. */
+	CHECK_ERR(hcpolicy__replace(polite, greedy, true), EINVAL);
+	CHECK(said("was attached without them"));
+	hcpolicy__close(greedy);
 	hcpolicy__close(policy);
 	hcpolicy__close(polite);
 	end_vm(&vm);

@@ -87,6 +87,7 @@ struct kvm_hcpolicy_ops {
 /* One policy on one VM, from attach until detach or the end of the VM. */
 struct kvm_hcpolicy {
 	struct kvm *kvm;
+	u32 flags;			/* as attached: more than any replacement has */
 	const struct kvm_hcpolicy_ops __rcu *ops;
 	struct bpf_link *link;
 	struct list_head node;		/* in hcpolicy_list */
@@ -371,8 +372,8 @@ void kvm_hcpolicy_destroy_vm(struct kvm *kvm)
 }
 
 /*
- * The only place that knows how a policy names its VM.  A VM's descriptor is of
- * no use to another process (see kvm_vm_ioctl()) and must not become so here.
+ * The only place that knows how a policy names its VM.  The ioctls of a VM refuse
+ * other processes that have its descriptor (see kvm_vm_ioctl()); so does this.
  */
 static struct file *hcpolicy_get_vm(const struct kvm_hcpolicy_ops *ops)
 {
@@ -431,13 +432,37 @@ static bool hcpolicy_too_late(struct kvm *kvm)
 	return false;
 }
 
+static int hcpolicy_attach(struct kvm_hcpolicy *policy, const char *name)
+{
+	bool before_run = policy->flags & KVM_HCPOLICY_BEFORE_RUN;
+
+	guard(mutex)(&hcpolicy_lock);
+
+	if (rcu_access_pointer(policy->kvm->hcpolicy))
+		return -EBUSY;
+
+	/* A policy that is not to stay must not answer a running guest. */
+	if (before_run && hcpolicy_too_late(policy->kvm))
+		return -EALREADY;
+
+	hcpolicy_publish(policy);
+	trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, name);
+
+	/* A vCPU may have run for the first time since. */
+	if (before_run && hcpolicy_too_late(policy->kvm)) {
+		hcpolicy_unlink(policy);
+		return -EALREADY;
+	}
+	return 0;
+}
+
 /* BPF_LINK_CREATE, under BPF's mutex. */
 static int hcpolicy_reg(void *kdata, struct bpf_link *link)
 {
 	struct kvm_hcpolicy_ops *ops = kdata;
 	struct kvm_hcpolicy *policy;
 	struct file *file;
-	int r = 0;
+	int r;
 
 	/* A map without a link would stay for ever and have no owner. */
 	if (!link)
@@ -455,35 +480,14 @@ static int hcpolicy_reg(void *kdata, struct bpf_link *link)
 	}
 
 	policy->kvm = file->private_data;
+	policy->flags = ops->flags;
 	policy->link = link;
 	RCU_INIT_POINTER(policy->ops, ops);
 	INIT_WORK(&policy->detach, hcpolicy_detach_work);
 
-	scoped_guard(mutex, &hcpolicy_lock) {
-		bool before_run = ops->flags & KVM_HCPOLICY_BEFORE_RUN;
-
-		if (rcu_access_pointer(policy->kvm->hcpolicy)) {
-			r = -EBUSY;
-			break;
-		}
-
-		/* A policy that is not to stay must not answer a running guest. */
-		if (before_run && hcpolicy_too_late(policy->kvm)) {
-			r = -EALREADY;
-			break;
-		}
-
-		hcpolicy_publish(policy);
-		trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, ops->name);
-
-		/* A vCPU may have run for the first time since. */
-		if (before_run && hcpolicy_too_late(policy->kvm)) {
-			hcpolicy_unlink(policy);
-			r = -EALREADY;
-		}
-	}
-
+	r = hcpolicy_attach(policy, ops->name);
 	if (r) {
+		/* It may have been visible for a moment. */
 		if (r == -EALREADY)
 			synchronize_rcu();
 		kfree(policy);
@@ -524,8 +528,12 @@ static int hcpolicy_update(void *kdata, void *old_kdata, struct bpf_link *link)
 			return -ENOLINK;
 		if (kdata == old_kdata)
 			return 0;
-		/* It takes over the VM of the old one and may not name another. */
-		if (ops->vm_fd != -1 || (ops->flags & KVM_HCPOLICY_BEFORE_RUN))
+		/*
+		 * It takes over the VM of the old one and may not name another,
+		 * and no right that whoever attached did not have.
+		 */
+		if (ops->vm_fd != -1 || (ops->flags & KVM_HCPOLICY_BEFORE_RUN) ||
+		    (ops->flags & ~policy->flags))
 			return -EINVAL;
 
 		rcu_assign_pointer(policy->ops, ops);
@@ -622,8 +630,7 @@ static struct bpf_struct_ops bpf_kvm_hcpolicy_ops = {
 /**
  * kvm_hcpolicy_init - make the struct_ops type known to BPF
  *
- * From kvm.ko's own init, last.  KVM does without on failure, for instance on a
- * kernel without BTF for modules.
+ * From kvm.ko's own init, last.  KVM does without on failure.
  */
 void __init kvm_hcpolicy_init(void)
 {

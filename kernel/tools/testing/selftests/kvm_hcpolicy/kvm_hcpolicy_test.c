@@ -130,12 +130,23 @@ FIXTURE_SETUP(hcpolicy)
 {
 	struct kvm_userspace_memory_region slot = { .memory_size = GUEST_PAGE };
 	struct kvm_sregs sregs;
+	int err;
 
+	self->vm = -1;
+	self->vcpu = -1;
 	self->kvm = open("/dev/kvm", O_RDWR);
 	if (self->kvm < 0)
 		SKIP(return, "no /dev/kvm");
+	if (geteuid())
+		SKIP(return, "not root");
 	self->vm = ioctl(self->kvm, KVM_CREATE_VM, 0);
 	ASSERT_GE(self->vm, 0);
+
+	err = policy_load(&self->policy, self->vm, 0);
+	policy_free(&self->policy);
+	if (err == -ESRCH)
+		SKIP(return, "this KVM has no hypercall policies");
+	ASSERT_EQ(err, 0);
 
 	self->mem = mmap(NULL, GUEST_PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
