@@ -20,17 +20,21 @@ static bool hcpolicy_request_valid(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 }
 
 /**
- * __kvm_hcpolicy_ask - kvm_hcpolicy_ask() for a VM that seems to have a policy
- * @vcpu: see kvm_hcpolicy_ask()
- * @gpa: see kvm_hcpolicy_ask()
- * @npages: see kvm_hcpolicy_ask()
- * @attrs: see kvm_hcpolicy_ask()
- * @source: see kvm_hcpolicy_ask()
+ * kvm_hcpolicy_ask - what becomes of a request to share or hide memory?
+ * @vcpu: the loaded vCPU that asks, with its SRCU lock held; may be dropped
+ * @gpa: first guest physical address, page-aligned, without C-bit or S-bit
+ * @npages: number of 4 KiB pages, not zero; @gpa + @npages does not wrap
+ * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
+ * @source: the door
  *
- * Return: see kvm_hcpolicy_ask()
+ * Return: %KVM_HCPOLICY_DEFAULT: exit to userspace, which wants that.
+ * %KVM_HCPOLICY_HANDLED: the guest is to see success.  %KVM_HCPOLICY_RETRY, from
+ * the hypercall only: resume the guest at the same instruction.  A negative
+ * KVM_E*: the guest is to see an error, this one if the door has it;
+ * -KVM_ENOSYS if nobody took the request.
  */
-int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
-		       enum kvm_hcpolicy_source source)
+int kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
+		     enum kvm_hcpolicy_source source)
 {
 	struct kvm_hcpolicy_request req = {
 		.gpa = gpa,
@@ -44,10 +48,13 @@ int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
 		.can_retry = source == KVM_HCPOLICY_SRC_HYPERCALL &&
 			     !vcpu->arch.guest_state_protected,
 	};
-	int verdict = kvm_hcpolicy_map_gpa_range(vcpu, &req);
+	int verdict = KVM_HCPOLICY_DEFAULT;
+
+	if (kvm_hcpolicy_attached(vcpu->kvm))
+		verdict = kvm_hcpolicy_map_gpa_range(vcpu, &req);
 
 	if (verdict == KVM_HCPOLICY_DEFAULT && !req.exit_enabled)
 		return -KVM_ENOSYS;
 	return verdict;
 }
-EXPORT_SYMBOL_GPL(__kvm_hcpolicy_ask);
+EXPORT_SYMBOL_GPL(kvm_hcpolicy_ask);
