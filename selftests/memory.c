@@ -81,7 +81,15 @@ static unsigned long count_vms(void)
 	return n;
 }
 
-/* Except vmap_area: the kernel keeps free ones.  VmallocUsed is what counts there. */
+/*
+ * Of these the kernel keeps free ones, so they say nothing.  VmallocUsed is what
+ * counts for vmap_area; the other is a pool of the debug kernel's DEBUG_OBJECTS.
+ */
+static bool is_pool(const char *cache)
+{
+	return !strcmp(cache, "vmap_area") || !strcmp(cache, "debug_objects_cache");
+}
+
 static void read_slabs(struct memory *m)
 {
 	FILE *f = fopen("/proc/slabinfo", "r");
@@ -93,7 +101,7 @@ static void read_slabs(struct memory *m)
 		name = m->caches[m->ncaches].name;
 		if (sscanf(line, "%31[^ #] %lu %*u %*u %lu", name,
 			   &m->caches[m->ncaches].objects, &m->caches[m->ncaches].a_slab) == 3 &&
-		    strcmp(name, "vmap_area"))
+		    !is_pool(name))
 			m->ncaches++;
 	}
 	fclose(f);

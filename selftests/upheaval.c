@@ -194,8 +194,8 @@ TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
 		calls = p->state->calls;
 		p->state->change_at = calls + before + 1;
 		start_interrupted(HCG_CMD_RUN, &req, 1);
-		/* In the first, quick ones, or when they sleep. */
-		SPIN_UNTIL(p->state->calls > calls + before + roll(24));
+		/* In the first, quick ones, or when they sleep; one has been answered. */
+		SPIN_UNTIL(p->state->calls > calls + before + 1 + roll(24));
 		for (signals = roll(4); signals; signals--)
 			CHECK(interrupt());
 		CHECK(v->running);
