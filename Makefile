@@ -34,9 +34,8 @@ check: setup	## every test: units here, the rest on the real hook in a VM
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 2 --mem 4G -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run snp_doors' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh views.sh linux.sh'
-KERNEL_TESTS = verdicts private_mem attach_errors lifetime hostile complete set_model userfault \
-	       upheaval storm
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run set_model unload qemu.sh views.sh linux.sh storm'
+KERNEL_TESTS = verdicts private_mem attach_errors lifetime hostile complete userfault upheaval
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
