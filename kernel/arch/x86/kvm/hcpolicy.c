@@ -36,24 +36,27 @@ static bool hcpolicy_request_valid(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 int kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
 		     enum kvm_hcpolicy_source source)
 {
-	struct kvm_hcpolicy_request req = {
-		.gpa = gpa,
-		.npages = npages,
-		.attrs = attrs,
-		.source = source,
-		.shared = !(attrs & KVM_MAP_GPA_RANGE_ENCRYPTED),
-		.valid = hcpolicy_request_valid(vcpu, gpa, npages, attrs),
-		.exit_enabled = kvm_map_gpa_range_exits(vcpu->kvm),
-		/* RIP and RAX of a protected guest are out of reach. */
-		.can_retry = source == KVM_HCPOLICY_SRC_HYPERCALL &&
-			     !vcpu->arch.guest_state_protected,
-	};
+	bool exit_enabled = kvm_map_gpa_range_exits(vcpu->kvm);
 	int verdict = KVM_HCPOLICY_DEFAULT;
 
-	if (kvm_hcpolicy_attached(vcpu->kvm))
-		verdict = kvm_hcpolicy_map_gpa_range(vcpu, &req);
+	if (kvm_hcpolicy_attached(vcpu->kvm)) {
+		struct kvm_hcpolicy_request req = {
+			.gpa = gpa,
+			.npages = npages,
+			.attrs = attrs,
+			.source = source,
+			.shared = !(attrs & KVM_MAP_GPA_RANGE_ENCRYPTED),
+			.valid = hcpolicy_request_valid(vcpu, gpa, npages, attrs),
+			.exit_enabled = exit_enabled,
+			/* RIP and RAX of a protected guest are out of reach. */
+			.can_retry = source == KVM_HCPOLICY_SRC_HYPERCALL &&
+				     !vcpu->arch.guest_state_protected,
+		};
 
-	if (verdict == KVM_HCPOLICY_DEFAULT && !req.exit_enabled)
+		verdict = kvm_hcpolicy_map_gpa_range(vcpu, &req);
+	}
+
+	if (verdict == KVM_HCPOLICY_DEFAULT && !exit_enabled)
 		return -KVM_ENOSYS;
 	return verdict;
 }
