@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <hcpolicy/policy.h>
+#include "opts.h"
 
 /* How the kernel lays out the value of a kvm_hcpolicy_ops map. */
 struct ops_type {
@@ -48,7 +49,6 @@ void libbpf_talks_to(struct hcpolicy *policy);
 
 /* open.c */
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
-int check_opts(const void *opts, size_t sz, size_t known);
 
 /* maps.c */
 int maps_open(struct hcpolicy *policy, bool fresh);

@@ -12,21 +12,6 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* A caller built with a later header must not ask for what we do not know. */
-int check_opts(const void *opts, size_t sz, size_t known)
-{
-	const char *bytes = opts;
-	size_t i;
-
-	if (sz < known)
-		return -EINVAL;
-	for (i = known; i < sz; i++) {
-		if (bytes[i])
-			return -E2BIG;
-	}
-	return 0;
-}
-
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
 {
 	struct hcpolicy *policy;

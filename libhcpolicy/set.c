@@ -10,27 +10,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <hcpolicy/set.h>
-
-#define MAX_PAGES	(1ULL << 40)
-#define WORD_BITS	64
+#include "set-internal.h"
 
 /* What a guest may not use: KVM's own checks, and its ABI (KVM_MAP_GPA_RANGE_*). */
 #define KVM_EINVAL	22
 #define ATTR_ENCRYPTED	(1ULL << 4)
 #define ATTR_RESERVED	(~0ULL << 5)
-
-struct hcp_set {
-	uint64_t *words;
-	uint64_t npages;	/* taken once: info is in memory that others write */
-	struct hcp_info *info;
-	struct hcp_info own_info;	/* a set of its own: info points here */
-};
-
-static uint64_t load_word(const struct hcp_set *set, uint64_t word)
-{
-	return __atomic_load_n(&set->words[word], __ATOMIC_RELAXED);
-}
 
 static void change_bits(uint64_t *word, uint64_t bits, bool shared)
 {
@@ -107,7 +92,7 @@ void hcp_set__free(struct hcp_set *set)
 /* Never wraps: a sum that came out as zero would call the set complete. */
 static void add_missed(struct hcp_set *set, uint64_t npages)
 {
-	uint64_t sum, old = __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
+	__u64 sum, old = __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
 
 	do {
 		if (__builtin_add_overflow(old, npages, &sum))

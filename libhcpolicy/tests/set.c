@@ -7,34 +7,13 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <hcpolicy/set.h>
+#include "random.h"
 #include "tap.h"
 
 #define UPDATES	150000
 #define PAGES	(3ULL * HCP_CHUNK_PAGES)
 #define ENC	(1 << 4)
-
-static uint64_t seed_once(void)
-{
-	static uint64_t seed;
-	const char *env = getenv("SEED");
-
-	if (!seed) {
-		seed = env ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
-		printf("# SEED=%llu\n", (unsigned long long)seed);
-	}
-	return seed;
-}
-
-static uint64_t rnd(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
 
 /* Every reader of the set agrees with the model. */
 static void check_model(const struct hcp_set *set, const unsigned char *model)

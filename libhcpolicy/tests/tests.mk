@@ -7,14 +7,17 @@ TESTS    := $(OBJ)/tests
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAMPLES  := $(addprefix $(TESTS)/,sample.bpf.o other.bpf.o broken.bpf.o without-info.bpf.o \
 	      without-ops.bpf.o without-member.bpf.o)
-PROGRAMS := $(addprefix $(TESTS)/,set set-sanitized policy policy-sanitized hook)
+# Each as it is shipped, and sanitized.
+UNITS    := $(foreach unit,set tracker stream policy,$(unit) $(unit)-sanitized)
+PROGRAMS := $(addprefix $(TESTS)/,$(UNITS) hook)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
 
 .PHONY: tests check-hook
-tests: $(PROGRAMS) $(SAMPLES)
+tests: $(PROGRAMS) $(SAMPLES) $(TESTS)/.fuzz
 
 check: check-abi tests
-	$(Q)$(TOP)/scripts/tally $(addprefix $(TESTS)/,set set-sanitized policy policy-sanitized)
+	$(Q)$(TOP)/scripts/tally $(addprefix $(TESTS)/,$(UNITS)) "tests/fuzz $(TESTS)/fuzz_stream" \
+		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include"
 
 check-hook: tests
 	$(Q)$(TOP)/scripts/vm-run -- $(TESTS)/hook
@@ -28,14 +31,29 @@ $(TESTS)/without-member.bpf.o: BPF_CFLAGS += -DWITHOUT_MEMBER
 
 $(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(OBJ)/.flags | $(TESTS)
 $(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c
+$(TESTS)/tracker $(TESTS)/tracker-sanitized: tests/tracker.c tracker.c set.c
+$(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c
+$(TESTS)/stream $(TESTS)/stream-sanitized: LIBS = -lz
 $(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c $(LIBBPF_READY)
 $(TESTS)/hook: tests/hook.c $(POLICY_SRCS) set.c $(LIBBPF_READY)
 $(TESTS)/policy $(TESTS)/policy-sanitized $(TESTS)/hook: LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
-$(TESTS)/set-sanitized $(TESTS)/policy-sanitized: FLAGS = $(SANITIZE)
+$(filter %-sanitized,$(PROGRAMS)): FLAGS = $(SANITIZE)
 
 $(PROGRAMS):
 	$(call msg,CC,$@)
 	$(Q)$(CC) $(TEST_CFLAGS) $(FLAGS) $(filter %.c,$^) -o $@ $(LIBS) -pthread
+
+# Where the compiler brings no libFuzzer there is no program, and the test says so.
+FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+$(TESTS)/.fuzz: tests/fuzz_stream.c stream.c set.c $(wildcard *.h $(TOP)/include/hcpolicy/*.h) \
+		  $(OBJ)/.flags FORCE | $(TESTS)
+	$(Q)if ! echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+			$(CLANG) $(FUZZ) -x c - -o $@ 2>/dev/null; then \
+		rm -f $(TESTS)/fuzz_stream; \
+	elif [ -n "$(filter-out FORCE,$?)" ] || [ ! -e $(TESTS)/fuzz_stream ]; then \
+		rm -f $(TESTS)/fuzz_stream && \
+		$(CLANG) $(TEST_CFLAGS) $(FUZZ) $(filter %.c,$^) -o $(TESTS)/fuzz_stream -lz; \
+	fi
 
 $(TESTS):
 	$(Q)mkdir -p $@

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * libFuzzer on hcp_set__restore(): a refused stream changes nothing, and what an
+ * accepted one makes of the set is saved and comes back the same.  tests/fuzz runs it;
+ * by hand: build/obj/libhcpolicy/tests/fuzz_stream CORPUS_FOLDER
+ *
+ * Each input is tried as it is and with its checksums put right, or nearly all of them
+ * would end there.  SEEDS=FOLDER in the environment has the saver write some first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <hcpolicy/stream.h>
+
+#define CHUNKS	3
+#define PAGES	(CHUNKS * (uint64_t)HCP_CHUNK_PAGES)
+#define HEADER	32
+#define ROOM	(HEADER + CHUNKS * (8 + 4096ULL) + 32)
+
+#define REQUIRE(cond)	do {							\
+	if (!(cond)) {								\
+		fprintf(stderr, "fuzz_stream: not true: %s\n", #cond);		\
+		abort();							\
+	}									\
+} while (0)
+
+struct input {
+	const uint8_t *bytes;
+	size_t left;
+};
+
+struct output {
+	uint8_t bytes[ROOM];
+	size_t size;
+};
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int get(void *ctx, void *buf, size_t len)
+{
+	struct input *in = ctx;
+
+	if (len > in->left)
+		return -ENODATA;
+	memcpy(buf, in->bytes, len);
+	in->bytes += len;
+	in->left -= len;
+	return 0;
+}
+
+static int put(void *ctx, const void *buf, size_t len)
+{
+	struct output *out = ctx;
+
+	REQUIRE(len <= sizeof(out->bytes) - out->size);
+	memcpy(out->bytes + out->size, buf, len);
+	out->size += len;
+	return 0;
+}
+
+static void make_seed(const char *folder, const char *name, const struct hcp_set *set)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	REQUIRE(fd >= 0 && !hcp_set__save_fd(set, fd, NULL) && !close(fd));
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	const char *folder = getenv("SEEDS");
+	struct hcp_set *set;
+
+	if (!folder)
+		return 0;
+	set = hcp_set__new(PAGES);
+	REQUIRE(set);
+	make_seed(folder, "empty", set);
+	hcp_set__update(set, 5, 3, true);
+	hcp_set__update(set, 100, 1, true);
+	make_seed(folder, "runs", set);
+	hcp_set__update(set, PAGES - HCP_CHUNK_PAGES, HCP_CHUNK_PAGES, true);
+	make_seed(folder, "records", set);
+	for (uint64_t i = 0; i < HCP_CHUNK_PAGES; i += 2)
+		hcp_set__update(set, HCP_CHUNK_PAGES + i, 1, true);
+	make_seed(folder, "bitmap", set);
+	hcp_set__free(set);
+	return 0;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = value >> 8 * i;
+}
+
+static void sign(uint8_t *bytes, size_t size)
+{
+	uint32_t sum = crc32(0, bytes, HEADER - 4);
+
+	put32(bytes + HEADER - 4, sum);
+	put32(bytes + size - 4, crc32(sum, bytes + HEADER, size - HEADER - 4));
+}
+
+/* Two pages that a refused stream must leave, of a set that is smaller than the seeds'. */
+static void restore(const uint8_t *data, size_t size, bool force)
+{
+	struct hcp_stream_opts opts = { .sz = sizeof(opts), .force = force };
+	struct hcp_set *set = hcp_set__new(PAGES - HCP_CHUNK_PAGES);
+	struct hcp_set *again = hcp_set__new(PAGES - HCP_CHUNK_PAGES);
+	struct input in = { data, size };
+	static struct output out;
+
+	REQUIRE(set && again);
+	hcp_set__update(set, 77, 1, true);
+	hcp_set__update(set, HCP_CHUNK_PAGES + 77, 1, true);
+	if (hcp_set__restore(set, get, &in, &opts)) {
+		REQUIRE(hcp_set__complete(set) && hcp_set__count(set) == 2);
+		REQUIRE(hcp_set__test(set, 77) && hcp_set__test(set, HCP_CHUNK_PAGES + 77));
+	} else {
+		REQUIRE(force || hcp_set__complete(set));
+		out.size = 0;
+		REQUIRE(!hcp_set__save(set, put, &out, &opts));
+		in = (struct input) { out.bytes, out.size };
+		REQUIRE(!hcp_set__restore(again, get, &in, &opts) && !in.left);
+		REQUIRE(!memcmp(hcp_set__words(set), hcp_set__words(again),
+				hcp_set__npages(set) / 8));
+		REQUIRE(hcp_set__missed(set) == hcp_set__missed(again));
+		REQUIRE(hcp_set__state(set) == hcp_set__state(again));
+	}
+	hcp_set__free(set);
+	hcp_set__free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *copy;
+
+	restore(data, size, size & 1);
+	if (size < HEADER + 4)
+		return 0;
+	copy = malloc(size);
+	REQUIRE(copy);
+	memcpy(copy, data, size);
+	sign(copy, size);
+	restore(copy, size, !(size & 4));
+	free(copy);
+	return 0;
+}

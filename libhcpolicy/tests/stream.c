@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The set as a stream: what comes back, and that nothing changes when it does not.
+ * SEED=N in the environment repeats a run.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <hcpolicy/stream.h>
+#include "random.h"
+#include "tap.h"
+
+#define PAGES	(3ULL * HCP_CHUNK_PAGES)
+#define HEADER	32
+#define TRAILER	32
+
+/* A stream in memory; whoever reads or writes beyond size gets the error. */
+struct buffer {
+	unsigned char bytes[1 << 16];
+	size_t size, at;
+	int error;
+};
+
+static struct buffer buf;
+static struct hcp_set *set, *other;
+static char said[256];
+
+static int put(void *ctx, const void *bytes, size_t len)
+{
+	struct buffer *b = ctx;
+
+	if (b->at + len > b->size)
+		return b->error;
+	memcpy(b->bytes + b->at, bytes, len);
+	b->at += len;
+	return 0;
+}
+
+static int get(void *ctx, void *bytes, size_t len)
+{
+	struct buffer *b = ctx;
+
+	if (b->at + len > b->size)
+		return b->error;
+	memcpy(bytes, b->bytes + b->at, len);
+	b->at += len;
+	return 0;
+}
+
+static void say(void *ctx, const char *line)
+{
+	CHECK(ctx == &buf && !strchr(line, '\n'));
+	snprintf(said, sizeof(said), "%s", line);
+}
+
+static struct hcp_stream_opts opts = { .sz = sizeof(opts), .log = say, .log_ctx = &buf };
+
+static void save(void)
+{
+	buf.at = 0;
+	buf.size = sizeof(buf.bytes);
+	CHECK(!hcp_set__save(set, put, &buf, &opts));
+	buf.size = buf.at;
+	buf.error = -ENODATA;
+}
+
+static int restore(void)
+{
+	said[0] = '\0';
+	buf.at = 0;
+	return hcp_set__restore(other, get, &buf, &opts);
+}
+
+static bool same(void)
+{
+	return hcp_set__npages(set) == hcp_set__npages(other) &&
+	       !memcmp(hcp_set__words(set), hcp_set__words(other), hcp_set__npages(set) / 8);
+}
+
+/* Two sets; the other one holds what a restore has to replace. */
+static void begin(uint64_t npages)
+{
+	set = hcp_set__new(npages);
+	other = hcp_set__new(npages);
+	CHECK(set && other);
+	opts.force = false;
+	hcp_set__update(other, 77, 1000, true);
+}
+
+static void end(void)
+{
+	hcp_set__free(set);
+	hcp_set__free(other);
+}
+
+/* Refused, in words, and the other set is as begin() left it. */
+static void check_refused(int error)
+{
+	struct hcp_range r = {};
+
+	CHECK_ERR(restore(), error);
+	CHECK(said[0]);
+	CHECK(hcp_set__next(other, &r) && r.gfn == 77 && r.npages == 1000);
+	CHECK(!hcp_set__next(other, &r) && hcp_set__complete(other));
+}
+
+static void put32(size_t at, uint32_t value)
+{
+	for (int i = 0; i < 4; i++)
+		buf.bytes[at + i] = value >> 8 * i;
+}
+
+static uint32_t get32(size_t at)
+{
+	return buf.bytes[at] | buf.bytes[at + 1] << 8 | buf.bytes[at + 2] << 16 |
+	       (uint32_t)buf.bytes[at + 3] << 24;
+}
+
+/* Make the checksums right again: who means harm can. */
+static void sign(void)
+{
+	uint32_t sum = crc32(0, buf.bytes, HEADER - 4);
+
+	put32(HEADER - 4, sum);
+	put32(buf.size - 4, crc32(sum, buf.bytes + HEADER, buf.size - HEADER - 4));
+}
+
+static void what_is_saved_comes_back(void)
+{
+	uint64_t state = seed_once();
+
+	begin(PAGES);
+	for (int i = 0; i < 300; i++) {
+		/* Few and long, or more and shorter than a record of runs has room for. */
+		uint64_t longest = i % 3 ? 3 : 9000;
+
+		hcp_set__reset(set);
+		for (int n = i % 3 ? 4000 : 30; n; n--) {
+			uint64_t gfn = rnd(&state) % PAGES, room = PAGES - gfn;
+			uint64_t len = 1 + rnd(&state) % longest;
+
+			hcp_set__update(set, gfn, len < room ? len : room, rnd(&state) % 8);
+		}
+		if (i % 8 == 0)
+			hcp_set__update(set, HCP_CHUNK_PAGES, HCP_CHUNK_PAGES, rnd(&state) & 1);
+
+		save();
+		CHECK(!restore() && buf.at == buf.size && !said[0]);
+		CHECK(same() && hcp_set__complete(other));
+	}
+	end();
+}
+
+static void a_stream_is_never_much_larger_than_the_set(void)
+{
+	const size_t room = HEADER + TRAILER + 3 * 8;
+
+	begin(PAGES);
+	save();
+	CHECK(buf.size == HEADER + TRAILER);
+	CHECK(!restore() && same());
+
+	hcp_set__update(set, 0, PAGES, true);
+	save();
+	CHECK(buf.size == room + 3 * 4);
+	CHECK(!restore() && same());
+
+	/* As many runs as a record has room for, one more, and every other page. */
+	hcp_set__reset(set);
+	for (uint64_t i = 0; i < 1023; i++)
+		hcp_set__update(set, HCP_CHUNK_PAGES + 2 * i, 1, true);
+	save();
+	CHECK(buf.size == HEADER + TRAILER + 8 + 4092);
+	CHECK(!restore() && same());
+	hcp_set__update(set, HCP_CHUNK_PAGES + 2 * 1023, 1, true);
+	save();
+	CHECK(buf.size == HEADER + TRAILER + 8 + 4096);
+	CHECK(!restore() && same());
+	for (uint64_t i = 0; i < PAGES; i += 2)
+		hcp_set__update(set, i, 1, true);
+	save();
+	CHECK(buf.size == room + 3 * 4096);
+	CHECK(!restore() && same());
+	end();
+}
+
+/* The example of docs/set-stream.md. */
+static void the_format_is_the_documented_one(void)
+{
+	static const unsigned char example[] = {
+		0x68, 0x63, 0x70, 0x73, 0x65, 0x74, 0x0d, 0x0a,
+		0x01, 0x00, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00,
+		0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x61, 0x5c, 0x2b, 0x64,
+		0x00, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00,
+		0x05, 0x00, 0x07, 0x00, 0x00, 0x01, 0x00, 0x01,
+		0x01, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
+		0x00, 0x00, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff,
+		0x02, 0x00, 0x00, 0x00, 0x04, 0x80, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+		0xd6, 0x16, 0x38, 0x99,
+	};
+
+	begin(2 * HCP_CHUNK_PAGES);
+	hcp_set__update(set, 0x5, 3, true);
+	hcp_set__update(set, 0x100, 1, true);
+	hcp_set__update(set, HCP_CHUNK_PAGES, HCP_CHUNK_PAGES, true);
+	save();
+	CHECK(buf.size == sizeof(example) && !memcmp(buf.bytes, example, sizeof(example)));
+	end();
+}
+
+/* A small set with a record of each kind. */
+static void begin_small(void)
+{
+	begin(PAGES);
+	hcp_set__update(set, 3, 5, true);
+	hcp_set__update(set, 100, 1, true);
+	for (uint64_t i = 0; i < HCP_CHUNK_PAGES; i += 3)
+		hcp_set__update(set, HCP_CHUNK_PAGES + i, 1, true);
+	hcp_set__update(set, PAGES - 9, 9, true);
+	save();
+	CHECK(buf.size == HEADER + TRAILER + 8 + 2 * 4 + 8 + 4096 + 8 + 4);
+}
+
+static void cut_at_any_byte_it_is_refused(void)
+{
+	size_t whole;
+
+	begin_small();
+	whole = buf.size;
+	for (buf.size = 0; buf.size < whole; buf.size++) {
+		check_refused(ENODATA);
+		CHECK(strstr(said, "ends early"));
+	}
+	CHECK(!restore() && same());
+	end();
+}
+
+static void with_any_bit_flipped_it_is_refused(void)
+{
+	begin_small();
+	for (size_t bit = 0; bit < buf.size * 8; bit++) {
+		struct hcp_range r = {};
+
+		buf.bytes[bit / 8] ^= 1 << bit % 8;
+		opts.force = bit & 1;
+		CHECK(restore() < 0 && said[0]);
+		buf.bytes[bit / 8] ^= 1 << bit % 8;
+		/* What check_refused() looks at, whatever the error. */
+		CHECK(hcp_set__next(other, &r) && r.gfn == 77 && r.npages == 1000);
+		CHECK(!hcp_set__next(other, &r) && hcp_set__complete(other));
+	}
+	CHECK(!restore() && same());
+	end();
+}
+
+static void what_is_no_stream_is_told_from_a_newer_one(void)
+{
+	begin_small();
+	buf.bytes[0] ^= 1;
+	check_refused(EBADMSG);
+	CHECK(strstr(said, "not the stream"));
+	buf.bytes[0] ^= 1;
+	put32(8, 2);
+	check_refused(EPROTONOSUPPORT);
+	/* Whatever a later version makes of the rest. */
+	put32(12, 4096);
+	buf.size = 16;
+	check_refused(EPROTONOSUPPORT);
+	CHECK(strstr(said, "version 2"));
+	end();
+}
+
+/* A change of 32 bits, signed, is refused for what it is; then it is undone. */
+static void check_bad(size_t at, uint32_t value)
+{
+	bool counts = at > buf.size - TRAILER;
+	uint32_t old = get32(at);
+
+	put32(at, value);
+	sign();
+	check_refused(EBADMSG);
+	CHECK(!strstr(said, "checksum") && !strstr(said, "counts") == !counts);
+	put32(at, old);
+	sign();
+}
+
+static void a_well_signed_lie_is_refused(void)
+{
+	const size_t first = HEADER, runs = HEADER + 8, second = runs + 8;
+	size_t third, end_record;
+
+	begin_small();
+	third = buf.size - TRAILER - 12;
+	end_record = buf.size - TRAILER;
+	sign();
+
+	check_bad(12, 36);			/* the header's size */
+	check_bad(16, 0);			/* npages: none */
+	check_bad(16, PAGES - 1);		/* not whole words */
+	check_bad(20, 1 << 8);			/* 2^40 and more */
+	check_bad(16, PAGES - 64);		/* pages beyond it */
+	check_bad(16, 2 * HCP_CHUNK_PAGES);	/* a chunk beyond it */
+	CHECK(strstr(said, "a record beyond"));
+	check_bad(24, 1);			/* reserved */
+
+	check_bad(first, 1);			/* chunks: twice, not sorted, beyond */
+	check_bad(third, 1);
+	check_bad(third, 0);
+	check_bad(third, 3);
+	check_bad(third, UINT32_MAX - 1);
+	check_bad(first + 4, 1024);		/* more runs than there may be */
+	check_bad(first + 4, UINT32_MAX);
+	check_bad(second + 4, 1024);
+
+	check_bad(runs, 7 | 3 << 16);	/* a run: backwards, over or at the next */
+	check_bad(runs, 3 | 100 << 16);
+	check_bad(runs, 3 | 99 << 16);
+	check_bad(runs + 4, 7 | 7 << 16);
+	check_bad(runs + 4, 0);
+	check_bad(runs + 4, 100 | 0x8000U << 16);	/* beyond the chunk */
+
+	check_bad(end_record + 4, 2);		/* how many records, how many pages */
+	check_bad(end_record + 4, 4);
+	check_bad(end_record + 8, get32(end_record + 8) + 1);
+	check_bad(end_record + 12, 1);
+	CHECK(!restore() && same());
+
+	/* Without pages that would be beyond it. */
+	hcp_set__reset(set);
+	hcp_set__reset(other);
+	hcp_set__update(other, 77, 1000, true);
+	save();
+	check_bad(16, 0);
+	check_bad(16, PAGES - 1);
+	end();
+}
+
+static void a_stream_cannot_make_it_take_memory(void)
+{
+	struct rlimit old, limit;
+	unsigned long pages;
+	FILE *statm = fopen("/proc/self/statm", "r");
+
+	CHECK(statm && fscanf(statm, "%lu", &pages) == 1);
+	fclose(statm);
+	begin_small();
+	put32(16, 0);
+	put32(20, 1 << 8);	/* 2^40 pages, which is allowed: 128 GiB of words */
+	sign();
+	CHECK(!getrlimit(RLIMIT_AS, &old));
+	limit = old;
+	limit.rlim_cur = pages * 4096 + (1 << 20);
+	CHECK(!setrlimit(RLIMIT_AS, &limit));
+	CHECK(restore() == 0);
+	CHECK(!setrlimit(RLIMIT_AS, &old) && same());
+	end();
+}
+
+static void sets_of_other_sizes(void)
+{
+	begin(PAGES);
+	hcp_set__free(other);
+	other = hcp_set__new(HCP_CHUNK_PAGES);
+	hcp_set__update(other, 77, 1000, true);
+	hcp_set__update(set, HCP_CHUNK_PAGES - 1, 1, true);
+	save();
+	CHECK(!restore() && hcp_set__count(other) == 1 && hcp_set__complete(other));
+	CHECK(hcp_set__test(other, HCP_CHUNK_PAGES - 1));
+
+	/* Back into the larger one, of which the rest is private then. */
+	hcp_set__reset(other);
+	hcp_set__update(other, 77, 1000, true);
+	hcp_set__update(set, PAGES - 1, 1, true);
+	save();
+	check_refused(ERANGE);
+	CHECK(strstr(said, "384 MiB") && buf.at == buf.size);
+	buf.bytes[HEADER + 9] ^= 1;
+	check_refused(EBADMSG);
+
+	buf.at = 0, buf.size = sizeof(buf.bytes);
+	CHECK(!hcp_set__save(other, put, &buf, NULL));
+	buf.size = buf.at, buf.at = 0;
+	CHECK(!hcp_set__restore(set, get, &buf, NULL) && hcp_set__count(set) == 1000);
+	end();
+}
+
+static void an_incomplete_set_needs_force(void)
+{
+	static uint64_t words[2][HCP_CHUNK_WORDS];
+	struct hcp_info info[2] = {
+		{ .version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES },
+		{ .version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES },
+	};
+
+	opts.force = false;
+	set = hcp_set__new_over(words[0], &info[0]);
+	other = hcp_set__new_over(words[1], &info[1]);
+	CHECK(set && other);
+	hcp_set__update(other, 77, 1000, true);
+
+	for (int i = 0; i < 4; i++) {
+		info[0].missed = i == 3 ? 12345678901 : 0;
+		info[0].state = i < 3 ? 1 << i : 0;
+		opts.force = false;
+		said[0] = buf.at = 0, buf.size = sizeof(buf.bytes);
+		CHECK_ERR(hcp_set__save(set, put, &buf, &opts), EUCLEAN);
+		CHECK(said[0] && !buf.at);
+		opts.force = true;
+		save();
+		opts.force = false;
+		check_refused(EUCLEAN);
+
+		/* Forced, it is what it was: not complete, for requests before now. */
+		opts.force = true;
+		info[1].state = HCP_DETACHED;
+		CHECK(!restore());
+		CHECK(info[1].missed == info[0].missed);
+		CHECK(info[1].state == (HCP_DETACHED | (i < 3 ? HCP_LATE : 0)));
+		info[1].state &= ~HCP_DETACHED;
+		CHECK(!hcp_set__complete(other));
+		hcp_set__reset(other);
+		CHECK(hcp_set__complete(other));
+		hcp_set__update(other, 77, 1000, true);
+	}
+
+	/* A whole set makes whole what had missed requests before, and no more. */
+	opts.force = false;
+	info[0].missed = 0;
+	save();
+	info[1].missed = 1;
+	info[1].state = HCP_LATE | HCP_UNATTACHED;
+	CHECK(!restore() && !info[1].missed && info[1].state == HCP_UNATTACHED);
+	end();
+}
+
+static int lose_a_request(void *ctx, const void *bytes, size_t len)
+{
+	hcp_set__update(set, PAGES, 1, true);
+	return put(ctx, bytes, len);
+}
+
+static void a_request_lost_during_the_save_is_noticed(void)
+{
+	begin(PAGES);
+	buf.at = 0, buf.size = sizeof(buf.bytes);
+	CHECK_ERR(hcp_set__save(set, lose_a_request, &buf, &opts), EUCLEAN);
+	buf.size = buf.at, buf.error = -ENODATA;
+	check_refused(ENODATA);
+	end();
+}
+
+static void errors_of_the_callbacks_come_through(void)
+{
+	size_t whole;
+
+	begin_small();
+	whole = buf.size;
+	buf.error = -ENOSPC;
+	for (buf.size = 0; buf.size < whole; buf.size++) {
+		said[0] = buf.at = 0;
+		CHECK_ERR(hcp_set__save(set, put, &buf, &opts), ENOSPC);
+		CHECK(said[0]);
+	}
+	buf.error = -EPIPE;
+	for (buf.size = 0; buf.size < whole; buf.size++)
+		check_refused(EPIPE);
+	/* Neither 0 nor a negative errno. */
+	buf.error = 7;
+	buf.size = whole - 1;
+	check_refused(EIO);
+	buf.at = 0;
+	CHECK_ERR(hcp_set__save(set, put, &buf, &opts), EIO);
+	end();
+}
+
+static void nothing_is_read_beyond_the_end(void)
+{
+	begin_small();
+	memset(buf.bytes + buf.size, 0xff, 100);
+	buf.size += 100;
+	CHECK(!restore() && same() && buf.at == buf.size - 100);
+	end();
+}
+
+static void descriptors_are_left_at_the_end(void)
+{
+	int fd[2];
+	char c;
+
+	begin(PAGES);
+	hcp_set__update(set, 3, 5, true);
+	CHECK(!pipe(fd));
+	for (int i = 0; i < 2; i++) {
+		CHECK(!hcp_set__save_fd(set, fd[1], NULL));
+		CHECK(write(fd[1], "x", 1) == 1);
+		CHECK(!hcp_set__restore_fd(other, fd[0], &opts) && same());
+		CHECK(read(fd[0], &c, 1) == 1 && c == 'x');
+	}
+	CHECK(write(fd[1], "hcpset", 6) == 6);
+	close(fd[1]);
+	CHECK_ERR(hcp_set__restore_fd(other, fd[0], &opts), ENODATA);
+	close(fd[0]);
+	CHECK(same());
+	CHECK_ERR(hcp_set__save_fd(set, -1, &opts), EBADF);
+	CHECK_ERR(hcp_set__restore_fd(other, -1, &opts), EBADF);
+	end();
+}
+
+static void options_that_are_not_known(void)
+{
+	struct {
+		struct hcp_stream_opts opts;
+		uint64_t more;
+	} later = { { .sz = sizeof(later) }, 1 };
+
+	begin_small();
+	CHECK_ERR(hcp_set__save(set, put, &buf, &later.opts), E2BIG);
+	CHECK_ERR(hcp_set__restore(other, get, &buf, &later.opts), E2BIG);
+	later.opts.sz = sizeof(later.opts) - 1;
+	CHECK_ERR(hcp_set__save(set, put, &buf, &later.opts), EINVAL);
+	CHECK_ERR(hcp_set__restore(other, get, &buf, &later.opts), EINVAL);
+	end();
+}
+
+TAP_MAIN(
+	T(what_is_saved_comes_back),
+	T(a_stream_is_never_much_larger_than_the_set),
+	T(the_format_is_the_documented_one),
+	T(cut_at_any_byte_it_is_refused),
+	T(with_any_bit_flipped_it_is_refused),
+	T(what_is_no_stream_is_told_from_a_newer_one),
+	T(a_well_signed_lie_is_refused),
+	T(a_stream_cannot_make_it_take_memory),
+	T(sets_of_other_sizes),
+	T(an_incomplete_set_needs_force),
+	T(a_request_lost_during_the_save_is_noticed),
+	T(errors_of_the_callbacks_come_through),
+	T(nothing_is_read_beyond_the_end),
+	T(descriptors_are_left_at_the_end),
+	T(options_that_are_not_known),
+)

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Which pages a migration still has to send, and under which status.
+ *
+ * Two bits a page.  `done`: it was asked for, and nothing has happened to it since;
+ * zero is "to be sent", so the memory of a slot that is mostly untouched is never
+ * written.  `sent`: the status that its last send was told, of meaning where it is
+ * done.  A round turns dirty and differing pages into pages that are not done, then
+ * checks that the set was right to ask, and only then hands them out.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <hcpolicy/tracker.h>
+#include "opts.h"
+#include "set-internal.h"
+
+struct slot {
+	uint64_t gfn, npages, nwords;
+	uint64_t *done, *sent;		/* one mapping: done, then sent */
+};
+
+/* A number that the VMM uses for a slot, its own or an alias'. */
+struct number {
+	uint32_t number;
+	bool alias;
+	struct slot *slot;
+};
+
+struct hcp_tracker {
+	const struct hcp_set *set;
+	bool (*kept)(void *ctx);
+	void *ctx;
+	bool force;
+
+	struct slot **slots;		/* sorted by gfn */
+	size_t nslots;
+	struct number *numbers;		/* sorted */
+	size_t nnumbers;
+};
+
+static int fail(int err)
+{
+	errno = err;
+	return -err;
+}
+
+/* Condition 9 of the rule. */
+static int check_trust(const struct hcp_tracker *tracker)
+{
+	if (tracker->kept && !tracker->kept(tracker->ctx))
+		return -ENOLINK;
+	if (!tracker->force && !hcp_set__complete(tracker->set))
+		return -EUCLEAN;
+	return 0;
+}
+
+struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts)
+{
+	struct hcp_tracker *tracker;
+	int err = opts ? check_opts(opts, opts->sz, sizeof(*opts)) : 0;
+
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	tracker = calloc(1, sizeof(*tracker));
+	if (!tracker)
+		return NULL;
+	tracker->set = set;
+	if (opts) {
+		tracker->kept = opts->kept;
+		tracker->ctx = opts->ctx;
+		tracker->force = opts->force;
+	}
+
+	err = check_trust(tracker);
+	if (err) {
+		free(tracker);
+		errno = -err;
+		return NULL;
+	}
+	return tracker;
+}
+
+static void free_slot(struct slot *slot)
+{
+	munmap(slot->done, slot->nwords * 2 * sizeof(*slot->done));
+	free(slot);
+}
+
+void hcp_tracker__free(struct hcp_tracker *tracker)
+{
+	if (!tracker)
+		return;
+	for (size_t i = 0; i < tracker->nslots; i++)
+		free_slot(tracker->slots[i]);
+	free(tracker->slots);
+	free(tracker->numbers);
+	free(tracker);
+}
+
+/* The first number that is not below this one: where it is, or belongs. */
+static size_t find_number(const struct hcp_tracker *tracker, uint32_t number)
+{
+	size_t low = 0, high = tracker->nnumbers;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (tracker->numbers[mid].number < number)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct number *get_number(const struct hcp_tracker *tracker, uint32_t number)
+{
+	size_t i = find_number(tracker, number);
+
+	return i < tracker->nnumbers && tracker->numbers[i].number == number ?
+	       &tracker->numbers[i] : NULL;
+}
+
+/* The first slot that ends above gfn: the one that has it, or the next. */
+static size_t find_slot(const struct hcp_tracker *tracker, uint64_t gfn)
+{
+	size_t low = 0, high = tracker->nslots;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (tracker->slots[mid]->gfn + tracker->slots[mid]->npages <= gfn)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static int add_number(struct hcp_tracker *tracker, uint32_t number, bool alias, struct slot *slot)
+{
+	size_t at = find_number(tracker, number);
+	struct number *numbers = reallocarray(tracker->numbers, tracker->nnumbers + 1,
+					      sizeof(*numbers));
+
+	if (!numbers)
+		return -ENOMEM;
+	tracker->numbers = numbers;
+	memmove(&tracker->numbers[at + 1], &tracker->numbers[at],
+		(tracker->nnumbers++ - at) * sizeof(*tracker->numbers));
+	tracker->numbers[at] = (struct number) { number, alias, slot };
+	return 0;
+}
+
+static struct slot *new_slot(uint64_t gfn, uint64_t npages)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return NULL;
+	slot->gfn = gfn;
+	slot->npages = npages;
+	slot->nwords = (npages + WORD_BITS - 1) / WORD_BITS;
+	slot->done = mmap(NULL, slot->nwords * 2 * sizeof(*slot->done), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (slot->done == MAP_FAILED) {
+		free(slot);
+		return NULL;
+	}
+	slot->sent = slot->done + slot->nwords;
+	return slot;
+}
+
+int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t number, uint64_t gfn,
+			  uint64_t npages)
+{
+	uint64_t size = hcp_set__npages(tracker->set);
+	struct slot *slot, **slots;
+	size_t at;
+
+	if (!npages)
+		return fail(EINVAL);
+	if (gfn >= size || npages > size - gfn)
+		return fail(ERANGE);
+	if (get_number(tracker, number))
+		return fail(EEXIST);
+	at = find_slot(tracker, gfn);
+	if (at < tracker->nslots && tracker->slots[at]->gfn < gfn + npages)
+		return fail(EEXIST);
+
+	slots = reallocarray(tracker->slots, tracker->nslots + 1, sizeof(*slots));
+	if (!slots)
+		return fail(ENOMEM);
+	tracker->slots = slots;
+	slot = new_slot(gfn, npages);
+	if (!slot)
+		return fail(ENOMEM);
+	if (add_number(tracker, number, false, slot)) {
+		free_slot(slot);
+		return fail(ENOMEM);
+	}
+	memmove(&tracker->slots[at + 1], &tracker->slots[at],
+		(tracker->nslots++ - at) * sizeof(*tracker->slots));
+	tracker->slots[at] = slot;
+	return 0;
+}
+
+int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t number, uint32_t of)
+{
+	struct number *primary = get_number(tracker, of);
+
+	if (!primary || primary->alias)
+		return fail(ENOENT);
+	if (get_number(tracker, number))
+		return fail(EEXIST);
+	if (add_number(tracker, number, true, primary->slot))
+		return fail(ENOMEM);
+	return 0;
+}
+
+int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t number)
+{
+	struct number *gone = get_number(tracker, number);
+	struct slot *slot;
+	size_t i, left = 0;
+	bool alias;
+
+	if (!gone)
+		return fail(ENOENT);
+	slot = gone->slot;
+	alias = gone->alias;
+	for (i = 0; i < tracker->nnumbers; i++) {
+		const struct number *n = &tracker->numbers[i];
+
+		if (n->number != number && (alias || n->slot != slot))
+			tracker->numbers[left++] = *n;
+	}
+	tracker->nnumbers = left;
+	if (alias)
+		return 0;
+
+	i = find_slot(tracker, slot->gfn);
+	memmove(&tracker->slots[i], &tracker->slots[i + 1],
+		(--tracker->nslots - i) * sizeof(*tracker->slots));
+	free_slot(slot);
+	return 0;
+}
+
+/* Which bits of a word of the slot are pages. */
+static uint64_t word_mask(const struct slot *slot, uint64_t word)
+{
+	return word == slot->nwords - 1 ? ~0ULL >> -slot->npages % WORD_BITS : ~0ULL;
+}
+
+/*
+ * Where one reads the set along a slot.  A slot may begin inside a word of the set;
+ * what is left of that word is kept, so each is loaded once.
+ */
+struct cursor {
+	const struct hcp_set *set;
+	uint64_t next, rest;
+	unsigned int shift;
+};
+
+static struct cursor cursor_at(const struct hcp_set *set, uint64_t gfn)
+{
+	struct cursor c = { set, gfn / WORD_BITS, 0, gfn % WORD_BITS };
+
+	if (c.shift)
+		c.rest = load_word(set, c.next++) >> c.shift;
+	return c;
+}
+
+/* The status of the next 64 pages. */
+static uint64_t cursor_next(struct cursor *c)
+{
+	uint64_t word = 0, status;
+
+	/* The end of an unaligned slot may lie in the rest, which may be the set's last. */
+	if (c->next < c->set->npages / WORD_BITS)
+		word = load_word(c->set, c->next++);
+	if (!c->shift)
+		return word;
+	status = c->rest | word << (WORD_BITS - c->shift);
+	c->rest = word >> c->shift;
+	return status;
+}
+
+static uint64_t get(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* What is dirty, or was sent under another status than it has, is not done. */
+static void undo(const struct hcp_tracker *tracker, struct slot *slot, const uint64_t *dirty)
+{
+	struct cursor c = cursor_at(tracker->set, slot->gfn);
+
+	for (uint64_t i = 0; i < slot->nwords; i++) {
+		uint64_t lost = dirty[i] | (get(&slot->sent[i]) ^ cursor_next(&c));
+		uint64_t done = get(&slot->done[i]);
+
+		/* Where nothing was sent yet a store would only cost memory. */
+		if (done & lost)
+			__atomic_store_n(&slot->done[i], done & ~lost, __ATOMIC_RELAXED);
+	}
+}
+
+int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_t *words)
+{
+	const struct number *n = get_number(tracker, number);
+	struct slot *slot;
+	int64_t count = 0;
+	int err;
+
+	if (!n)
+		return fail(ENOENT);
+	slot = n->slot;
+
+	err = check_trust(tracker);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	undo(tracker, slot, words);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!err)
+		err = check_trust(tracker);
+	if (err)
+		return fail(-err);
+
+	if (n->alias) {
+		memset(words, 0, slot->nwords * sizeof(*words));
+		return 0;
+	}
+	for (uint64_t i = 0; i < slot->nwords; i++) {
+		words[i] = ~get(&slot->done[i]) & word_mask(slot, i);
+		count += __builtin_popcountll(words[i]);
+	}
+	return count;
+}
+
+/* Sender threads share words: a bit that has to change is changed atomically. */
+static void put_bit(uint64_t *word, uint64_t bit, bool value)
+{
+	if (!(get(word) & bit) == !value)
+		return;
+	if (value)
+		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
+}
+
+int hcp_tracker__status(struct hcp_tracker *tracker, uint64_t gfn)
+{
+	size_t i = find_slot(tracker, gfn);
+	uint64_t page, bit;
+	struct slot *slot;
+	bool shared;
+
+	if (i == tracker->nslots || tracker->slots[i]->gfn > gfn)
+		return fail(ENOENT);
+	slot = tracker->slots[i];
+	page = gfn - slot->gfn;
+	bit = 1ULL << page % WORD_BITS;
+
+	/* Condition 3: this one read is what is sent and what is noted. */
+	shared = hcp_set__test(tracker->set, gfn);
+	put_bit(&slot->sent[page / WORD_BITS], bit, shared);
+	put_bit(&slot->done[page / WORD_BITS], bit, true);
+	return shared;
+}
+
+uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker)
+{
+	uint64_t count = 0;
+
+	for (size_t s = 0; s < tracker->nslots; s++) {
+		const struct slot *slot = tracker->slots[s];
+		struct cursor c = cursor_at(tracker->set, slot->gfn);
+
+		for (uint64_t i = 0; i < slot->nwords; i++) {
+			uint64_t send = ~get(&slot->done[i]) |
+					(get(&slot->sent[i]) ^ cursor_next(&c));
+
+			count += __builtin_popcountll(send & word_mask(slot, i));
+		}
+	}
+	return count;
+}
+
+void hcp_tracker__restart(struct hcp_tracker *tracker)
+{
+	for (size_t s = 0; s < tracker->nslots; s++) {
+		struct slot *slot = tracker->slots[s];
+		size_t size = slot->nwords * 2 * sizeof(*slot->done);
+
+		/* Locked memory cannot be given back. */
+		if (madvise(slot->done, size, MADV_DONTNEED))
+			memset(slot->done, 0, size);
+	}
+}
