@@ -43,6 +43,14 @@ static inline uint32_t inl(uint16_t port)
 	return v;
 }
 
+static inline uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	asm volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
 /* Segments, TSS and exceptions of vCPU index. */
 void cpu_init(unsigned int index);
 

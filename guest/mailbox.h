@@ -5,8 +5,8 @@
  * ones (unmodified QEMU) gets the text commands of guest/script.c instead.
  *
  * The rule: a mailbox belongs to the guest from the resume after a doorbell OUT
- * until its next OUT, and to the VMM otherwise.  Only stop and iterations may be
- * touched from both sides at any time.
+ * until its next OUT, and to the VMM otherwise.  Only stop and iterations, and the
+ * counts of work, may be touched from both sides at any time.
  *
  * One vCPU's life, as the VMM sees it:
  *
@@ -21,6 +21,18 @@
  * Memory: identity-mapped up to HCG_MAX_GPA.  The guest keeps to itself below
  * HCG_FREE_GPA and touches nothing above it unless told.  The VMM must set the
  * vCPUs' CPUID (KVM_SET_CPUID2), or there is no long mode.
+ *
+ * Encryption, of the guest's own making (crypt.h): the 8 bytes at HCG_KEY_GPA are
+ * the VM's key.  The VMM fills them before the first vCPU runs; 0 (what fresh
+ * memory holds) is no encryption.  They stand for a register of the processor: a
+ * VMM that migrates never sends that page, and the target's fills in its own key
+ * before a vCPU runs there.  Every VM has a key that none before it had.
+ *
+ * With a key, each vCPU asks before READY for [0, HCG_FREE_GPA) to be shared; so
+ * the VM must not be migrated before, and whatever the two sides exchange while
+ * the VM may migrate lies there (a batch: HCG_BATCH_GPA).  Every page above is
+ * private until asked for otherwise.  The guest's book of its pages, at
+ * HCG_TABLE_GPA, says what status and which contents it gave each: book.h.
  */
 #ifndef HCP_GUEST_MAILBOX_H
 #define HCP_GUEST_MAILBOX_H
@@ -30,12 +42,19 @@
 #define HCG_PORT		0x5e0
 #define HCG_MAGIC		0x31474348	/* "HCG1" */
 #define HCG_MAX_VCPUS		64
+#define HCG_KEY_GPA		0x60000
 #define HCG_MAILBOX_GPA(i)	(0x20000 + (uint64_t)(i) * 0x1000)
+#define HCG_TABLE_GPA		0x200000
+#define HCG_BATCH_GPA(i)	(0x3c0000 + (uint64_t)(i) * 0x1000)	/* a page's worth */
 #define HCG_FREE_GPA		0x400000
 #define HCG_MAX_GPA		(4ULL << 30)
 
 enum hcg_event {
-	HCG_EV_READY = 1,	/* waits for its first command */
+	/*
+	 * Waits for its first command.  Argument: 0, or with a key and if the request
+	 * for [0, HCG_FREE_GPA) was refused, minus its answer or all ones.
+	 */
+	HCG_EV_READY = 1,
 	HCG_EV_DONE = 2,	/* the command has been carried out */
 	HCG_EV_STEP = 3,	/* argument: the low 24 bits of the operation's a0 */
 	HCG_EV_FAULT = 4,	/* argument: the vector; there is no way on */
@@ -56,6 +75,14 @@ enum hcg_command {
 	HCG_CMD_HALT = 3,
 	/* Write count to the isa-debug-exit port, then shut down (triple fault). */
 	HCG_CMD_EXIT = 4,
+	/*
+	 * Convert and write the pages of mailbox->work until stop is not zero, or
+	 * count times if that is not 0; counted in iterations.  Each page is verified
+	 * before it is touched.
+	 */
+	HCG_CMD_WORK = 5,
+	/* Verify the pages of mailbox->work that have contents. */
+	HCG_CMD_CHECK = 6,
 };
 
 /* What one operation of a batch does: hcg_request.op. */
@@ -70,6 +97,25 @@ enum hcg_op {
 	HCG_FILL = 3,
 	/* Ring the doorbell with HCG_EV_STEP and go on when resumed. */
 	HCG_STEP = 4,
+	/*
+	 * The a1 pages from a0 on, which must be in the book (book.h); a2 is 0 for
+	 * shared and 0x10 for private.
+	 *
+	 * CONVERT, the contract kept: ask for a2, then new contents under it; ret is
+	 * the hypercall's.  If that is not 0, nothing is written.
+	 */
+	HCG_CONVERT = 5,
+	/* New contents under the status in the book. */
+	HCG_PUT = 6,
+	/* ret is the number of pages that are not as in the book; see mailbox->work. */
+	HCG_VERIFY = 7,
+	/*
+	 * What wrong guests are made of, with HCG_CALL and HCG_STEP around them: new
+	 * contents under a2, asked for or not; the same contents turned from the status
+	 * in the book into a2, in place.  Both leave a2 in the book and do not ask.
+	 */
+	HCG_PUT_AS = 8,
+	HCG_RECODE = 9,
 };
 
 enum hcg_request_flags {
@@ -84,7 +130,10 @@ enum hcg_request_flags {
 
 /* Values of ret that no hypervisor answers: the call ended in #UD, ... */
 #define HCG_RET_NO_HYPERVISOR	INT64_MIN
-/* ... or it is no operation, an address is not aligned or not below HCG_MAX_GPA. */
+/*
+ * ... or it is no operation, an address is not aligned or not below HCG_MAX_GPA,
+ * a page is not in the book or a status is none.
+ */
 #define HCG_RET_BAD_REQUEST	(INT64_MIN + 1)
 
 struct hcg_request {
@@ -95,12 +144,59 @@ struct hcg_request {
 	int64_t ret;		/* written by the guest */
 };
 
+/* The contents of a bad word, as far as they explain themselves. */
+enum hcg_found {
+	HCG_FOUND_GARBAGE = 1,
+	/* Private, and as if it had come from the VM of the key before as shared. */
+	HCG_FOUND_SENT_SHARED = 2,
+	/*
+	 * Shared, and as if it had come from the VM of the key before as private; or
+	 * it came as shared when its contents were private, and was decrypted here.
+	 */
+	HCG_FOUND_SENT_PRIVATE = 3,
+	/* Private, but plain; shared, but encrypted with the key. */
+	HCG_FOUND_PLAIN = 4,
+	HCG_FOUND_ENCRYPTED = 5,
+	/* Under the right status, but what the page held before its last write. */
+	HCG_FOUND_OLD = 6,
+};
+
+enum hcg_work_flags {
+	/* Begin anew: all pages of the stripe become private and get new contents. */
+	HCG_WORK_FRESH = 1 << 0,
+	/* Never ask for a status: all pages stay as they are. */
+	HCG_WORK_NO_CONVERT = 1 << 1,
+};
+
+/* The vCPU's stripe of pages, and how the guest fares with it. */
+struct hcg_work {
+	/* From the VMM; no two vCPUs may have a page in common. */
+	uint64_t first_gfn, npages;
+	uint64_t seed;
+	uint64_t flags;		/* enum hcg_work_flags */
+	/*
+	 * From the guest; zeroed by it when a command begins.  May be read at any
+	 * time, and so may stop be written.
+	 */
+	volatile uint64_t conversions;	/* requests granted */
+	volatile uint64_t refused;	/* requests not granted: the pages keep their status */
+	volatile uint64_t writes;	/* pages written */
+	volatile uint64_t verified;	/* pages that were as in the book */
+	volatile uint64_t bad;		/* pages that were not; of the first: */
+	uint64_t bad_gfn;
+	uint64_t bad_words;		/* words of 8 bytes */
+	uint64_t bad_offset;		/* of the first bad word in the page */
+	uint64_t bad_got;		/* its contents, decrypted if the page is private */
+	uint64_t bad_expected;
+	uint64_t bad_found;		/* enum hcg_found */
+};
+
 struct hcg_mailbox {
 	/* From the VMM. */
 	uint32_t command;	/* enum hcg_command */
 	volatile uint32_t stop;
-	uint64_t requests;	/* GPA of the batch, at HCG_FREE_GPA or above */
-	uint64_t count;		/* operations in the batch */
+	uint64_t requests;	/* GPA of the batch: HCG_BATCH_GPA, or at HCG_FREE_GPA or above */
+	uint64_t count;		/* operations in the batch; EXIT: the code; WORK: see there */
 	/* From the guest; zeroed by it when a command begins. */
 	volatile uint64_t iterations;	/* whole batches done */
 	uint64_t failed;	/* operations whose ret was not what they expect */
@@ -109,6 +205,7 @@ struct hcg_mailbox {
 	struct {
 		uint64_t vector, error, rip, cr2;
 	} fault;
+	struct hcg_work work;
 };
 
 #endif /* HCP_GUEST_MAILBOX_H */

@@ -20,7 +20,9 @@
 #include "cpu.h"
 #include "mailbox.h"
 #include "ops.h"
+#include "random.h"
 #include "script.h"
+#include "work.h"
 
 void guest_main(unsigned int index, const struct hvm_start_info *si);
 
@@ -39,12 +41,39 @@ static void run_batch(unsigned int index, struct hcg_mailbox *mb)
 	mb->iterations++;
 }
 
+static void bad_request(struct hcg_mailbox *mb)
+{
+	mb->failed = 1;
+	mb->first_ret = HCG_RET_BAD_REQUEST;
+}
+
+static void run_work(unsigned int index, struct hcg_mailbox *mb)
+{
+	uint64_t random = mb->work.seed;
+
+	if (!work_begin(index, &mb->work))
+		return bad_request(mb);
+	while (!mb->stop && !(mb->count && mb->iterations == mb->count)) {
+		work_step(index, &mb->work, &random);
+		mb->iterations++;
+	}
+	mb->failed = mb->work.bad;
+}
+
+static void run_check(unsigned int index, struct hcg_mailbox *mb)
+{
+	if (!work_check(index, &mb->work))
+		return bad_request(mb);
+	mb->failed = mb->work.bad;
+}
+
 static void run_command(unsigned int index, struct hcg_mailbox *mb)
 {
 	mb->iterations = 0;
 	mb->failed = 0;
 	mb->first = 0;
 	mb->first_ret = 0;
+	work_clear(&mb->work);
 	switch (mb->command) {
 	case HCG_CMD_RUN:
 		run_batch(index, mb);
@@ -58,6 +87,12 @@ static void run_command(unsigned int index, struct hcg_mailbox *mb)
 		break;
 	case HCG_CMD_EXIT:
 		cpu_exit(mb->count);
+	case HCG_CMD_WORK:
+		run_work(index, mb);
+		break;
+	case HCG_CMD_CHECK:
+		run_check(index, mb);
+		break;
 	default:	/* not a command: the VMM and this guest do not match */
 		asm volatile("ud2");
 	}
@@ -66,8 +101,13 @@ static void run_command(unsigned int index, struct hcg_mailbox *mb)
 static _Noreturn void mailbox_run(unsigned int index)
 {
 	struct hcg_mailbox *mb = (void *)HCG_MAILBOX_GPA(index);
+	int64_t ret = 0;
 
-	outl(HCG_PORT, HCG_EV_READY);
+	if (*(volatile uint64_t *)HCG_KEY_GPA)
+		ret = -op_share_own(index);
+	if (ret < 0 || ret > 0xffffff)
+		ret = 0xffffff;
+	outl(HCG_PORT, HCG_EV_READY | (uint32_t)ret << 8);
 	for (;;) {
 		run_command(index, mb);
 		outl(HCG_PORT, HCG_EV_DONE);
@@ -79,6 +119,7 @@ void guest_main(unsigned int index, const struct hvm_start_info *si)
 	cpu_init(index);
 	if (inl(HCG_PORT) == HCG_MAGIC)
 		mailbox_run(index);
+	*(volatile uint64_t *)HCG_KEY_GPA = 0;	/* nobody fills it */
 	if (!index)
 		script_run(si && si->magic == HVM_START_MAGIC ?
 			   (const char *)si->cmdline_paddr : NULL);

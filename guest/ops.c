@@ -5,6 +5,7 @@
  */
 #include "cpu.h"
 #include "ops.h"
+#include "pages.h"
 
 int64_t kernel_vmcall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
 int64_t kernel_vmmcall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
@@ -38,8 +39,66 @@ static void fill(uint64_t gpa, uint64_t size, uint64_t value)
 		*p++ = value;
 }
 
+static int64_t ask(unsigned int index, uint64_t gpa, uint64_t npages, uint64_t attrs)
+{
+	struct hcg_request r = { .nr = KVM_HC_MAP_GPA_RANGE, .a0 = gpa, .a1 = npages, .a2 = attrs };
+
+	return call(index, &r);
+}
+
+static int bad_pages(const struct hcg_request *r)
+{
+	return r->a0 % HCG_PAGE_SIZE || !r->a1 || !pages_known(r->a0 / HCG_PAGE_SIZE, r->a1);
+}
+
+static int bad_status(const struct hcg_request *r)
+{
+	return r->a2 && r->a2 != MAP_GPA_ENCRYPTED;
+}
+
+/* The contract: ask first, write afterwards. */
+static int64_t convert(unsigned int index, const struct hcg_request *r, uint64_t status)
+{
+	uint64_t gfn = r->a0 / HCG_PAGE_SIZE, i;
+	int64_t ret;
+
+	for (i = 0; i < r->a1; i++)
+		page_begin(gfn + i);
+	ret = ask(index, r->a0, r->a1, r->a2);
+	for (i = 0; i < r->a1; i++) {
+		if (ret)
+			page_end(gfn + i);
+		else
+			page_put(gfn + i, status);
+	}
+	return ret;
+}
+
+static int64_t do_pages(unsigned int index, const struct hcg_request *r)
+{
+	struct hcg_work *w = &((struct hcg_mailbox *)HCG_MAILBOX_GPA(index))->work;
+	uint64_t gfn = r->a0 / HCG_PAGE_SIZE, end = gfn + r->a1;
+	uint64_t status = r->a2 ? 0 : HCG_PAGE_SHARED;
+	int64_t bad = 0;
+
+	if (r->op == HCG_CONVERT)
+		return convert(index, r, status);
+	for (; gfn < end; gfn++) {
+		if (r->op == HCG_PUT)
+			page_put(gfn, page_status(gfn));
+		else if (r->op == HCG_PUT_AS)
+			page_put(gfn, status);
+		else if (r->op == HCG_RECODE)
+			page_recode(gfn, status);
+		else
+			bad += !page_verify(index, gfn, w);
+	}
+	return bad;
+}
+
 void op_do(unsigned int index, struct hcg_request *r)
 {
+	key_look(index);
 	r->ret = 0;
 	switch (r->op) {
 	case HCG_CALL:
@@ -63,8 +122,25 @@ void op_do(unsigned int index, struct hcg_request *r)
 	case HCG_STEP:
 		outl(HCG_PORT, HCG_EV_STEP | (uint32_t)r->a0 << 8);
 		return;
+	case HCG_CONVERT:
+	case HCG_PUT_AS:
+	case HCG_RECODE:
+		if (bad_status(r))
+			break;
+		/* fall through */
+	case HCG_PUT:
+	case HCG_VERIFY:
+		if (bad_pages(r))
+			break;
+		r->ret = do_pages(index, r);
+		return;
 	}
 	r->ret = HCG_RET_BAD_REQUEST;
+}
+
+int64_t op_share_own(unsigned int index)
+{
+	return ask(index, 0, HCG_FREE_GPA / HCG_PAGE_SIZE, 0);
 }
 
 int op_failed(const struct hcg_request *r)

@@ -14,4 +14,7 @@ void op_do(unsigned int index, struct hcg_request *r);
 /* Does ret differ from what the operation expects? */
 int op_failed(const struct hcg_request *r);
 
+/* Ask for all that the guest keeps to itself to be shared: the hypercall's answer. */
+int64_t op_share_own(unsigned int index);
+
 #endif /* HCP_GUEST_OPS_H */

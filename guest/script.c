@@ -13,6 +13,14 @@
  *				return 0 or what is expected
  *	loop N COMMAND		one of the first five, N times; the answer is the
  *				last one's, or the first that is not expected
+ *	work GFN NPAGES SEED STEPS	write pages and ask to convert some (a refusal is
+ *				no failure), STEPS times, or with 0 until a byte comes
+ *				by COM1; says about each second how many it has
+ *				written.  `ok N`: N pages were right when it met
+ *				them again, or FAIL and the first that was not
+ *	check GFN NPAGES	are the pages what work wrote?  The same answers
+ *	verdict			`verdict: PASS` or, after any FAIL, `verdict: FAIL`,
+ *				and exit
  *	exit [CODE]		CODE is 1 after any FAIL and else 0 by default; a
  *				QEMU with isa-debug-exit,iobase=0xf4,iosize=4 ends
  *				with CODE * 2 + 1, others see a shutdown
@@ -28,6 +36,7 @@
 #include "random.h"
 #include "script.h"
 #include "serial.h"
+#include "work.h"
 
 #define LINE_MAX	512
 
@@ -244,6 +253,86 @@ static void run_random(char *line)
 	answer("ok ", r.expect);
 }
 
+static const char *found(uint64_t what)
+{
+	return what == HCG_FOUND_OLD ? "what it held before its last write" : "garbage";
+}
+
+static void answer_work(const struct hcg_work *w)
+{
+	if (!w->bad) {
+		answer("ok ", w->verified);
+		return;
+	}
+	failures++;
+	serial_puts("FAIL bad pages: ");
+	serial_dec(w->bad);
+	serial_puts(", the first gfn ");
+	serial_hex(w->bad_gfn);
+	serial_puts(": bad words: ");
+	serial_dec(w->bad_words);
+	serial_puts(", the first at offset ");
+	serial_hex(w->bad_offset);
+	serial_puts(" is ");
+	serial_hex(w->bad_got);
+	serial_puts(" instead of ");
+	serial_hex(w->bad_expected);
+	serial_puts(", ");
+	serial_puts(found(w->bad_found));
+	serial_puts("\n");
+}
+
+/* Say about each second, on any processor of our time, how far the work is. */
+static void work_report(const struct hcg_work *w, uint64_t *last)
+{
+	uint64_t now = rdtsc();
+
+	if (now - *last < 1ULL << 31)
+		return;
+	*last = now;
+	serial_puts("work: written ");
+	serial_dec(w->writes);
+	serial_puts("\n");
+}
+
+static void run_work(char *line)
+{
+	struct hcg_work w = { .flags = HCG_WORK_FRESH };
+	uint64_t args[4], i, last = 0;
+
+	if (!parse_numbers(&line, "work", args, 4))
+		return;
+	w.first_gfn = args[0];
+	w.npages = args[1];
+	if (!work_begin(0, &w))
+		return complain("work wants pages from gfn 0x400 on, at most 0x38000", NULL);
+	for (i = 0; args[3] ? i < args[3] : !serial_pending(); i++) {
+		work_step(0, &w, &args[2]);
+		work_report(&w, &last);
+	}
+	answer_work(&w);
+}
+
+static void run_check(char *line)
+{
+	struct hcg_work w = {};
+	uint64_t args[2];
+
+	if (!parse_numbers(&line, "check", args, 2))
+		return;
+	w.first_gfn = args[0];
+	w.npages = args[1];
+	if (!work_check(0, &w))
+		return complain("check wants pages from gfn 0x400 on, at most 0x38000", NULL);
+	answer_work(&w);
+}
+
+static void run_verdict(void)
+{
+	serial_puts(failures ? "verdict: FAIL\n" : "verdict: PASS\n");
+	cpu_exit(failures != 0);
+}
+
 static void run_exit(char *line)
 {
 	uint64_t code = failures != 0;
@@ -262,6 +351,12 @@ static void run_command(char *line)
 		return;
 	if (same(name, "exit"))
 		return run_exit(line);
+	if (same(name, "verdict"))
+		return run_verdict();
+	if (same(name, "work"))
+		return run_work(line);
+	if (same(name, "check"))
+		return run_check(line);
 	if (same(name, "random"))
 		return run_random(line);
 	if (same(name, "loop")) {

@@ -64,6 +64,13 @@ void serial_hex(uint64_t v)
 	put_number(v, 16);
 }
 
+int serial_pending(void)
+{
+	uint8_t lsr = inb(LSR);
+
+	return lsr != NO_PORT && lsr & LSR_DATA;
+}
+
 int serial_gets(char *buf, unsigned int size)
 {
 	unsigned int n = 0;

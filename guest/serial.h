@@ -9,6 +9,9 @@ void serial_puts(const char *s);
 void serial_dec(int64_t v);
 void serial_hex(uint64_t v);
 
+/* Is there something to read? */
+int serial_pending(void);
+
 /* One line without its end, cut at size - 1; returns 0 if there is no serial port. */
 int serial_gets(char *buf, unsigned int size);
 

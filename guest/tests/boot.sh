@@ -35,6 +35,14 @@ check 'random requests, unexpected' 3 "^FAIL request 0: ret $ret, expected 7" gu
 check 'memory' 1 '^ok 77' guest 'write 0x400000 77; read 0x400000 expect 77; exit'
 check 'memory, filled' 1 '^ok 9' guest 'fill 0x400000 0x2000 9; read 0x401ff8 expect 9; exit'
 check 'memory, not aligned' 1 '^ret bad-request' guest 'read 0x400001; exit'
+check 'work, whether or not it may convert' 1 '^verdict: PASS' guest 'work 0x400 64 1 2000; check 0x400 64; verdict'
+check 'work, and its pages are right' 1 '^ok 64' guest 'work 0x400 64 1 200; check 0x400 64; exit'
+check 'a wrong page is named' 3 '^FAIL bad pages: 1, the first gfn 0x405: bad words: 1, the first at offset 0x10 is 0x4d instead of 0x' \
+	guest 'work 0x400 64 1 200; write 0x405010 77; check 0x400 64; exit'
+check 'a wrong page means a bad verdict' 3 '^verdict: FAIL' guest 'work 0x400 64 1 200; write 0x405010 77; check 0x400 64; verdict'
+check 'work until COM1 says something' 1 '^verdict: PASS' serial 'work 0x400 64 1 0' 'check 0x400 64' verdict
+check 'work out of bounds' 3 '^FAIL work wants pages' guest 'work 0x3ff 1 1 1; exit'
+check 'check out of bounds' 3 '^FAIL check wants pages' guest 'check 0x400 0x38001; exit'
 check 'an unknown command' 3 "^FAIL unknown command 'frob'" guest 'frob 1; exit'
 check 'too few numbers' 3 "^FAIL too few numbers for 'map'" guest 'map 1 2; exit'
 check 'not a number' 3 "^FAIL not a number: '1x'" guest 'map 1x 2 3; exit'

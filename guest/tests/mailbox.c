@@ -6,107 +6,18 @@
  *	mailbox HCGUEST_ELF
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
-#include <linux/kvm.h>
 
-#include "../load.h"
-#include "../mailbox.h"
+#include "kvm.h"
 
-#define MEM		(64ULL << 20)
-#define VCPUS		2
 #define BATCH_GPA(i)	(HCG_FREE_GPA + (uint64_t)(i) * (8ULL << 20))
 #define BATCH		100000
 #define DATA_GPA	(32ULL << 20)
 #define HC_MAP_GPA_RANGE 12
 
-static unsigned int passed, failed;
-static int vm_fd;
-static unsigned char *mem;
-static struct hcguest guest;
-
-struct vcpu {
-	unsigned int index;
-	int fd;
-	struct kvm_run *run;
-	struct hcg_mailbox *mb;
-	struct hcg_request *batch;
-};
-
-static void ok(bool good, const char *name)
-{
-	printf("%s %u - %s\n", good ? "ok" : "not ok", passed + failed + 1, name);
-	good ? passed++ : failed++;
-	fflush(stdout);
-}
-
-__attribute__((noreturn))
-static void give_up(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void set_cpuid(int kvm, int vcpu)
-{
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
-
-	if (!c)
-		give_up("memory");
-	c->nent = 256;
-	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, c) || ioctl(vcpu, KVM_SET_CPUID2, c))
-		give_up("CPUID");
-	free(c);
-}
-
-static void create_vcpu(int kvm, struct vcpu *v, unsigned int index)
-{
-	v->index = index;
-	v->fd = ioctl(vm_fd, KVM_CREATE_VCPU, index);
-	if (v->fd < 0)
-		give_up("KVM_CREATE_VCPU");
-	v->run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
-		      MAP_SHARED, v->fd, 0);
-	if (v->run == MAP_FAILED)
-		give_up("mmap");
-	v->mb = (void *)(mem + HCG_MAILBOX_GPA(index));
-	v->batch = (void *)(mem + BATCH_GPA(index));
-	set_cpuid(kvm, v->fd);
-}
-
-/* Run until the doorbell rings: what was written; or minus the exit reason. */
-static int64_t doorbell(struct vcpu *v)
-{
-	uint32_t *data;
-
-	for (;;) {
-		if (ioctl(v->fd, KVM_RUN, 0) && errno != EINTR)
-			give_up("KVM_RUN");
-		if (v->run->exit_reason != KVM_EXIT_IO)
-			return -(int64_t)v->run->exit_reason;
-		data = (void *)((char *)v->run + v->run->io.data_offset);
-		if (v->run->io.port != HCG_PORT)
-			continue;
-		if (v->run->io.direction == KVM_EXIT_IO_OUT)
-			return *data;
-		*data = HCG_MAGIC;
-	}
-}
-
-static int64_t command(struct vcpu *v, enum hcg_command cmd, uint64_t count)
-{
-	v->mb->command = cmd;
-	v->mb->requests = BATCH_GPA(v->index);
-	v->mb->count = count;
-	return doorbell(v);
-}
+static struct vm vm;
 
 static struct hcg_request *put(struct vcpu *v, unsigned int at, uint32_t op, uint32_t flags,
 			       uint64_t a0, uint64_t a1, uint64_t a2, int64_t expect)
@@ -132,26 +43,26 @@ static void test_batch(struct vcpu *v)
 	put(v, 7, HCG_READ, 0, DATA_GPA + 4, 0, 0, HCG_RET_BAD_REQUEST);
 	put(v, 8, HCG_READ, 0, HCG_MAX_GPA, 0, 0, HCG_RET_BAD_REQUEST);
 	put(v, 9, 99, 0, 0, 0, 0, HCG_RET_BAD_REQUEST);
-	ev = command(v, HCG_CMD_RUN, 10);
+	ev = command(&vm, v, HCG_CMD_RUN, 10);
 	if (v->mb->failed)
 		printf("# operation %llu: %lld\n", (unsigned long long)v->mb->first,
 		       (long long)v->mb->first_ret);
 	ok(ev == HCG_EV_DONE && !v->mb->failed && v->mb->iterations == 1 &&
-	   *(uint64_t *)(mem + DATA_GPA + 8192) == 42, "a batch of every operation");
+	   *(uint64_t *)(vm.mem + DATA_GPA + 8192) == 42, "a batch of every operation");
 
 	v->batch[2].expect = 0;
 	v->batch[6].expect = 3;
-	ev = command(v, HCG_CMD_RUN, 10);
+	ev = command(&vm, v, HCG_CMD_RUN, 10);
 	ok(ev == HCG_EV_DONE && v->mb->failed == 2 && v->mb->first == 2 && v->mb->first_ret == -1000,
 	   "answers that are not expected are counted");
 
 	put(v, 0, HCG_STEP, 0, 0x1234, 0, 0, 0);
 	put(v, 1, HCG_WRITE, 0, DATA_GPA, 7, 0, 0);
-	ev = command(v, HCG_CMD_RUN, 2);
-	ok(ev == (HCG_EV_STEP | 0x1234 << 8) && *(uint64_t *)(mem + DATA_GPA) != 7,
+	ev = command(&vm, v, HCG_CMD_RUN, 2);
+	ok(ev == (HCG_EV_STEP | 0x1234 << 8) && *(uint64_t *)(vm.mem + DATA_GPA) != 7,
 	   "a step rings the doorbell within a batch");
-	ok(doorbell(v) == HCG_EV_DONE && *(uint64_t *)(mem + DATA_GPA) == 7, "and the batch goes on");
-	ok(command(v, HCG_CMD_HALT, 0) == -KVM_EXIT_HLT && doorbell(v) == HCG_EV_DONE, "halt");
+	ok(doorbell(&vm, v) == HCG_EV_DONE && *(uint64_t *)(vm.mem + DATA_GPA) == 7, "and the batch goes on");
+	ok(command(&vm, v, HCG_CMD_HALT, 0) == -KVM_EXIT_HLT && doorbell(&vm, v) == HCG_EV_DONE, "halt");
 }
 
 static void *run_big(void *arg)
@@ -161,7 +72,7 @@ static void *run_big(void *arg)
 
 	for (i = 0; i < BATCH; i++)
 		put(v, i, HCG_CALL, 0, (uint64_t)i << 12, 1, i & 1 ? 0x10 : 0, -1000);
-	if (command(v, HCG_CMD_RUN, BATCH) != HCG_EV_DONE || v->mb->failed ||
+	if (command(&vm, v, HCG_CMD_RUN, BATCH) != HCG_EV_DONE || v->mb->failed ||
 	    v->batch[BATCH - 1].ret != -1000)
 		return NULL;
 	return v;
@@ -172,7 +83,7 @@ static void *run_loop(void *arg)
 	struct vcpu *v = arg;
 
 	put(v, 0, HCG_CALL, 0, 0x1000, 1, 0, -1000);
-	return command(v, HCG_CMD_LOOP, 1) == HCG_EV_DONE && !v->mb->failed ? v : NULL;
+	return command(&vm, v, HCG_CMD_LOOP, 1) == HCG_EV_DONE && !v->mb->failed ? v : NULL;
 }
 
 static void wait_iterations(struct vcpu *v, uint64_t n)
@@ -218,50 +129,35 @@ static void test_fault(struct vcpu *v)
 	struct hcg_mailbox *mb = v->mb;
 
 	/* No such command: UD2. */
-	ok(command(v, 99, 0) == (HCG_EV_FAULT | 6 << 8) && mb->fault.vector == 6 &&
+	ok(command(&vm, v, 99, 0) == (HCG_EV_FAULT | 6 << 8) && mb->fault.vector == 6 &&
 	   mb->fault.rip >= 0x100000 && mb->fault.rip < HCG_FREE_GPA, "an exception rings the doorbell");
-	ok(doorbell(v) == -KVM_EXIT_SHUTDOWN, "and then the guest shuts down");
+	ok(doorbell(&vm, v) == -KVM_EXIT_SHUTDOWN, "and then the guest shuts down");
 }
 
 int main(int argc, char **argv)
 {
-	struct kvm_userspace_memory_region slot = { .memory_size = MEM };
-	struct vcpu v[VCPUS];
+	struct vcpu *v = vm.vcpu;
 	bool good = true;
-	int kvm, i;
+	int i;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: mailbox HCGUEST_ELF\n");
 		return 2;
 	}
-	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm < 0)
-		give_up("/dev/kvm");
-	vm_fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	mem = mmap(NULL, MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	slot.userspace_addr = (uint64_t)mem;
-	if (vm_fd < 0 || mem == MAP_FAILED || ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot))
-		give_up("VM");
-	if (hcguest_load(argv[1], mem, MEM, NULL, &guest)) {
-		printf("Bail out! %s\n", guest.error);
-		return 1;
-	}
+	vm_new(&vm, argv[1], false);
 	for (i = 0; i < VCPUS; i++)
-		create_vcpu(kvm, &v[i], i);
+		v[i].batch = (void *)(vm.mem + BATCH_GPA(i));
 
 	/* The last first: no vCPU depends on another. */
-	for (i = VCPUS - 1; i >= 0; i--) {
-		if (hcguest_start_vcpu(v[i].fd, &guest, i))
-			printf("# %s\n", guest.error), good = false;
-		good = good && doorbell(&v[i]) == HCG_EV_READY;
-	}
+	for (i = VCPUS - 1; i >= 0; i--)
+		good = good && doorbell(&vm, &v[i]) == HCG_EV_READY;
 	ok(good, "two vCPUs start, the second before the first");
 	if (good) {
 		test_batch(&v[0]);
 		test_batch(&v[1]);
 		test_both(v);
 		test_fault(&v[1]);
-		ok(command(&v[0], HCG_CMD_EXIT, 0) == -KVM_EXIT_SHUTDOWN, "exit");
+		ok(command(&vm, &v[0], HCG_CMD_EXIT, 0) == -KVM_EXIT_SHUTDOWN, "exit");
 	}
 	printf("1..%u\n%u passed, %u failed, 0 skipped\n", passed + failed, passed, failed);
 	return failed != 0;

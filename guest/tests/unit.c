@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../book.h"
 #include "../boot.h"
 #include "../dump.h"
 #include "../judge.h"
@@ -702,6 +703,39 @@ static void test_loader(const char *elf)
 	ok(survives(load_flipped, (void *)elf), "guests with damaged headers and notes");
 }
 
+static void encrypt(uint64_t *page, uint64_t gfn, uint64_t key)
+{
+	unsigned int i;
+
+	for (i = 0; i < HCG_PAGE_WORDS; i++)
+		page[i] = hcg_page_content(gfn, 1, i) ^ hcg_keystream(key, gfn * PAGE + i * 8);
+}
+
+static void test_crypt(void)
+{
+	static uint64_t plain[HCG_PAGE_WORDS], a[HCG_PAGE_WORDS], b[HCG_PAGE_WORDS];
+	unsigned int i, same = 0;
+
+	encrypt(plain, 0x500, 0);
+	encrypt(a, 0x500, 0x1234);
+	encrypt(b, 0x500, 0x99);
+	for (i = 0; i < HCG_PAGE_WORDS; i++)
+		same += a[i] == plain[i] || b[i] == plain[i] || a[i] == b[i] ||
+			(i && plain[i] == plain[i - 1]) ||
+			plain[i] == hcg_page_content(0x501, 1, i) ||
+			plain[i] == hcg_page_content(0x500, 2, i);
+	ok(!same && plain[3] == hcg_page_content(0x500, 1, 3),
+	   "each word differs by key, place and version; key 0 is plain");
+	hcg_rekey(a, 0x500 * PAGE, 0x1234, 0x99);
+	ok(!memcmp(a, b, sizeof(a)), "a page is re-keyed without a look at its contents");
+	hcg_rekey(a, 0x500 * PAGE, 0x99, 0);
+	ok(!memcmp(a, plain, sizeof(a)), "and decrypted by key 0");
+	ok(hcg_page_index(HCG_FREE_GPA / PAGE) == 0 &&
+	   hcg_page_index(HCG_FREE_GPA / PAGE - 1) >= HCG_TABLE_PAGES &&
+	   HCG_KEY_GPA >= HCG_MAILBOX_GPA(HCG_MAX_VCPUS) && HCG_KEY_GPA < 0xa0000 &&
+	   HCG_BATCH_GPA(HCG_MAX_VCPUS) <= HCG_FREE_GPA, "key, mailboxes, book and batches do not overlap");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "--sample")) {
@@ -717,6 +751,7 @@ int main(int argc, char **argv)
 	snprintf(dump_path, sizeof(dump_path), "%s/core", dir);
 	snprintf(other_path, sizeof(other_path), "%s/other", dir);
 
+	test_crypt();
 	test_right();
 	test_wrong();
 	test_sizes();
