@@ -11,7 +11,9 @@
 #include <linux/kvm_para.h>
 #include <hcpolicy/policy.h>
 
+#include "../guest/mailbox.h"
 #include "vm.h"
+#include "wrong.h"
 
 struct book {
 	struct hcpolicy *policy;	/* NULL: the exits are the source */
@@ -82,12 +84,23 @@ void book_close(struct vm *vm)
 
 int64_t book_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs)
 {
+	/* The guest would not get far without the rest. */
+	if (wrong_is(WRONG_UNBOOKED) && gpa >= HCG_FREE_GPA)
+		return 0;
+	wrong_late_exit(vm);
 	return hcp_set__exit(vm->book->set, gpa, npages, attrs);
 }
 
-const struct hcp_set *book_set(const struct vm *vm)
+struct hcp_set *book_set(const struct vm *vm)
 {
 	return vm->book ? vm->book->set : NULL;
+}
+
+bool book_kept(void *vm)
+{
+	struct book *book = ((struct vm *)vm)->book;
+
+	return !book || !book->policy || hcpolicy__attached(book->policy);
 }
 
 void book_report(const struct vm *vm)

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Booting a guest ELF by PVH (guest/load.c). */
+/* Booting a guest ELF by PVH (guest/load.c), and its key (guest/crypt.h). */
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
 #include "../guest/load.h"
+#include "../guest/mailbox.h"
 #include "vm.h"
 
 int guest_load(struct vm *vm)
@@ -17,5 +22,17 @@ int guest_load(struct vm *vm)
 	for (i = 0; i < n; i++)
 		if (hcguest_start_vcpu(vm->vcpus[i].fd, &guest, i))
 			return fail("%s", guest.error);
+	return 0;
+}
+
+/* Not 0, and nobody else's: it stands for what a processor makes up for a VM. */
+int guest_key(struct vm *vm)
+{
+	if (!vm->cfg->encrypt)
+		return 0;
+	while (!vm->key)
+		if (getrandom(&vm->key, sizeof(vm->key), 0) != sizeof(vm->key))
+			return fail_errno("no random key");
+	memcpy(vm_hva(vm, HCG_KEY_GPA, sizeof(vm->key)), &vm->key, sizeof(vm->key));
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <hcpolicy/set.h>
 
 #include "../guest/dump.h"
+#include "migrate.h"
 #include "vm.h"
 
 /* The hook's counters among KVM's vCPU statistics. */
@@ -103,7 +104,7 @@ void report(struct vm *vm)
 	static const char *const ends[] = {
 		[END_EXIT] = "exit", [END_POWEROFF] = "poweroff", [END_RESET] = "reset",
 		[END_TRIPLE_FAULT] = "triple-fault", [END_SIGNAL] = "signal",
-		[END_ERROR] = "error",
+		[END_ERROR] = "error", [END_QUIT] = "quit", [END_MIGRATED] = "migrated",
 	};
 
 	note("end %s", ends[vm->end]);
@@ -112,6 +113,7 @@ void report(struct vm *vm)
 	report_exits(vm);
 	if (vm->cbit)
 		note("migration-ready %d", !!(vm->migration_control & 1));
+	migrate_report(vm);
 	book_report(vm);
 	if (vm->cfg->policy)
 		report_stats(vm);

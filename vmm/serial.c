@@ -164,11 +164,19 @@ static void serial_out(struct vm *vm, void *state, uint16_t port, const uint8_t 
 	update_irq(vm, s);
 }
 
+static bool serial_valid(const void *state)
+{
+	const struct serial *s = state;
+
+	return s->head < FIFO_SIZE && s->len <= FIFO_SIZE && s->irq <= 1;
+}
+
 int serial_init(struct vm *vm)
 {
 	return vm_add_dev(vm, &(struct dev){ .port = COM1_PORT, .nports = 8,
 					     .in = serial_in, .out = serial_out,
-					     .state = &com1, .state_size = sizeof(com1) });
+					     .state = &com1, .state_size = sizeof(com1),
+					     .valid = serial_valid });
 }
 
 unsigned int serial_room(struct vm *vm)

@@ -20,6 +20,13 @@
 
 #define KICK_SIGNAL	SIGUSR1
 
+static __thread struct vcpu *self;
+
+struct vcpu *vcpu_self(void)
+{
+	return self;
+}
+
 static void on_kick(int sig)
 {
 }
@@ -70,7 +77,7 @@ static bool park(struct vcpu *vcpu)
 	pthread_mutex_lock(&vm->lock);
 	vcpu->parked = true;
 	pthread_cond_broadcast(&vm->cond);
-	while (vm->state == VM_PAUSED)
+	while (vm->state == VM_PAUSED || (vm->state == VM_RUNNING && vcpu->held))
 		pthread_cond_wait(&vm->cond, &vm->lock);
 	vcpu->parked = false;
 	run = vm->state == VM_RUNNING;
@@ -140,8 +147,10 @@ static void on_exit_reason(struct vcpu *vcpu)
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	bool run = park(vcpu);
+	bool run;
 
+	self = vcpu;
+	run = park(vcpu);
 	while (run) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
 			on_exit_reason(vcpu);
@@ -178,6 +187,18 @@ int vcpus_start(struct vm *vm)
 	}
 	vm_pause(vm);
 	return 0;
+}
+
+void vcpu_hold(struct vcpu *vcpu, bool hold)
+{
+	pthread_mutex_lock(&vcpu->vm->lock);
+	vcpu->held = hold;
+	/* The exit that is being handled gets completed, and then it parks. */
+	if (hold)
+		vcpu->run->immediate_exit = 1;
+	else
+		pthread_cond_broadcast(&vcpu->vm->cond);
+	pthread_mutex_unlock(&vcpu->vm->lock);
 }
 
 /* Nothing goes on after an end. */

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -39,38 +40,46 @@ static int open_kvm(struct vm *vm)
 	return 0;
 }
 
-static int set_slot(struct vm *vm, uint64_t gpa, uint64_t size, void *hva)
+static int set_slot(struct vm *vm, int number, uint64_t gpa, const struct memslot *slot, bool log)
 {
 	struct kvm_userspace_memory_region region = {
-		.slot = vm->next_slot,
+		.slot = number,
+		.flags = log ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 		.guest_phys_addr = gpa,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)hva,
+		.memory_size = slot->size,
+		.userspace_addr = (uintptr_t)slot->hva,
 	};
 
 	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region))
 		return fail_errno("KVM refuses memory slot %d, guest address 0x%llx, %llu MiB",
-				  vm->next_slot, (unsigned long long)gpa,
-				  (unsigned long long)(size / MIB));
-	return vm->next_slot++;
+				  number, (unsigned long long)gpa,
+				  (unsigned long long)(slot->size / MIB));
+	return 0;
+}
+
+static int set_slots(struct vm *vm, const struct memslot *slot, bool log)
+{
+	if (set_slot(vm, slot->number, slot->gpa, slot, log))
+		return -1;
+	if (slot->alias >= 0)
+		return set_slot(vm, slot->alias, slot->gpa | vm->cbit, slot, log);
+	return 0;
 }
 
 static int add_ram(struct vm *vm, uint64_t gpa, uint64_t size, uint8_t *hva)
 {
 	struct memslot *slot = &vm->slots[vm->nslots];
 
-	*slot = (struct memslot){ .gpa = gpa, .size = size, .hva = hva, .alias = -1 };
-	if (set_slot(vm, gpa, size, hva) < 0)
+	*slot = (struct memslot){ .gpa = gpa, .size = size, .hva = hva,
+				  .number = vm->next_slot++, .alias = -1 };
+	/*
+	 * One backing for both: the CPU fetches instructions and walks page tables as
+	 * private whatever their address says.
+	 */
+	if (vm->cbit)
+		slot->alias = vm->next_slot++;
+	if (set_slots(vm, slot, false))
 		return -1;
-	if (vm->cbit) {
-		/*
-		 * One backing for both: the CPU fetches instructions and walks
-		 * page tables as private whatever their address says.
-		 */
-		slot->alias = set_slot(vm, gpa | vm->cbit, size, hva);
-		if (slot->alias < 0)
-			return -1;
-	}
 	vm->nslots++;
 	return 0;
 }
@@ -156,6 +165,43 @@ void *vm_hva(const struct vm *vm, uint64_t gpa, uint64_t size)
 		    size <= slot->size - (gpa - slot->gpa))
 			return slot->hva + (gpa - slot->gpa);
 	return NULL;
+}
+
+/* A bitmap of which bit n is page n; rounded up to whole words, as KVM's logs are. */
+static uint64_t *new_bitmap(const struct memslot *slot)
+{
+	return calloc((slot->size / PAGE_SIZE + 63) / 64, sizeof(uint64_t));
+}
+
+int vm_log_dirty(struct vm *vm, bool on)
+{
+	struct memslot *slot;
+
+	for (slot = vm->slots; slot < vm->slots + vm->nslots; slot++) {
+		/* It stays: somebody may be writing. */
+		if (on && !slot->wrote)
+			__atomic_store_n(&slot->wrote, new_bitmap(slot), __ATOMIC_RELEASE);
+		if (on && !slot->wrote)
+			return fail("out of memory");
+		if (set_slots(vm, slot, on))
+			return -1;
+	}
+	return 0;
+}
+
+void vm_wrote(struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint64_t page, end, *wrote;
+	struct memslot *slot;
+
+	for (slot = vm->slots; slot < vm->slots + vm->nslots; slot++) {
+		wrote = __atomic_load_n(&slot->wrote, __ATOMIC_ACQUIRE);
+		if (!wrote || gpa < slot->gpa || gpa - slot->gpa >= slot->size)
+			continue;
+		end = (gpa - slot->gpa + size + PAGE_SIZE - 1) / PAGE_SIZE;
+		for (page = (gpa - slot->gpa) / PAGE_SIZE; page < end; page++)
+			__atomic_fetch_or(&wrote[page / 64], 1ULL << page % 64, __ATOMIC_SEQ_CST);
+	}
 }
 
 int vm_add_dev(struct vm *vm, const struct dev *dev)

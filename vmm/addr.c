@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Where a migration goes to: unix:PATH or tcp:HOST:PORT ([HOST] for IPv6). */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "stream.h"
+
+__attribute__((format(printf, 3, 4)))
+static int say(char *why, size_t len, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, len, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int unix_address(const char *path, struct sockaddr_un *un, char *why, size_t len)
+{
+	memset(un, 0, sizeof(*un));
+	un->sun_family = AF_UNIX;
+	if (!*path || strlen(path) >= sizeof(un->sun_path))
+		return say(why, len, "unix:%s: wanted a path of 1 to %zu bytes", path,
+			   sizeof(un->sun_path) - 1);
+	strcpy(un->sun_path, path);
+	return 0;
+}
+
+static struct addrinfo *tcp_address(const char *text, bool passive, char *why, size_t len)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0 };
+	const char *colon = strrchr(text, ':');
+	struct addrinfo *list;
+	char host[256];
+	int err;
+
+	if (!colon || !colon[1] || colon == text || colon - text >= (long)sizeof(host)) {
+		say(why, len, "tcp:%s: wanted tcp:HOST:PORT", text);
+		return NULL;
+	}
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+	if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+		host[strlen(host) - 1] = 0;
+		memmove(host, host + 1, strlen(host));
+	}
+	err = getaddrinfo(host, colon + 1, &hints, &list);
+	if (err) {
+		say(why, len, "tcp:%s: %s", text, gai_strerror(err));
+		return NULL;
+	}
+	return list;
+}
+
+/* connect() that does not wait longer than that. */
+static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int err = 0, n;
+
+	if (!connect(fd, sa, sa_len))
+		return 0;
+	if (errno != EINPROGRESS)
+		return -1;
+	do {
+		n = poll(&pfd, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	if (!n)
+		err = ETIMEDOUT;
+	else
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+static int try_one(int family, const struct sockaddr *sa, socklen_t len, bool listening,
+		   int timeout_ms)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | (listening ? 0 : SOCK_NONBLOCK), 0);
+	int one = 1, err;
+
+	if (fd < 0)
+		return -1;
+	if (family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (listening) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		if (!bind(fd, sa, len) && !listen(fd, 4))
+			return fd;
+	} else if (!connect_within(fd, sa, len, timeout_ms)) {
+		return fd;
+	}
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+static int open_addr(const char *addr, bool listening, int timeout_ms, char *why, size_t len)
+{
+	struct addrinfo *list, *ai;
+	struct sockaddr_un un;
+	int fd = -1;
+
+	if (!strncmp(addr, "unix:", 5)) {
+		if (unix_address(addr + 5, &un, why, len))
+			return -1;
+		fd = try_one(AF_UNIX, (struct sockaddr *)&un, sizeof(un), listening, timeout_ms);
+	} else if (!strncmp(addr, "tcp:", 4)) {
+		list = tcp_address(addr + 4, listening, why, len);
+		if (!list)
+			return -1;
+		for (ai = list; ai && fd < 0; ai = ai->ai_next)
+			fd = try_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, listening,
+				     timeout_ms);
+		freeaddrinfo(list);
+	} else {
+		return say(why, len, "'%s' is no address: wanted unix:PATH or tcp:HOST:PORT", addr);
+	}
+	if (fd < 0)
+		return say(why, len, "cannot %s %s: %s%s", listening ? "listen at" : "connect to",
+			   addr, strerror(errno), listening && errno == EADDRINUSE ?
+			   " (remove the socket if nobody listens there)" : "");
+	return fd;
+}
+
+int addr_listen(const char *addr, char *why, size_t len)
+{
+	return open_addr(addr, true, 0, why, len);
+}
+
+int addr_connect(const char *addr, int timeout_ms, char *why, size_t len)
+{
+	return open_addr(addr, false, timeout_ms, why, len);
+}
+
+void addr_forget(const char *addr)
+{
+	if (!strncmp(addr, "unix:", 5))
+		unlink(addr + 5);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The command line. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "vm.h"
+#include "wrong.h"
+
+#define DEFAULT_MEM	(256 * MIB)
+#define MIN_MEM		(4 * MIB)
+#define MAX_MEM		(256 * GIB)
+
+static const char usage[] =
+"usage: hcvm --kernel BZIMAGE [--initrd FILE] [--append TEXT] [options]\n"
+"       hcvm --guest ELF [--append TEXT] [options]\n"
+"       hcvm migrate SOCKET ADDR [bandwidth=SIZE] [downtime=MS] [rounds=N] [timeout=S]\n"
+"       hcvm control SOCKET COMMAND...\n"
+"Run a virtual machine: its console (COM1) is standard input and output, what\n"
+"hcvm says itself goes to standard error.\n"
+"\n"
+"  --kernel BZIMAGE  an x86-64 Linux kernel\n"
+"  --initrd FILE     its initial RAM disk\n"
+"  --guest ELF       a PVH guest, such as hcguest.elf\n"
+"  --append TEXT     the guest's command line (Linux: console=ttyS0 panic=-1)\n"
+"  --mem SIZE        memory, with K, M or G (default 256M)\n"
+"  --smp N           vCPUs (default 1)\n"
+"  --sev-lookalike   a guest that believes it runs under SEV; nothing is\n"
+"                    encrypted, and KVM needs no SEV\n"
+"  --policy NAME     let this policy keep the shared-page set in the kernel;\n"
+"                    without it hcvm keeps it from its own exits\n"
+"  --name NAME       pin the policy under this name\n"
+"  --dump FILE       at the end write a core file with the set, for hcp-oracle\n"
+"  --control SOCKET  take commands at this UNIX socket\n"
+"  --incoming ADDR   run nothing, but wait for a machine that migrates to here:\n"
+"                    unix:PATH or tcp:HOST:PORT; the other options as there\n"
+"  --encrypt         give hcguest.elf a key, with which it encrypts its memory\n"
+"  --drive           hcguest.elf waits for commands of the control socket\n"
+"\n"
+"migrate moves the machine behind SOCKET to an hcvm --incoming ADDR, while it runs.\n"
+"  bandwidth=SIZE    at most so many bytes a second, with K, M or G (default: all)\n"
+"  downtime=MS       stop the machine when the rest takes so long (default 300)\n"
+"  rounds=N          ... or after so many rounds (default 30)\n"
+"  timeout=S         give up on a peer that does not move (default 10)\n"
+"It ends with 0 if the machine runs there.  Otherwise it still runs here.\n"
+"Other commands of the control socket: status, cancel (the migration), quit, and\n"
+"resume, after a migration whose target was told to run and did not answer.\n"
+"\n"
+"status  N  what the guest wrote to port 0xf4\n"
+"        0  power off or reset\n"
+"        1  hcvm could not start, or go on\n"
+"        2  wrong usage\n"
+"        3  triple fault: a crash, or a guest that resets by it\n"
+"    128+N  ended by signal N\n";
+
+static int bad_usage(const char *fmt, const char *what)
+{
+	fail(fmt, what);
+	fprintf(stderr, "hcvm: see hcvm --help\n");
+	return 2;
+}
+
+bool parse_size(const char *text, uint64_t min, uint64_t *bytes)
+{
+	unsigned int shift = 0;
+	char *end;
+
+	errno = 0;
+	*bytes = strtoull(text, &end, 10);
+	switch (*end) {
+	case 'G': case 'g':
+		shift += 10;
+		/* fall through */
+	case 'M': case 'm':
+		shift += 10;
+		/* fall through */
+	case 'K': case 'k':
+		shift += 10;
+		end++;
+	}
+	if (errno || end == text || *end || *bytes > MAX_MEM >> shift)
+		return false;
+	*bytes <<= shift;
+	return *bytes >= min && !(*bytes & 0xfff);
+}
+
+bool parse_number(const char *text, unsigned int max, unsigned int *n)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	*n = value;
+	return end != text && !*end && value >= 1 && value <= max;
+}
+
+int parse_args(int argc, char **argv, struct vm_config *cfg)
+{
+	enum { KERNEL = 256, INITRD, APPEND, GUEST, MEM, SMP, SEV, POLICY, NAME, DUMP,
+	       CONTROL, INCOMING, ENCRYPT, DRIVE, WRONG, HELP };
+	static const struct option options[] = {
+		{ "kernel", required_argument, NULL, KERNEL },
+		{ "initrd", required_argument, NULL, INITRD },
+		{ "append", required_argument, NULL, APPEND },
+		{ "guest", required_argument, NULL, GUEST },
+		{ "mem", required_argument, NULL, MEM },
+		{ "smp", required_argument, NULL, SMP },
+		{ "sev-lookalike", no_argument, NULL, SEV },
+		{ "policy", required_argument, NULL, POLICY },
+		{ "name", required_argument, NULL, NAME },
+		{ "dump", required_argument, NULL, DUMP },
+		{ "control", required_argument, NULL, CONTROL },
+		{ "incoming", required_argument, NULL, INCOMING },
+		{ "encrypt", no_argument, NULL, ENCRYPT },
+		{ "drive", no_argument, NULL, DRIVE },
+#ifdef HCVM_WRONG_ORDERS
+		{ "wrong", required_argument, NULL, WRONG },
+#endif
+		{ "help", no_argument, NULL, HELP },
+		{ }
+	};
+	int opt;
+
+	*cfg = (struct vm_config){ .mem = DEFAULT_MEM, .smp = 1 };
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (opt) {
+		case KERNEL:
+			cfg->kernel = optarg;
+			break;
+		case INITRD:
+			cfg->initrd = optarg;
+			break;
+		case APPEND:
+			cfg->append = optarg;
+			break;
+		case GUEST:
+			cfg->guest = optarg;
+			break;
+		case MEM:
+			if (!parse_size(optarg, MIN_MEM, &cfg->mem))
+				return bad_usage("--mem %s: wanted 4M to 256G, in whole pages",
+						 optarg);
+			break;
+		case SMP:
+			if (!parse_number(optarg, MAX_VCPUS, &cfg->smp))
+				return bad_usage("--smp %s: wanted 1 to 64", optarg);
+			break;
+		case SEV:
+			cfg->sev = true;
+			break;
+		case POLICY:
+			cfg->policy = optarg;
+			break;
+		case NAME:
+			cfg->name = optarg;
+			break;
+		case DUMP:
+			cfg->dump = optarg;
+			break;
+		case CONTROL:
+			cfg->control = optarg;
+			break;
+		case INCOMING:
+			cfg->incoming = optarg;
+			break;
+		case ENCRYPT:
+			cfg->encrypt = true;
+			break;
+		case DRIVE:
+			cfg->drive = true;
+			break;
+#ifdef HCVM_WRONG_ORDERS
+		case WRONG:
+			if (!wrong_choose(optarg))
+				return bad_usage("--wrong %s: no such order", optarg);
+			break;
+#endif
+		case HELP:
+		case 'h':
+			fputs(usage, stdout);
+			return -1;
+		default:
+			return 2;
+		}
+	}
+	if (optind < argc)
+		return bad_usage("unknown word '%s'", argv[optind]);
+	if (!cfg->kernel == !cfg->guest)
+		return bad_usage("wanted %s", "one of --kernel and --guest");
+	if (cfg->initrd && !cfg->kernel)
+		return bad_usage("%s goes with --kernel only", "--initrd");
+	if ((cfg->encrypt || cfg->drive) && !cfg->guest)
+		return bad_usage("%s goes with --guest only", cfg->encrypt ? "--encrypt" : "--drive");
+	if (cfg->name && !cfg->policy)
+		return bad_usage("%s goes with --policy only", "--name");
+	return 0;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * --control: commands on a UNIX socket, one line and one connection each.  The answer
+ * is lines of text, the last of which begins with `ok` or `error`.  A thread of its
+ * own answers; a migration has another one, which keeps its client's connection.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "migrate.h"
+#include "wrong.h"
+
+#define MAX_LINE	4096
+#define MAX_WORDS	64
+#define READ_S		5
+
+#define DEFAULT_DOWNTIME_MS	300
+#define DEFAULT_ROUNDS		30
+#define DEFAULT_TIMEOUT_S	10
+
+struct control {
+	int listen_fd, stop_fd;
+	pthread_t thread;
+};
+
+static bool opt(const char *word, const char *key, const char **value)
+{
+	size_t len = strlen(key);
+
+	if (strncmp(word, key, len) || word[len] != '=')
+		return false;
+	*value = word + len + 1;
+	return true;
+}
+
+static bool parse_option(const char *word, struct migrate_opts *o)
+{
+	const char *v;
+
+	if (opt(word, "bandwidth", &v))
+		return parse_size(v, 64 * KIB, &o->bandwidth);
+	if (opt(word, "downtime", &v))
+		return parse_number(v, 1000000, &o->downtime_ms);
+	if (opt(word, "rounds", &v))
+		return parse_number(v, 1000000, &o->rounds);
+	if (opt(word, "timeout", &v))
+		return parse_number(v, 3600, &o->timeout_s);
+#ifdef HCVM_WRONG_ORDERS
+	if (opt(word, "stops", &v) && strlen(v) < sizeof(o->stops)) {
+		strcpy(o->stops, v);
+		return true;
+	}
+#endif
+	return false;
+}
+
+static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *out)
+{
+	int i;
+
+	*o = (struct migrate_opts){ .downtime_ms = DEFAULT_DOWNTIME_MS,
+				    .rounds = DEFAULT_ROUNDS, .timeout_s = DEFAULT_TIMEOUT_S };
+	if (argc < 2 || strlen(argv[1]) >= sizeof(o->addr)) {
+		fprintf(out, "error migrate: wanted unix:PATH or tcp:HOST:PORT\n");
+		return false;
+	}
+	strcpy(o->addr, argv[1]);
+	for (i = 2; i < argc; i++) {
+		if (parse_option(argv[i], o))
+			continue;
+		fprintf(out,
+			"error migrate: '%s': wanted bandwidth=SIZE a second (64K or more), downtime=MS, rounds=N, or timeout=S\n",
+			argv[i]);
+		return false;
+	}
+	return true;
+}
+
+static void free_migration(struct migration *m)
+{
+	if (m->cancel_fd >= 0)
+		close(m->cancel_fd);
+	fclose(m->out);
+	free(m);
+}
+
+static void *migration_thread(void *arg)
+{
+	struct migration *m = arg;
+	struct vm *vm = m->vm;
+
+	if (migrate(m)) {
+		fail("migrate %s: %s", m->opts.addr, m->s.why);
+		fprintf(m->out, "error %s\n", m->s.why);
+	} else {
+		fprintf(m->out, "ok migrated: %u rounds, %llu pages, %llu bytes, scan %llu us, downtime %llu us\n",
+			m->round, (unsigned long long)m->pages, (unsigned long long)m->s.sent,
+			(unsigned long long)m->scan_ns / 1000,
+			(unsigned long long)m->downtime_ns / 1000);
+	}
+	pthread_mutex_lock(&vm->lock);
+	vm->migration = NULL;
+	pthread_cond_broadcast(&vm->cond);
+	/* Under the lock: who sees no migration must find its client's connection closed. */
+	free_migration(m);
+	pthread_mutex_unlock(&vm->lock);
+	return NULL;
+}
+
+/* True: a thread has out now. */
+static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
+{
+	struct migration *m = calloc(1, sizeof(*m));
+	pthread_attr_t attr;
+	bool busy;
+	int err;
+
+	if (!m || !parse_migrate(argc, argv, &m->opts, out)) {
+		free(m);
+		return false;
+	}
+	m->vm = vm;
+	m->out = out;
+	m->s.fd = -1;
+	m->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_lock(&vm->lock);
+	busy = vm->migration || vm->state != VM_RUNNING;
+	if (!busy)
+		vm->migration = m;
+	pthread_mutex_unlock(&vm->lock);
+	if (busy) {
+		fprintf(out, "error migrate: %s\n", vm->migration ? "a migration is under way" :
+			"the machine does not run here");
+		close(m->cancel_fd);
+		free(m);
+		return false;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	err = pthread_create(&m->thread, &attr, migration_thread, m);
+	pthread_attr_destroy(&attr);
+	if (!err)
+		return true;
+	fprintf(out, "error migrate: no thread: %s\n", strerror(err));
+	vm->migration = NULL;
+	close(m->cancel_fd);
+	free(m);
+	return false;
+}
+
+static bool cancel_migration(struct vm *vm)
+{
+	bool there;
+
+	pthread_mutex_lock(&vm->lock);
+	there = vm->migration;
+	if (there)
+		eventfd_write(vm->migration->cancel_fd, 1);
+	pthread_mutex_unlock(&vm->lock);
+	return there;
+}
+
+static void status(struct vm *vm, FILE *out)
+{
+	struct migration *m;
+
+	pthread_mutex_lock(&vm->lock);
+	m = vm->migration;
+	if (m)
+		fprintf(out, "migrating to %s: round %u, %llu pages, %llu bytes\n", m->opts.addr,
+			m->round, (unsigned long long)m->pages, (unsigned long long)m->s.sent);
+	fprintf(out, "ok %s\n", vm->end != END_NONE ? "ended" :
+		vm->state == VM_RUNNING ? "running" :
+		vm->in_doubt ? "in doubt" :
+		m || !vm->cfg->incoming || vm->parts_loaded ? "paused" : "incoming");
+	pthread_mutex_unlock(&vm->lock);
+}
+
+/* True: a migration has out now. */
+static bool command(struct vm *vm, int argc, char **argv, FILE *out)
+{
+	if (!argc) {
+		fprintf(out, "error no command\n");
+	} else if (!strcmp(argv[0], "migrate")) {
+		return start_migration(vm, argc, argv, out);
+	} else if (!strcmp(argv[0], "status")) {
+		status(vm, out);
+	} else if (!strcmp(argv[0], "cancel")) {
+		fprintf(out, cancel_migration(vm) ? "ok\n" : "error cancel: no migration\n");
+	} else if (!strcmp(argv[0], "resume")) {
+		if (vm->in_doubt) {
+			vm->in_doubt = false;
+			vm_resume(vm);
+			fprintf(out, "ok\n");
+		} else {
+			fprintf(out, "error resume: no migration has left this machine in doubt\n");
+		}
+	} else if (!strcmp(argv[0], "quit")) {
+		fprintf(out, "ok\n");
+		vm_stop(vm, END_QUIT, 0);
+#ifdef HCVM_WRONG_ORDERS
+	} else if (!strcmp(argv[0], "go")) {
+		wrong_go();
+		fprintf(out, "ok\n");
+#endif
+	} else if (!driver_command(vm, argc, argv, out)) {
+		fprintf(out, "error '%s': wanted migrate, status, cancel, resume or quit\n", argv[0]);
+	}
+	return false;
+}
+
+static void serve(struct vm *vm, int fd)
+{
+	struct timeval tv = { .tv_sec = READ_S };
+	char line[MAX_LINE], *argv[MAX_WORDS], *save = NULL;
+	FILE *out = fdopen(fd, "r+");
+	int argc = 0;
+
+	if (!out) {
+		close(fd);
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	if (fgets(line, sizeof(line), out) && strchr(line, '\n')) {
+		fseek(out, 0, SEEK_CUR);
+		for (argv[0] = strtok_r(line, " \n", &save); argc < MAX_WORDS && argv[argc];)
+			if (++argc < MAX_WORDS)
+				argv[argc] = strtok_r(NULL, " \n", &save);
+		if (command(vm, argc, argv, out))
+			return;
+	}
+	fclose(out);
+}
+
+static void *control_thread(void *arg)
+{
+	struct vm *vm = arg;
+	struct control *c = vm->control;
+	struct pollfd fds[] = {
+		{ .fd = c->listen_fd, .events = POLLIN },
+		{ .fd = c->stop_fd, .events = POLLIN },
+	};
+	int fd;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			return NULL;
+		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			serve(vm, fd);
+	}
+}
+
+static bool socket_address(const char *path, struct sockaddr_un *un)
+{
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!*path || strlen(path) >= sizeof(un->sun_path))
+		return false;
+	strcpy(un->sun_path, path);
+	return true;
+}
+
+int control_start(struct vm *vm)
+{
+	struct sockaddr_un un;
+	struct control *c;
+	mode_t mask;
+	int err;
+
+	if (!vm->cfg->control)
+		return 0;
+	c = vm->control = calloc(1, sizeof(*c));
+	if (!c || !socket_address(vm->cfg->control, &un))
+		return fail("--control '%s': wanted a path of 1 to %zu bytes", vm->cfg->control,
+			    sizeof(un.sun_path) - 1);
+	c->stop_fd = eventfd(0, EFD_CLOEXEC);
+	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* It moves a machine and its secrets: for its owner only. */
+	mask = umask(077);
+	err = c->listen_fd < 0 || c->stop_fd < 0 ||
+	      bind(c->listen_fd, (struct sockaddr *)&un, sizeof(un)) || listen(c->listen_fd, 8);
+	umask(mask);
+	if (!err)
+		err = pthread_create(&c->thread, NULL, control_thread, vm);
+	if (err) {
+		err = fail_errno("--control '%s'%s", vm->cfg->control, errno == EADDRINUSE ?
+				 " (remove it if no hcvm uses it)" : "");
+		vm->control = NULL;
+		return err;
+	}
+	return 0;
+}
+
+/* No command comes any more, and no migration is under way. */
+void control_stop(struct vm *vm)
+{
+	struct control *c = vm->control;
+
+	if (!c)
+		return;
+	eventfd_write(c->stop_fd, 1);
+	pthread_join(c->thread, NULL);
+	unlink(vm->cfg->control);
+	cancel_migration(vm);
+	pthread_mutex_lock(&vm->lock);
+	while (vm->migration)
+		pthread_cond_wait(&vm->cond, &vm->lock);
+	pthread_mutex_unlock(&vm->lock);
+	vm->control = NULL;
+}
+
+/* hcvm control SOCKET COMMAND...: 0 if the answer ends with ok. */
+int control_client(const char *path, int argc, char **argv)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), i, status = 1;
+	struct sockaddr_un un;
+	char line[MAX_LINE];
+	FILE *f;
+
+	if (fd < 0 || !socket_address(path, &un))
+		return -fail("'%s' is no path of a socket", path);
+	if (connect(fd, (struct sockaddr *)&un, sizeof(un)))
+		return -fail_errno("'%s' (the --control of a running hcvm?)", path);
+	f = fdopen(fd, "r+");
+	if (!f)
+		return -fail_errno("'%s'", path);
+	for (i = 0; i < argc; i++)
+		fprintf(f, "%s%s", i ? " " : "", argv[i]);
+	fprintf(f, "\n");
+	fflush(f);
+	fseek(f, 0, SEEK_CUR);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	line[0] = 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "error ", 6)) {
+			line[strcspn(line, "\n")] = 0;
+			fail("%s", line + 6);
+			fclose(f);
+			return 1;
+		}
+		if (!strncmp(line, "ok", 2))
+			status = 0;
+		fputs(line + (line[0] == 'o' && line[1] == 'k' && line[2] == ' ' ? 3 : 0), stdout);
+	}
+	if (status)
+		fail("'%s': hcvm ended before it answered", path);
+	fclose(f);
+	return status;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rounds of a migration: the dirty logs of every slot and of its alias, and what
+ * hcvm wrote itself, go through libhcpolicy's tracker, which says what to send; for
+ * each page the status is asked for first, and then its contents are read.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "../guest/mailbox.h"
+#include "../guest/crypt.h"
+#include "migrate.h"
+#include "wrong.h"
+
+/* With a bandwidth limit a round ends after so long; what is left is not lost. */
+#define SLICE_NS	500000000ULL
+/* A sender that is ahead of its bandwidth sleeps in pieces of this. */
+#define NAP_NS		5000000ULL
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static size_t nwords(const struct memslot *slot)
+{
+	return (slot->size / PAGE_SIZE + 63) / 64;
+}
+
+static int open_tracker(struct migration *m)
+{
+	struct hcp_tracker_opts opts = { .sz = sizeof(opts), .kept = book_kept, .ctx = m->vm };
+	const struct memslot *slot;
+	int err = 0;
+
+	m->set = book_set(m->vm);
+	if (!m->set)
+		m->set = m->own_set = hcp_set__new(vm_max_gpa(m->vm) / PAGE_SIZE);
+	if (m->set)
+		m->tracker = hcp_tracker__new(m->set, &opts);
+	if (!m->tracker && errno == EUCLEAN)
+		return stream_fail(&m->s,
+				   "the shared-page set is not complete: the guest would not survive");
+	if (!m->tracker && errno == ENOLINK)
+		return stream_fail(&m->s,
+				   "the policy is not attached any more: nobody keeps the shared-page set");
+	if (!m->tracker)
+		return stream_fail(&m->s, "no tracker: %s", strerror(errno));
+	for (slot = m->vm->slots; slot < m->vm->slots + m->vm->nslots && !err; slot++) {
+		err = hcp_tracker__add_slot(m->tracker, slot->number, slot->gpa / PAGE_SIZE,
+					    slot->size / PAGE_SIZE);
+		if (!err && slot->alias >= 0)
+			err = hcp_tracker__add_alias(m->tracker, slot->alias, slot->number);
+	}
+	return err ? stream_fail(&m->s, "no tracker: %s", strerror(-err)) : 0;
+}
+
+int rounds_open(struct migration *m)
+{
+	unsigned int i;
+
+	if (open_tracker(m))
+		return -1;
+	for (i = 0; i < m->vm->nslots; i++) {
+		m->words[i] = calloc(nwords(&m->vm->slots[i]), sizeof(uint64_t));
+		if (!m->words[i])
+			return stream_fail(&m->s, "out of memory");
+	}
+	if (wrong_open(m))
+		return stream_fail(&m->s, "out of memory");
+	return vm_log_dirty(m->vm, true) ? stream_fail(&m->s, "KVM does not log dirty pages") : 0;
+}
+
+void rounds_close(struct migration *m)
+{
+	unsigned int i;
+
+	vm_log_dirty(m->vm, false);
+	hcp_tracker__free(m->tracker);
+	if (m->own_set)
+		hcp_set__free(m->own_set);
+	for (i = 0; i < m->vm->nslots; i++)
+		free(m->words[i]);
+	wrong_close(m);
+}
+
+static int get_log(struct migration *m, int number, uint64_t *words)
+{
+	struct kvm_dirty_log log = { .slot = number, .dirty_bitmap = words };
+
+	if (ioctl(m->vm->fd, KVM_GET_DIRTY_LOG, &log))
+		return stream_fail(&m->s, "KVM_GET_DIRTY_LOG of slot %d: %s", number,
+				   strerror(errno));
+	return 0;
+}
+
+static int64_t decide(struct migration *m, int number, uint64_t *words)
+{
+	int64_t n = wrong_tracks(m) ? wrong_round(m, number, words) :
+				      hcp_tracker__round(m->tracker, number, words);
+
+	switch (n) {
+	case -EUCLEAN:
+		return stream_fail(&m->s,
+				   "the shared-page set has missed a request: the guest would not survive");
+	case -ENOLINK:
+		return stream_fail(&m->s,
+				   "the policy was detached: nobody keeps the shared-page set");
+	}
+	return n < 0 ? stream_fail(&m->s, "slot %d: %s", number, strerror(-n)) : n;
+}
+
+/* The alias first: what is dirty there is dirty in the slot. */
+static int64_t scan_slot(struct migration *m, unsigned int i)
+{
+	struct memslot *slot = &m->vm->slots[i];
+	uint64_t *words = m->words[i];
+	size_t w;
+
+	if (slot->alias >= 0 &&
+	    (get_log(m, slot->alias, words) || decide(m, slot->alias, words) < 0))
+		return -1;
+	if (get_log(m, slot->number, words))
+		return -1;
+	for (w = 0; w < nwords(slot); w++)
+		words[w] |= __atomic_exchange_n(&slot->wrote[w], 0, __ATOMIC_SEQ_CST);
+	wrong_point(m, "cleared");
+	return decide(m, slot->number, words);
+}
+
+int64_t round_scan(struct migration *m)
+{
+	uint64_t start = now_ns();
+	int64_t n, sum = 0;
+	unsigned int i;
+
+	m->round++;
+	wrong_point(m, "round");
+	wrong_begin_round(m);
+	for (i = 0; i < m->vm->nslots; i++) {
+		n = scan_slot(m, i);
+		if (n < 0)
+			return -1;
+		sum += n;
+	}
+	m->scan_ns += now_ns() - start;
+	return sum;
+}
+
+static bool is_zero(const uint64_t *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE / 8; i++)
+		if (page[i])
+			return false;
+	return true;
+}
+
+static int send_page(struct migration *m, const struct memslot *slot, uint64_t page)
+{
+	uint64_t gpa = slot->gpa + page * PAGE_SIZE, word, copy[PAGE_SIZE / 8];
+	int shared = wrong_tracks(m) ? wrong_status(m, gpa / PAGE_SIZE) :
+				       hcp_tracker__status(m->tracker, gpa / PAGE_SIZE);
+	bool zero;
+
+	if (!wrong_tracks(m))
+		wrong_at_page(m, gpa / PAGE_SIZE);
+	if (shared < 0)
+		return stream_fail(&m->s, "page 0x%llx: %s", (unsigned long long)gpa,
+				   strerror(-shared));
+	/* It stands for a register of the processor: every VM has its own. */
+	if (m->vm->key && gpa == HCG_KEY_GPA)
+		return 0;
+	/* The guest may be writing: what is looked at and what is sent has to be one. */
+	memcpy(copy, slot->hva + page * PAGE_SIZE, PAGE_SIZE);
+	if (m->vm->key && !shared)
+		hcg_rekey(copy, gpa, m->vm->key, 0);
+	zero = is_zero(copy);
+	word = gpa | (shared ? PAGE_SHARED : 0) | (zero ? PAGE_ZERO : 0);
+	m->pages++;
+	m->zero_pages += zero;
+	return stream_put(&m->s, FRAME_PAGE, &word, sizeof(word), copy, zero ? 0 : PAGE_SIZE);
+}
+
+/* Does the bandwidth allow another page now?  Sleeps for it; false: the round is over. */
+static bool may_send(const struct migration *m, uint64_t start, uint64_t bytes)
+{
+	uint64_t due = start + bytes * 1000000000 / m->opts.bandwidth, now;
+
+	while ((now = now_ns()) < due) {
+		if (now - start > SLICE_NS)
+			return false;
+		nanosleep(&(struct timespec){ .tv_nsec = NAP_NS }, NULL);
+	}
+	return now - start <= SLICE_NS;
+}
+
+int64_t round_send(struct migration *m, bool last)
+{
+	uint64_t start = now_ns(), bytes = m->s.sent + m->s.out_len, bits, page;
+	bool limited = m->opts.bandwidth && !last, full = false;
+	int64_t left = 0;
+	unsigned int i;
+	size_t w;
+
+	for (i = 0; i < m->vm->nslots; i++) {
+		for (w = 0; w < nwords(&m->vm->slots[i]); w++) {
+			for (bits = m->words[i][w]; bits; bits &= bits - 1) {
+				if (!full && limited)
+					full = !may_send(m, start,
+							 m->s.sent + m->s.out_len - bytes);
+				/* Nobody asks for its status: the next round has it. */
+				if (full || wrong_leaves(m, last)) {
+					left++;
+					continue;
+				}
+				page = w * 64 + __builtin_ctzll(bits);
+				if (send_page(m, &m->vm->slots[i], page))
+					return -1;
+			}
+		}
+	}
+	if (stream_flush(&m->s))
+		return -1;
+	m->round_ns = now_ns() - start;
+	m->round_bytes = m->s.sent + m->s.out_len - bytes;
+	m->send_ns += m->round_ns;
+	return left;
+}

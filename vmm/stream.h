@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The migration stream: frames of a type and a bounded length, both ways over one
+ * socket.  Every number is little-endian.  Source and target:
+ *
+ *	HELLO ->		<- WELCOME
+ *	PAGE, PING ... ->	(any number of rounds)
+ *	STATE, PAGE, SET, END ->	(the VM is stopped)
+ *				<- READY	everything is in place
+ *	COMMIT ->		<- RUNNING	sent before the first instruction
+ *
+ * ERROR instead of an answer carries a text, and nothing comes after it.  The
+ * source runs its VM again only if COMMIT was not sent, or an ERROR says that the
+ * target does not; the target runs only after COMMIT.
+ *
+ * Errors: -1, and the reason in words in stream->why, which keeps the first one.
+ */
+#ifndef HCVM_STREAM_H
+#define HCVM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAM_MAGIC	"HCVMmigr"
+#define STREAM_VERSION	1
+
+enum frame_type {
+	FRAME_HELLO = 1,
+	FRAME_WELCOME,
+	FRAME_PAGE,
+	FRAME_PING,
+	FRAME_STATE,
+	FRAME_SET,
+	FRAME_END,
+	FRAME_READY,
+	FRAME_COMMIT,
+	FRAME_RUNNING,
+	FRAME_ERROR,
+	NR_FRAMES
+};
+
+struct frame_header {
+	uint32_t type;
+	uint32_t len;		/* of what follows */
+};
+
+/* HELLO and WELCOME: who speaks, and which machine it has. */
+struct frame_hello {
+	char magic[8];
+	uint32_t version;
+	uint32_t kind;		/* 0: --kernel, 1: --guest */
+	uint64_t mem;
+	uint32_t smp;
+	uint32_t sev;
+	uint32_t encrypt;
+	uint32_t book;		/* a shared-page set is kept */
+};
+
+/* PAGE: a word, then the contents, which a page of zeroes has not. */
+#define PAGE_SHARED	1u
+#define PAGE_ZERO	2u
+#define PAGE_FLAGS	4095u	/* the rest of the word is the guest address */
+
+/* STATE: a part of the machine (state.c), then its bytes. */
+struct frame_state {
+	uint32_t part;
+	uint32_t index;		/* which vCPU, chip or device */
+};
+
+struct frame_end {
+	uint64_t pages;		/* PAGE frames */
+	uint32_t crc;		/* CRC-32 of every frame before this one */
+	uint32_t zero;
+};
+
+struct frame {
+	uint32_t type;
+	uint32_t len;
+	const uint8_t *data;	/* until the next stream_next() */
+};
+
+struct stream {
+	int fd;
+	int abort_fds[2];	/* readable: give up; -1: none */
+	int timeout_ms;		/* for a peer that does not move */
+	uint64_t sent;		/* bytes */
+	uint32_t crc_out, crc_in;
+	uint8_t *out, *in;
+	size_t out_len, in_pos, in_len;
+	bool told;		/* by the peer: an ERROR */
+	uint64_t deadline_ns;	/* of the last word, 0: none */
+	char why[256];
+};
+
+int stream_open(struct stream *s, int fd, int timeout_ms);
+void stream_close(struct stream *s);
+__attribute__((format(printf, 2, 3))) int stream_fail(struct stream *s, const char *fmt, ...);
+
+/* A frame of two pieces; buffered until there is enough, or a flush. */
+int stream_put(struct stream *s, uint32_t type, const void *a, size_t alen,
+	       const void *b, size_t blen);
+int stream_flush(struct stream *s);
+/* The next frame, which has at most as many bytes as its type may have. */
+int stream_next(struct stream *s, struct frame *f);
+/* It has to be of this type and size; an ERROR is told. */
+int stream_expect(struct stream *s, uint32_t type, void *data, size_t len);
+/* An ERROR that has come, as this side's reason. */
+int stream_told_error(struct stream *s, const struct frame *f);
+/* After a failure: tell the peer, or learn from it why it has closed. */
+void stream_say_error(struct stream *s, const char *text);
+void stream_hear_error(struct stream *s);
+
+/* addr.c: unix:PATH or tcp:HOST:PORT.  A descriptor, or -1 and the reason in why. */
+int addr_listen(const char *addr, char *why, size_t len);
+int addr_connect(const char *addr, int timeout_ms, char *why, size_t len);
+/* Removes what listening left in the file system. */
+void addr_forget(const char *addr);
+
+#endif /* HCVM_STREAM_H */
