@@ -10,17 +10,13 @@
 #include "draw.h"
 #include "loader.h"
 
-#define MAX_ROWS	24
 #define MIN_COLUMNS	16
 #define MAX_COLUMNS	256
-
-/* A cell by how much of it is shared. */
-enum shade { PRIVATE, FEW, SOME, MOST, ALL, OUTSIDE, NSHADES };
 
 static const char *const shades_utf8[NSHADES] = { "·", "░", "▒", "▓", "█", " " };
 static const char *const shades_ascii[NSHADES] = { ".", "-", "+", "*", "#", " " };
 
-static int hex_digits(uint64_t value)
+int draw_hex_digits(uint64_t value)
 {
 	int digits = 1;
 
@@ -29,7 +25,8 @@ static int hex_digits(uint64_t value)
 	return digits;
 }
 
-int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int width)
+int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int width,
+	      unsigned int height)
 {
 	struct hcp_range r = {};
 	uint64_t end = 0, rows;
@@ -42,11 +39,11 @@ int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int wi
 		end = grid->npages;
 
 	/* "0x" digits, a blank and two borders stand around the cells. */
-	frame = hex_digits((end - 1) << HCP_PAGE_SHIFT) + 5;
+	frame = draw_hex_digits((end - 1) << HCP_PAGE_SHIFT) + 5;
 	grid->columns = MIN_COLUMNS;
 	while (grid->columns < MAX_COLUMNS && grid->columns * 2 + frame <= width)
 		grid->columns *= 2;
-	while ((rows = (end - 1) / (grid->columns * grid->cell_pages) + 1) > MAX_ROWS)
+	while ((rows = (end - 1) / (grid->columns * grid->cell_pages) + 1) > height)
 		grid->cell_pages *= 2;
 	grid->rows = rows;
 	end = rows * grid->columns * grid->cell_pages;
@@ -73,7 +70,7 @@ int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int wi
 	return 0;
 }
 
-static enum shade shade(const struct draw_grid *grid, uint64_t cell)
+enum shade draw_shade(const struct draw_grid *grid, uint64_t cell)
 {
 	uint64_t shared = grid->cells[cell];
 
@@ -86,21 +83,34 @@ static enum shade shade(const struct draw_grid *grid, uint64_t cell)
 	return FEW + 3 * shared / grid->cell_pages;
 }
 
+void draw_summary(FILE *file, const struct draw_grid *grid)
+{
+	uint64_t shown = grid->rows * grid->columns * grid->cell_pages;
+	char size[32];
+
+	fprintf(file, "%" PRIu64 " page%s shared (%s) in %" PRIu64 " range%s",
+		grid->shared, grid->shared == 1 ? "" : "s",
+		size_text(size, grid->shared << HCP_PAGE_SHIFT),
+		grid->ranges, grid->ranges == 1 ? "" : "s");
+	if (shown < grid->npages)
+		fprintf(file, "; private from here to %s",
+			size_text(size, grid->npages << HCP_PAGE_SHIFT));
+}
+
 void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_style *style)
 {
 	const char *const *shades = style->utf8 ? shades_utf8 : shades_ascii;
 	const char *side = style->utf8 ? "│" : "|";
 	uint64_t row_bytes = grid->columns * grid->cell_pages << HCP_PAGE_SHIFT;
-	int digits = hex_digits((grid->rows - 1) * row_bytes);
-	char size[32], total[32];
-	uint64_t shown;
+	int digits = draw_hex_digits((grid->rows - 1) * row_bytes);
+	char size[32];
 
 	for (unsigned int row = 0; row < grid->rows; row++) {
 		int colour = 0;
 
 		fprintf(file, "0x%0*" PRIx64 " %s", digits, row * row_bytes, side);
 		for (unsigned int col = 0; col < grid->columns; col++) {
-			enum shade s = shade(grid, (uint64_t)row * grid->columns + col);
+			enum shade s = draw_shade(grid, (uint64_t)row * grid->columns + col);
 			int want = s == PRIVATE || s == OUTSIDE ? 2 : 33;
 
 			/* Dim for private, yellow for shared, said where it changes. */
@@ -114,13 +124,6 @@ void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_styl
 	fprintf(file, "one cell is %s:  %s private  %s %s %s partly shared  %s shared\n",
 		size_text(size, grid->cell_pages << HCP_PAGE_SHIFT),
 		shades[PRIVATE], shades[FEW], shades[SOME], shades[MOST], shades[ALL]);
-	fprintf(file, "%" PRIu64 " page%s shared (%s) in %" PRIu64 " range%s",
-		grid->shared, grid->shared == 1 ? "" : "s",
-		size_text(size, grid->shared << HCP_PAGE_SHIFT),
-		grid->ranges, grid->ranges == 1 ? "" : "s");
-	shown = grid->rows * row_bytes >> HCP_PAGE_SHIFT;
-	if (shown < grid->npages)
-		fprintf(file, "; private from here to %s",
-			size_text(total, grid->npages << HCP_PAGE_SHIFT));
+	draw_summary(file, grid);
 	fputc('\n', file);
 }

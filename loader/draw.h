@@ -17,15 +17,29 @@ struct draw_grid {
 	uint64_t *cells;	/* shared pages of each; free() it */
 };
 
+/* A cell by how much of it is shared. */
+enum shade { PRIVATE, FEW, SOME, MOST, ALL, OUTSIDE, NSHADES };
+enum shade draw_shade(const struct draw_grid *grid, uint64_t cell);
+
 struct draw_style {
 	bool utf8, colour;
 };
 
 /*
- * Read set into a grid that fits into width characters of text.  It ends with
- * the last shared page, or with the set if nothing is shared.  -ENOMEM.
+ * Read set into a grid that fits into width characters of text, and has no more rows
+ * than height.  It ends with the last shared page, or with the set if nothing is
+ * shared.  -ENOMEM.
  */
-int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int width);
+#define DRAW_HEIGHT	24
+int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int width,
+	      unsigned int height);
+int draw_hex_digits(uint64_t value);
+
+/* "N pages shared (SIZE) in N ranges", and what lies behind the picture. */
+void draw_summary(FILE *file, const struct draw_grid *grid);
+
+/* svg.c: the same as an SVG picture; note is a second line, or empty. */
+void draw_svg(FILE *file, const struct draw_grid *grid, const char *title, const char *note);
 void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_style *style);
 
 #endif /* DRAW_H */

@@ -21,7 +21,8 @@ struct args {
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
 	uint64_t max_gpa;		/* 0: the library's default */
-	bool take_exits;
+	bool take_exits, force, follow;
+	const char *svg;		/* a file for the picture */
 };
 
 int cmd_attach(const struct args *args);
@@ -31,6 +32,8 @@ int cmd_list(const struct args *args);
 int cmd_show(const struct args *args);
 int cmd_ranges(const struct args *args);
 int cmd_draw(const struct args *args);
+int cmd_save(const struct args *args);
+int cmd_restore(const struct args *args);
 int cmd_probe(const struct args *args);
 
 /* text.c: words of the command line, and numbers for people. */
@@ -42,14 +45,21 @@ const char *size_text(char buf[32], uint64_t bytes);
 /* proc.c: what /proc tells about a process and its VMs. */
 void proc_comm(pid_t pid, char comm[32]);
 uint64_t proc_start_time(pid_t pid);
+bool proc_stopped(pid_t pid);
 bool proc_fd_is_vm(pid_t pid, int fd);
 int proc_take_vm(pid_t pid, int *vm_fd);
+
+/* follow.c: a live view until the VM's end; a negative errno. */
+struct draw_style;
+int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
+		unsigned int (*width)(void));
 
 /* pins.c: policies by name. */
 #define PIN_ROOT "/sys/fs/bpf"
 #define PIN_DIR PIN_ROOT "/hcpolicy"
 const struct hcpolicy_opts *policy_opts(void);
 struct hcpolicy *pins_open(const char *name, bool *gone);
+struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);
 
 /* counters.c: the kernel's own counts for one VM; NULL and *why if there are none. */

@@ -19,6 +19,9 @@ enum {
 	OPT_MAX_GPA	= 1 << 3,
 	OPT_TAKE_EXITS	= 1 << 4,
 	OPT_PARAM	= 1 << 5,
+	OPT_FORCE	= 1 << 6,
+	OPT_FOLLOW	= 1 << 7,
+	OPT_SVG		= 1 << 8,
 };
 
 /* getopt's values for them start here, above every character. */
@@ -37,6 +40,10 @@ static const struct option_def option_defs[] = {
 						"(default 64G; K, M, G, T; 32 KiB of memory per GiB)" },
 	{ OPT_TAKE_EXITS, "take-exits",	NULL,	"answer also where the VMM has asked for the exits itself" },
 	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy; may be repeated" },
+	{ OPT_FOLLOW,	  "follow",	NULL,	"again each second, with what the guest converts, until the VM ends" },
+	{ OPT_SVG,	  "svg",	"FILE",	"into a file, as an SVG picture" },
+	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete, or of a VM that may be running:\n"
+						"its guest may break" },
 };
 #define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
 
@@ -58,7 +65,9 @@ static const struct command commands[] = {
 	{ "list", cmd_list, 0, 0, "", "the attached policies" },
 	{ "show", cmd_show, 1, 0, "NAME", "all about one of them" },
 	{ "ranges", cmd_ranges, 1, 0, "NAME", "the memory that its guest shares, as ranges" },
-	{ "draw", cmd_draw, 1, 0, "NAME", "the same as a picture" },
+	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG, "NAME", "the same as a picture" },
+	{ "save", cmd_save, 2, OPT_FORCE, "NAME FILE", "the set of a stopped VM to a file" },
+	{ "restore", cmd_restore, 2, OPT_FORCE, "NAME FILE", "and back, over what the set says" },
 	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -109,6 +118,10 @@ static void print_help(const struct command *cmd)
 			printf("The policy stays when the command ends, until detach or the VM's end.  Its set\n"
 			       "is complete only if no vCPU has run before: start the VM with qemu -S or\n"
 			       "virsh start --paused, attach, and let it go on.\n");
+		if (cmd->run == cmd_save || cmd->run == cmd_restore)
+			printf("\nThe VM's process must be stopped meanwhile (kill -STOP PID ... kill -CONT PID): that\n"
+			       "its vCPUs do not run cannot be seen otherwise, even if the VMM has paused them.\n"
+			       "FILE is written whole or not at all, and read and checked before anything changes.\n");
 		return;
 	}
 	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
@@ -181,6 +194,15 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return false;
 	case OPT_TAKE_EXITS:
 		args->take_exits = true;
+		return true;
+	case OPT_FOLLOW:
+		args->follow = true;
+		return true;
+	case OPT_SVG:
+		args->svg = arg;
+		return true;
+	case OPT_FORCE:
+		args->force = true;
 		return true;
 	default:
 		if (!strchr(arg, '=') || *arg == '=') {

@@ -66,3 +66,15 @@ struct hcpolicy *pins_open(const char *name, bool *gone)
 	}
 	return policy;
 }
+
+/* The same for those who can do nothing with a VM that is gone. */
+struct hcpolicy *pins_open_alive(const char *name)
+{
+	struct hcpolicy *policy;
+	bool gone;
+
+	policy = pins_open(name, &gone);
+	if (gone)
+		err("policy '%s' ended with its VM", name);
+	return policy;
+}

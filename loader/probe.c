@@ -59,7 +59,8 @@ static bool look_hook(char *text, size_t size)
 		snprintf(text, size, "may not look at kvm's types: run as root");
 		return false;
 	default:
-		snprintf(text, size, "kvm is loaded without the hook: build and load the kvm modules for %s",
+		snprintf(text, size, "kvm is loaded without the hook: build and load the kvm modules for %s, "
+			 "or, if kernel/series has none for it, boot one that has: scripts/vm-run",
 			 uts.release);
 		return false;
 	}

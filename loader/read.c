@@ -7,21 +7,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "draw.h"
+#include "file.h"
 #include "loader.h"
 #include "out.h"
 #include "ranges.h"
 #include "state.h"
-
-static struct hcpolicy *open_set(const char *name)
-{
-	struct hcpolicy *policy;
-	bool gone;
-
-	policy = pins_open(name, &gone);
-	if (gone)
-		err("policy '%s' ended with its VM", name);
-	return policy;
-}
 
 /* Who reads a set that misses something must hear it, and ranges -j has no field. */
 static void warn_incomplete(const struct hcpolicy *policy)
@@ -35,7 +25,7 @@ static void warn_incomplete(const struct hcpolicy *policy)
 
 int cmd_ranges(const struct args *args)
 {
-	struct hcpolicy *policy = open_set(args->words[0]);
+	struct hcpolicy *policy = pins_open_alive(args->words[0]);
 
 	if (!policy)
 		return EXIT_FAIL;
@@ -47,6 +37,9 @@ int cmd_ranges(const struct args *args)
 	hcpolicy__close(policy);
 	return EXIT_OK;
 }
+
+/* For a picture, columns of text are no limit: 64 cells are readable on every screen. */
+#define SVG_WIDTH	80
 
 static unsigned int terminal_width(void)
 {
@@ -75,33 +68,95 @@ static void put_grid(struct json_object *obj, const struct draw_grid *grid)
 	json_object_object_add(obj, "cells", cells);
 }
 
-int cmd_draw(const struct args *args)
+static bool draw_to_file(const struct hcpolicy *policy, const struct draw_grid *grid,
+			 const char *path)
 {
-	struct draw_style style = {
-		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
-		.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
-	};
-	struct hcpolicy *policy = open_set(args->words[0]);
+	const struct hcp_info *info = hcpolicy__info(policy);
+	char title[256], state[256];
+	struct new_file file;
+	FILE *stream;
+
+	if (!file_begin(&file, path))
+		return false;
+	stream = fdopen(dup(file.fd), "w");
+	if (stream) {
+		snprintf(title, sizeof(title), "The memory that the guest of %s shares (process %d, "
+			 "policy %s)", info->name, info->pid, info->policy);
+		state_text(state, sizeof(state), policy);
+		draw_svg(stream, grid, title, strcmp(state, "complete") ? state : "");
+	}
+	if (!stream || fflush(stream) || ferror(stream)) {
+		err("%s cannot be written: %s", path, strerror(errno));
+		if (stream)
+			fclose(stream);
+		file_abort(&file);
+		return false;
+	}
+	fclose(stream);
+	return file_commit(&file);
+}
+
+static int draw_once(const struct hcpolicy *policy, const struct draw_style *style,
+		     const char *svg)
+{
 	struct draw_grid grid;
 	int ret;
 
-	if (!policy)
-		return EXIT_FAIL;
-	ret = draw_read(&grid, hcpolicy__set(policy), terminal_width());
+	ret = draw_read(&grid, hcpolicy__set(policy), svg ? SVG_WIDTH : terminal_width(),
+			DRAW_HEIGHT);
 	if (ret) {
 		err("draw: %s", strerror(-ret));
+		return ret;
+	}
+	if (svg && !draw_to_file(policy, &grid, svg)) {
+		ret = -EIO;
 	} else if (out_json) {
 		struct json_object *obj = json_object_new_object();
 
 		put_identity(obj, policy);
 		put_state(obj, policy);
 		put_grid(obj, &grid);
+		if (svg)
+			put_str(obj, "file", svg);
 		out_value(obj);
 	} else {
 		warn_incomplete(policy);
-		draw_print(stdout, &grid, &style);
+		if (svg) {
+			printf("%s: ", svg);
+			draw_summary(stdout, &grid);
+			putchar('\n');
+		} else {
+			draw_print(stdout, &grid, style);
+		}
 	}
 	free(grid.cells);
+	return ret;
+}
+
+int cmd_draw(const struct args *args)
+{
+	struct draw_style style = {
+		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+		.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+	};
+	struct hcpolicy *policy;
+	int ret;
+
+	if (args->follow && args->svg) {
+		err("draw: --follow and --svg do not go together: one is for the eye, one for a file");
+		return EXIT_USAGE;
+	}
+	policy = pins_open_alive(args->words[0]);
+	if (!policy)
+		return EXIT_FAIL;
+	if (args->follow) {
+		warn_incomplete(policy);
+		ret = draw_follow(policy, &style, terminal_width);
+		if (ret)
+			err("draw: %s", strerror(-ret));
+	} else {
+		ret = draw_once(policy, &style, args->svg);
+	}
 	hcpolicy__close(policy);
 	return ret ? EXIT_FAIL : EXIT_OK;
 }

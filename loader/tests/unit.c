@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "diff.h"
 #include "draw.h"
+#include "file.h"
 #include "loader.h"
 #include "out.h"
 #include "ranges.h"
@@ -68,7 +71,7 @@ static char *picture(const struct hcp_set *set, unsigned int width, struct draw_
 	size_t size;
 	FILE *file;
 
-	if (draw_read(&grid, set, width))
+	if (draw_read(&grid, set, width, DRAW_HEIGHT))
 		return strdup("draw_read failed");
 	file = open_memstream(&text, &size);
 	draw_print(file, &grid, &style);
@@ -123,7 +126,7 @@ static void test_picture(void)
 	free(text);
 
 	hcp_set__update(set, 0, 4, false);
-	check(!draw_read(&grid, set, 80) && !grid.shared &&
+	check(!draw_read(&grid, set, 80, DRAW_HEIGHT) && !grid.shared &&
 	      grid.rows * grid.columns * grid.cell_pages >= hcp_set__npages(set),
 	      "a set that shares nothing is drawn whole");
 	free(grid.cells);
@@ -145,7 +148,7 @@ static void test_cells(unsigned int seed)
 
 		for (int i = random() % 20; i >= 0; i--)
 			hcp_set__update(set, random() % npages, 1 + random() % 3000, random() % 3);
-		if (draw_read(&grid, set, width)) {
+		if (draw_read(&grid, set, width, DRAW_HEIGHT)) {
 			cells_ok = false;
 			break;
 		}
@@ -215,6 +218,114 @@ static void test_ranges(void)
 	check_text(text, "[]\n", "no ranges are an empty array");
 	free(text);
 	hcp_set__free(set);
+}
+
+/* Of the sample set: text where it belongs, a rectangle where the shade changes. */
+static void test_svg(void)
+{
+	static const char *const wanted[] = {
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"",
+		"<title>a &lt;b&gt; &amp; c</title>", ">not complete: 1 &lt; 2</text>",
+		">8605 pages shared (33.6 MiB) in 4 ranges; private from here to 1 GiB</text>",
+		">0x9800000</text>", ">one cell is 512 KiB:</text>\n"
+		"<rect x=\"28\" y=\"356\" width=\"12\" height=\"11\" fill=\"#e4e7eb\"/>\n"
+		"<text x=\"52\" y=\"367\">private</text>",
+		/* Row 16: whole, but for the two cells that hold the hole. */
+		"<rect x=\"109\" y=\"268\" width=\"96\" height=\"11\" fill=\"#c2410c\"/>\n"
+		"<rect x=\"205\" y=\"268\" width=\"12\" height=\"11\" fill=\"#ef9a1a\"/>\n"
+		"<rect x=\"217\" y=\"268\" width=\"12\" height=\"11\" fill=\"#f9c35c\"/>\n"
+		"<rect x=\"229\" y=\"268\" width=\"72\" height=\"11\" fill=\"#c2410c\"/>\n",
+		">shared</text>\n</svg>\n",
+	};
+	struct hcp_set *set = sample_set();
+	struct draw_grid grid;
+	char *text;
+	size_t len;
+	FILE *file = open_memstream(&text, &len);
+
+	check(!draw_read(&grid, set, 40, DRAW_HEIGHT), "the sample set is read");
+	draw_svg(file, &grid, "a <b> & c", "not complete: 1 < 2");
+	fclose(file);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		check(strstr(text, wanted[i]), "an SVG picture has part %zu", i);
+		if (!strstr(text, wanted[i]))
+			printf("# %s\n# got:\n%s\n", wanted[i], text);
+	}
+	free(text);
+	free(grid.cells);
+
+	/* Not taller than asked for, and still all of it. */
+	check(!draw_read(&grid, set, 40, 3) && grid.rows <= 3 && grid.shared == 8605 &&
+	      (uint64_t)grid.rows * grid.columns * grid.cell_pages >= 0xa000,
+	      "a picture fits into the rows that there are");
+	free(grid.cells);
+	hcp_set__free(set);
+}
+
+static void test_diff(void)
+{
+	struct hcp_set *set = sample_set();
+	struct set_diff diff;
+
+	check(!set_diff_begin(&diff, set) && set_diff_count(&diff) == 0,
+	      "what was there before is no change");
+	hcp_set__update(set, 0x20, 70, true);
+	hcp_set__update(set, 0x8000, 3, false);
+	check(set_diff_count(&diff) == 73, "pages that changed are counted, both ways");
+	hcp_set__update(set, 0x20, 1, false);
+	hcp_set__update(set, 0x20, 1, true);
+	check(set_diff_count(&diff) == 0, "and once; what came back is no change");
+	set_diff_end(&diff);
+	hcp_set__free(set);
+}
+
+static void test_files(void)
+{
+	char dir[] = "/tmp/loader-unit.XXXXXX", path[64], link[64], text[8] = "";
+	struct new_file file;
+	int fd;
+
+	check(mkdtemp(dir), "a folder for files");
+	snprintf(path, sizeof(path), "%s/file", dir);
+	snprintf(link, sizeof(link), "%s/link", dir);
+
+	check(file_begin(&file, path) && access(path, F_OK), "a new file is not there at first");
+	check(write(file.fd, "one", 3) == 3 && file_commit(&file), "it is finished");
+	check(file_begin(&file, path) && write(file.fd, "two", 3) == 3, "it is written again");
+	file_abort(&file);
+	fd = open(path, O_RDONLY);
+	check(read(fd, text, 7) == 3 && !strcmp(text, "one"), "given up, the old one stays");
+	close(fd);
+	check(file_begin(&file, path) && write(file.fd, "three", 5) == 5 && file_commit(&file),
+	      "it is written once more");
+	fd = open(path, O_RDONLY);
+	check(read(fd, text, 7) == 5 && !strcmp(text, "three"), "finished, the new one is there");
+	close(fd);
+
+	check(!symlink(path, link) && !file_begin(&file, link), "a link is not replaced");
+	check(!file_begin(&file, "/dev/null"), "nor a device");
+	check(!file_begin(&file, "/nowhere/file"), "nor is a folder made");
+	/* All that is left: a failed one leaves nothing. */
+	check(!unlink(path) && !unlink(link) && !rmdir(dir), "nothing else is left");
+}
+
+static void test_stopped(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		for (;;)
+			pause();
+	}
+	usleep(100000);
+	check(!proc_stopped(child), "a process that sleeps is not stopped");
+	kill(child, SIGSTOP);
+	waitpid(child, &status, WUNTRACED);
+	check(WIFSTOPPED(status) && proc_stopped(child), "one that got SIGSTOP is");
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	check(!proc_stopped(child), "and one that is not there is not");
 }
 
 static void test_words(void)
@@ -298,6 +409,12 @@ static void test_usage(void)
 	check_run("list me", 2, "too many arguments");
 	check_run("show", 2, "too few arguments; usage: hcpolicy show NAME");
 	check_run("show ../x", 2, "cannot be a name");
+	check_run("save vm", 2, "usage: hcpolicy save NAME FILE");
+	check_run("restore ../x file", 2, "cannot be a name");
+	check_run("draw vm --follow --svg x", 2, "do not go together");
+	check_run("draw vm --svg", 2, "--svg needs an argument");
+	check_run("ranges vm --force", 2, "ranges takes no --force");
+	check_run("save --help", 0, "kill -STOP PID");
 	check_run("attach bitmap", 2, "attach needs --pid");
 	check_run("attach bitmap --pid", 2, "--pid needs an argument");
 	check_run("attach bitmap --pid 0", 2, "a process id is meant");
@@ -388,6 +505,10 @@ int main(int argc, char **argv)
 	test_picture();
 	test_cells(1);
 	test_ranges();
+	test_svg();
+	test_diff();
+	test_files();
+	test_stopped();
 	test_words();
 	test_usage();
 	test_json();

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Files that are there whole or not at all: file.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "file.h"
+#include "out.h"
+
+bool file_begin(struct new_file *file, const char *path)
+{
+	struct stat st;
+	mode_t mask;
+
+	/* As root, a rename over a device or a link would destroy it. */
+	if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
+		err("%s is there and not a regular file: name another one", path);
+		return false;
+	}
+	file->path = path;
+	if (asprintf(&file->tmp, "%s.XXXXXX", path) < 0)
+		abort();
+	file->fd = mkostemp(file->tmp, O_CLOEXEC);
+	if (file->fd < 0) {
+		err("%s cannot be written: %s", path, strerror(errno));
+		free(file->tmp);
+		return false;
+	}
+	mask = umask(0);
+	umask(mask);
+	fchmod(file->fd, 0666 & ~mask);
+	return true;
+}
+
+void file_abort(struct new_file *file)
+{
+	close(file->fd);
+	unlink(file->tmp);
+	free(file->tmp);
+}
+
+/* A rename is on the disk when its folder is; some file systems cannot say. */
+static void sync_folder(const char *path)
+{
+	char *copy = strdup(path);
+	int fd;
+
+	if (!copy)
+		abort();
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+	free(copy);
+}
+
+bool file_commit(struct new_file *file)
+{
+	if (fsync(file->fd) || rename(file->tmp, file->path)) {
+		err("%s cannot be written: %s", file->path, strerror(errno));
+		file_abort(file);
+		return false;
+	}
+	close(file->fd);
+	sync_folder(file->path);
+	free(file->tmp);
+	return true;
+}
