@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The conformance kit as it is packed, on the distribution's QEMU: live migrations of a guest
+# that writes, right ones and spoiled ones.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+plan 8
+
+kit=$work/kit
+qemu=$kit/drivers/qemu
+
+# verdict STATUS PATTERN COMMAND...: the run ends so, and says so.
+verdict()
+{
+	local want=$1 pattern=$2 status=0
+	shift 2
+	"$@" > "$work/run" 2>&1 || status=$?
+	cat "$work/run"
+	[ "$status" = "$want" ] && grep -qE "$pattern" "$work/run"
+}
+unpack()
+{
+	local tar
+	tar=$(ls -t "$top"/build/hcpolicy-kit-*.tar.gz | head -n 1)
+	[ -n "$tar" ] || { echo "no kit in build/: make kit"; return 1; }
+	mkdir "$kit" && tar -xzf "$tar" -C "$kit" --strip-components 1
+}
+several_rounds() { [ "$(sed -n 's/^QEMU: \([0-9]*\) rounds/\1/p' "$work/run" | head -n 1)" -ge 2 ]; }
+worked_on()
+{
+	sed -n 's/^migration [0-9]*: written \([0-9]*\) .*, \([0-9]*\) soon.*/\1 \2/p' "$work/run" > "$work/counts"
+	[ "$(wc -l < "$work/counts")" = 1 ] && awk '$2 <= $1 { exit 1 }' "$work/counts"
+}
+
+# One byte, in the third word of a page, on the target and before it runs.
+cat > "$work/spoil" << 'END'
+#!/bin/bash
+at=$((0x464010))
+byte=$(od -An -tu1 -j "$at" -N 1 "$1")
+printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+END
+# Drivers that do nothing, at all or when it comes to it.
+printf '#!/bin/sh\nexit 1\n' > "$work/no-vmm"
+cat > "$work/silent" << 'END'
+#!/bin/sh
+[ "$1" = send ] || [ "$1" = migrate ] || exec "${0%/*}/kit/drivers/qemu" "$@"
+END
+chmod +x "$work/spoil" "$work/no-vmm" "$work/silent"
+
+check "the kit unpacks" unpack
+check "a guest that writes survives a migration" verdict 0 '^PASS$' "$kit/run" --pages 512 "$qemu"
+check "which took several rounds, as it wrote" several_rounds
+check "and it went on where it was" worked_on
+# The guest may meet the page while it works, and again at the end.
+check "one bad byte is caught, and the page named" verdict 1 \
+	'^FAIL bad pages: [12], the first gfn 0x464: bad words: 1, the first at offset 0x10 ' \
+	env QEMU_SPOIL="$work/spoil" "$kit/run" --pages 512 "$qemu"
+check "a VMM that does not start gives no verdict" verdict 2 '^no verdict: .*start failed' "$kit/run" "$work/no-vmm"
+check "a guest that cannot be asked gives no verdict" verdict 2 '^no verdict: the guest does not stop working' \
+	"$kit/run" --pages 512 --seconds 10 "$work/silent"
+check "a wrong command line is refused" verdict 2 "^run: --times wants a number, not 'x'" "$kit/run" --times x "$qemu"
+finish

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Machines of hcvm that migrate, for tests.  Source it after tap.sh.
+#
+#	machine=(OPTIONS...)	what all of them are
+#	source_of=(OPTIONS...)	how the set is kept, for instance --policy bitmap
+
+# shellcheck disable=SC2154	# bin, work, patience and children are tap.sh's
+hcvm=$bin/hcvm
+machine=()
+declare -A pids
+
+# launch NAME OPTIONS...: until it answers
+launch()
+{
+	local name=$1
+	shift
+	"$hcvm" "${machine[@]}" --control "$work/$name.c" "$@" \
+		< /dev/null > "$work/$name.console" 2> "$work/$name.err" &
+	pids[$name]=$!
+	children+=($!)
+	until_there "$name" "$work/$name.c"
+}
+
+# until_there NAME FILE: as long as the machine lives
+until_there()
+{
+	local end=$((SECONDS + 60 * patience))
+	until [ -e "$2" ]; do
+		kill -0 "${pids[$1]}" 2>/dev/null && [ "$SECONDS" -lt "$end" ] ||
+			{ echo "$1 did not come up"; cat "$work/$1.err"; return 1; }
+		sleep 0.05
+	done
+}
+
+# await NAME OPTIONS...: a machine that waits for another one
+await() { launch "$1" --incoming "unix:$work/$1.m" "${@:2}" && until_there "$1" "$work/$1.m"; }
+
+control() { timeout $((120 * patience)) "$hcvm" control "$work/$1.c" "${@:2}"; }
+
+# ended NAME STATUS: it ends, and so
+ended()
+{
+	local status
+	wait "${pids[$1]}"
+	status=$?
+	[ "$status" = "$2" ] || { echo "$1 ended with $status"; cat "$work/$1.err"; return 1; }
+}
+
+# move FROM TO OPTIONS...: TO waits already
+move()
+{
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "unix:$work/$2.m" "${@:3}" ||
+		{ echo "status $?"; cat "$work/$1.err" "$work/$2.err"; return 1; }
+}
+
+# hop FROM TO OPTIONS...: and FROM is gone
+hop() { await "$2" "${keeper[@]}" && move "$@" && ended "$1" 0; }
+
+quit() { control "$1" quit && ended "$1" 0; }
+
+# clean NAME: the guest verifies all its pages; it must be at work
+clean() { control "$1" stop && control "$1" check; }
+
+# value NAME KEY, of what hcvm counted
+value() { sed -n "s/^hcvm: $2 //p" "$work/$1.err" | tail -n 1; }

@@ -1,0 +1,213 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Live migration between processes of hcvm.  The guest encrypts its memory itself, its
+# two vCPUs convert and write all the time, and they verify each page that they touch:
+# a page that was sent under a wrong status is garbage to them.
+#
+# HCP_MIGRATIONS=N: how many random migrations (default 100).  HCP_SEED=N repeats them.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/machines.sh
+. "${BASH_SOURCE[0]%/*}/machines.sh"
+plan 10
+exec 3>&1		# check captures what a test prints
+
+count=${HCP_MIGRATIONS:-100}
+seed=${HCP_SEED:-$((RANDOM << 15 | RANDOM))}
+RANDOM=$((seed % 32768))
+echo "# seed $seed (HCP_SEED=$seed repeats this), $count random migrations"
+
+machine=(--guest "$bin/hcguest.elf" --mem 16M --smp 2 --encrypt --drive)
+policy=(--policy bitmap)
+exits=()
+keeper=("${policy[@]}")
+
+# begin NAME: a machine at work on pages of its own
+begin() { launch "$1" "${keeper[@]}" && control "$1" work "$seed" 300 1; }
+works()
+{
+	local before
+	before=$(control "$1" look) || return
+	within 20 differs "$before" "$1"
+}
+differs() { [ "$(control "$2" look)" != "$1" ]; }
+
+once()
+{
+	begin "$1-a" && hop "$1-a" "$1-b" && works "$1-b" && clean "$1-b" && quit "$1-b"
+}
+by_policy() { keeper=("${policy[@]}"); once policy; }
+by_exits() { keeper=("${exits[@]}"); once exits; }
+
+random_opts()
+{
+	opts=("rounds=$((1 + RANDOM % 5))" "downtime=$((1 + RANDOM % 100))")
+	[ $((RANDOM % 3)) != 0 ] || opts+=("bandwidth=$((4 + RANDOM % 60))M")
+	keeper=("${policy[@]}")
+	[ $((RANDOM % 2)) != 0 ] || keeper=("${exits[@]}")
+}
+
+# Every tenth time all pages are verified, and the work begins anew elsewhere.
+at_random()
+{
+	local i opts
+	random_opts
+	begin r0 || return
+	for ((i = 1; i <= count; i++)); do
+		random_opts
+		echo "$i: ${opts[*]} ${keeper[*]}"
+		hop "r$((i - 1))" "r$i" "${opts[@]}" || return
+		control "r$i" look || return
+		[ $((i % 10)) = 0 ] || continue
+		echo "# $i of $count: $(control "r$i" look | head -n 1)" >&3
+		clean "r$i" && control "r$i" work $((seed + i)) $((100 + RANDOM % 300)) $((RANDOM % 2)) || return
+	done
+	clean "r$count" && quit "r$count"
+}
+
+# refused NAME TEXT OPTIONS...: a source is told TEXT, and so is the target, and goes on
+refused()
+{
+	local name=$1 text=$2
+	shift 2
+	keeper=("${policy[@]}")
+	begin "$name-a" || return
+	machine=("${other[@]}")
+	await "$name-b" "${keeper[@]}"
+	machine=("${normal[@]}")
+	"$hcvm" migrate "$work/$name-a.c" "unix:$work/$name-b.m" "$@" > "$work/said" 2>&1 && return 1
+	cat "$work/said"
+	grep -q "$text" "$work/said" && ended "$name-b" 1 && grep "$text" "$work/$name-b.err" &&
+		works "$name-a" && clean "$name-a" && quit "$name-a"
+}
+
+normal=("${machine[@]}")
+other_memory()
+{
+	other=("${machine[@]/16M/32M}")
+	refused memory 'the source has --mem 16384K, the target has --mem 32768K'
+}
+other_smp()
+{
+	other=(--guest "$bin/hcguest.elf" --mem 16M --smp 1 --encrypt --drive)
+	refused smp 'the source has --smp 2, the target has --smp 1'
+}
+
+# What each kind of bad peer is called: by a source, and by a target.
+declare -A source_says=(
+	[close]='the peer has closed the connection' [stall]='the peer has not moved for 2 s'
+	[garbage]="does not speak hcvm's migration protocol"
+	[version]='the target speaks version 2 .* the source version 1'
+	[memory]='the target has --mem 1073741824K, the source has --mem 16384K'
+	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
+)
+declare -A target_says=(
+	[close]='the peer has closed the connection'
+	[garbage]="does not speak hcvm's migration protocol"
+	[version]='the source speaks version 2 .* the target version 1'
+	[memory]='the source has --mem 1073741824K, the target has --mem 16384K'
+	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
+)
+peers()
+{
+	keeper=("${policy[@]}")
+	begin peer || return
+	local how
+	for how in close stall garbage version memory type length; do
+		"$top/build/selftests/bad_peer" listen "$work/bad-$how" "$how" &
+		children+=($!)
+		within 60 test -e "$work/bad-$how" || return
+		timeout $((120 * patience)) "$hcvm" migrate "$work/peer.c" "unix:$work/bad-$how" \
+			timeout=2 > "$work/said" 2>&1 && return 1
+		echo "$how: $(tail -n 1 "$work/said")"
+		grep -q "${source_says[$how]}" "$work/said" || return
+		control peer status | grep running || return
+	done
+	works peer && clean peer && quit peer
+}
+
+# The same towards a target, which says why and ends.
+bad_sources()
+{
+	local how
+	keeper=("${policy[@]}")
+	for how in close garbage version memory type length; do
+		await "src-$how" "${keeper[@]}" || return
+		"$top/build/selftests/bad_peer" connect "$work/src-$how.m" "$how"
+		ended "src-$how" 1 || return
+		echo "$how: $(tail -n 1 "$work/src-$how.err")"
+		grep -q "${target_says[$how]}" "$work/src-$how.err" || return
+	done
+}
+
+# A connection that is cut after so many bytes, or in so many places.
+cut_at_random()
+{
+	local i bytes
+	keeper=("${policy[@]}")
+	begin cut || return
+	for ((i = 0; i < ${HCP_CUTS:-12}; i++)); do
+		case $((i % 3)) in
+		0) bytes=$((RANDOM % 200));;
+		1) bytes=$((RANDOM * 32));;
+		2) bytes=$((RANDOM * 128));;
+		esac
+		await "cut$i" "${keeper[@]}" || return
+		"$top/build/selftests/bad_peer" relay "$work/relay$i" "$work/cut$i.m" "$bytes" &
+		children+=($!)
+		within 60 test -e "$work/relay$i" || return
+		if timeout $((120 * patience)) "$hcvm" migrate "$work/cut.c" "unix:$work/relay$i" \
+			rounds=2 > "$work/said" 2>&1; then
+			echo "cut at $bytes: not cut, the migration was shorter"
+			clean "cut$i" && quit "cut$i" && begin cut || return
+			continue
+		fi
+		echo "cut at $bytes: $(tail -n 1 "$work/said")"
+		ended "cut$i" 1 || return
+		control cut status | grep running && control cut look || return
+	done
+	clean cut && quit cut
+}
+
+cancelled()
+{
+	keeper=("${policy[@]}")
+	begin can && await can-b "${keeper[@]}" || return
+	"$hcvm" migrate "$work/can.c" "unix:$work/can-b.m" bandwidth=64K > "$work/said" 2>&1 &
+	local client=$!
+	within 30 grep -q round "$work/said" && control can cancel || return
+	wait "$client" && return 1
+	cat "$work/said"
+	grep -q interrupted "$work/said" && ended can-b 1 &&
+		await can-c "${keeper[@]}" && move can can-c && ended can 0 && clean can-c && quit can-c
+}
+
+side_by_side()
+{
+	local name key
+	for name in policy exits; do
+		printf 'set by %s:' "$name"
+		for key in downtime-us total-us scan-us rounds pages bytes; do
+			printf ' %s %s' "$key" "$(value "$name-a" "migration-$key")"
+		done
+		echo
+		[ "$(value $name-a migration-downtime-us)" -gt 0 ] &&
+			[ "$(value $name-b source)" = "$name" ] || return
+	done > "$work/bench"
+	sed 's/^/# /' "$work/bench" >&3
+}
+exec 3>&1
+
+check "a guest that converts and writes migrates, its set kept by a policy" by_policy
+check "a guest that converts and writes migrates, its set kept by exits" by_exits
+check "downtime, rounds, bytes and scan time of both are told" side_by_side
+check "$count random migrations leave every page right" at_random
+check "a target with other memory is refused, both sides say why" other_memory
+check "a target with other vCPUs is refused, both sides say why" other_smp
+check "a source survives peers that close, stall, lie and send garbage" peers
+check "a target says what is wrong with a source, and ends" bad_sources
+check "a connection that is cut anywhere leaves the source running" cut_at_random
+check "a cancelled migration leaves the source running, and the next one works" cancelled
+finish

@@ -1,0 +1,149 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The set of a running guest to a file and back, and what refuses it; and the views
+# that follow it: a guest on hcvm, whose policy was there before its first instruction.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+plan 20
+
+name=hcst-save
+saved=$work/saved
+python=(/usr/bin/python3 -IS)
+
+hcpolicy() { "$bin/hcpolicy" "$@"; }
+
+start()
+{
+	mkfifo "$work/console" || return
+	"$bin/hcvm" --policy bitmap --name $name --guest "$bin/hcguest.elf" \
+		< "$work/console" > "$work/says" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	exec {console}> "$work/console"
+	within 30 grep -q ready "$work/says" || { cat "$work/says"; return 1; }
+}
+
+# ask COMMAND: the guest's next answer is ok
+asked=0
+ask()
+{
+	asked=$((asked + 1))
+	echo "$1 expect 0" >&"$console"
+	within 60 eval "[ \"\$(grep -c '^ok 0' '$work/says')\" = $asked ]" || { cat "$work/says"; return 1; }
+}
+
+# Of a process that was told to stop: when it has.
+halt() { kill -STOP "$pid" && within 10 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
+go_on() { kill -CONT "$pid"; }
+
+ranges() { hcpolicy ranges $name -j 2>&1; }
+first='[{"gfn":256,"npages":16},{"gfn":4096,"npages":1}]'
+second='[{"gfn":256,"npages":16},{"gfn":512,"npages":8},{"gfn":4096,"npages":1}]'
+
+# refused PATTERN COMMAND...: fails, and says so
+refused()
+{
+	local want=$1
+	shift
+	! "$@" > "$work/refusal" 2>&1 && grep -qE -e "$want" "$work/refusal" || { cat "$work/refusal"; return 1; }
+}
+
+# Nothing is left of a file that was not finished.
+no_file() { [ -z "$(find "$work" -name 'saved*')" ] || { ls -la "$work"; return 1; }; }
+
+complete() { hcpolicy show $name | grep -qE '^state +complete$' || { hcpolicy show $name; return 1; }; }
+
+svg()
+{
+	hcpolicy draw $name --svg "$work/map.svg" && "${python[@]}" - "$work/map.svg" <<'END'
+import sys, xml.dom.minidom
+svg = xml.dom.minidom.parse(sys.argv[1]).documentElement
+assert svg.tagName == "svg" and "hcst-save" in svg.getElementsByTagName("title")[0].firstChild.data
+texts = [t.firstChild.data for t in svg.getElementsByTagName("text") if t.firstChild]
+assert any("17 pages shared (68 KiB) in 2 ranges" in t for t in texts), texts
+assert {"private", "shared", "0x0000000"} <= set(texts), texts
+assert "#c2410c" in [r.getAttribute("fill") for r in svg.getElementsByTagName("rect")]
+END
+}
+
+# On a terminal, which a pseudo-terminal of python's is; ended by Ctrl-C.
+on_a_terminal()
+{
+	"${python[@]}" - "$bin/hcpolicy" $name <<'END'
+import os, pty, signal, sys
+signal.alarm(60)
+pid, fd = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], ["hcpolicy", "draw", sys.argv[2], "--follow"])
+seen = b""
+while seen.count(b"\x1b[H\x1b[J") < 3:
+    seen += os.read(fd, 4096)
+os.write(fd, b"\x03")
+try:
+    while os.read(fd, 4096):
+        pass
+except OSError:
+    pass
+status = os.waitpid(pid, 0)[1]
+assert status == 0 and b"one cell is" in seen and b"requests/s" in seen, (status, seen)
+END
+}
+
+follow_requests()
+{
+	hcpolicy draw $name --follow > "$work/follow" 2>&1 &
+	follower=$!
+	hcpolicy draw $name --follow -j > "$work/follow.json" 2>&1 &
+	json_follower=$!
+	children+=("$follower" "$json_follower")
+	within 10 grep -q '0 requests/s, 0 pages/s changed, 17 pages shared' "$work/follow" &&
+		ask 'loop 3000 map 0x300000 1 0' &&
+		within 10 grep -qE '[1-9][0-9]* requests/s, [01] pages/s changed, 18 pages shared' "$work/follow" ||
+		{ cat "$work/follow"; return 1; }
+}
+
+vm_ends()
+{
+	echo 'exit 0' >&"$console"
+	within 30 eval "! kill -0 $pid && ! kill -0 $follower && ! kill -0 $json_follower" || return
+	wait "$follower" && wait "$json_follower" &&
+		grep -q '^the policy has ended' "$work/follow" && "${python[@]}" -c '
+import json, sys
+frames = json.load(open(sys.argv[1]))
+assert frames[-1]["shared_pages"] == 18 and any(f["requests_per_second"] > 100 for f in frames if "requests_per_second" in f), frames
+' "$work/follow.json"
+}
+
+damaged()
+{
+	head -c 40 "$saved" > "$work/cut" &&
+		refused 'cut.*ends early' hcpolicy restore $name "$work/cut" &&
+		{ head -c 44 "$saved"; printf '\377'; tail -c +46 "$saved"; } > "$work/flipped" &&
+		refused 'flipped.*damaged' hcpolicy restore $name "$work/flipped" &&
+		refused 'not the stream' hcpolicy restore $name "$bin/hcpolicy" &&
+		refused 'No such file' hcpolicy restore $name "$work/none" && same "$second" ranges
+}
+
+check "a guest starts under a policy" start
+check "it shares memory" eval "ask 'map 0x100000 16 0' && ask 'map 0x1000000 1 0'"
+check "the set of a VM that may run is not saved" refused "kill -STOP $pid.*--force" hcpolicy save $name "$saved"
+check "and no file is left" no_file
+check "the set of a stopped VM is saved" eval "halt && hcpolicy save $name '$saved'"
+check "not over a device" refused 'not a regular file' hcpolicy save $name /dev/null
+check "which is still there" test -c /dev/null
+check "the picture is an SVG file with title, sum and legend" svg
+check "the guest goes on and shares more" eval "go_on && ask 'map 0x200000 8 0' && same '$second' ranges"
+check "nothing is restored while it may run" refused 'kill -STOP' hcpolicy restore $name "$saved"
+check "a damaged file is refused, and nothing changed" eval "halt && damaged"
+check "the saved set comes back" eval "hcpolicy restore $name '$saved' && same '$first' ranges && complete"
+check "a request beyond the set is missed" eval "go_on && ask 'map 0x2000000000 5 0' && ! complete"
+check "such a set is not saved" eval "halt && refused 'not complete' hcpolicy save $name '$work/incomplete'"
+check "unless that is forced" hcpolicy save $name "$work/incomplete" --force
+check "nor restored" refused 'not complete' hcpolicy restore $name "$work/incomplete"
+check "a complete one makes the set complete again" eval "hcpolicy restore $name '$saved' -j && complete && go_on"
+check "draw --follow tells what the guest does each second" follow_requests
+check "and draws on a terminal until Ctrl-C" on_a_terminal
+check "and ends with the VM" vm_ends
+finish
