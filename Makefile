@@ -3,15 +3,18 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-debug check-upstream bench check-unit modules setup lint install clean help FORCE
+.PHONY: all demo check check-long check-debug check-upstream bench check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
 
 .PHONY: libhcpolicy bpf-progs guest loader vmm selftests
-bpf-progs loader: libhcpolicy
-vmm: libhcpolicy guest
-selftests: bpf-progs loader vmm
+libhcpolicy:	## the library
+bpf-progs: libhcpolicy	## the policies
+guest:	## the test guest
+loader: libhcpolicy	## the hcpolicy command
+vmm: libhcpolicy guest	## hcvm, the small VMM
+selftests: bpf-progs loader vmm	## the selftests' own programs
 libhcpolicy bpf-progs guest loader vmm selftests:
 	$(Q)$(MAKE) --no-print-directory -C $@
 
@@ -26,22 +29,31 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 	$(Q)vmm/demo
 
 check: setup	## every test: units here, the rest on the real hook in a VM
-	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory all modules kit
 	$(Q)$(MAKE) --no-print-directory -C bench
 	$(Q)scripts/tally $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
 
-# Whole guests boot on one processor: see selftests/run.
+# The machines: two processors at once; private memory; whole guests (selftests/run).
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
-	   'scripts/vm-run --smp 2 --mem 4G -- selftests/run $(KERNEL_TESTS)' \
-	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run snp_doors' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run set_model unload qemu.sh views.sh linux.sh storm'
-KERNEL_TESTS = verdicts private_mem attach_errors lifetime hostile complete userfault upheaval
-UNIT_TESTS = $(foreach dir,libhcpolicy guest loader,'$(MAKE) --no-print-directory -C $(dir) check')
+	   'scripts/vm-run --stock --shadow -- $(MAKE) --no-print-directory -C guest check-kvm' \
+	   'scripts/vm-run --smp 2 --mem 4G --shadow -- selftests/run $(KERNEL_TESTS)' \
+	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh save.sh linux.sh' \
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run $(MIGRATION_TESTS)'
+MIGRATION_TESTS = migrate.sh migrate-linux.sh plays.sh
+NESTED_TESTS = attach_errors private_mem snp_doors
+KERNEL_TESTS = verdicts lifetime hostile complete set_model userfault upheaval storm
+UNIT_TESTS = $(foreach dir,libhcpolicy guest loader models,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
 
+check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)
+	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)HCP_MIGRATIONS=1000 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally \
+		'scripts/vm-run --smp 1 --mem 3G -- selftests/run $(MIGRATION_TESTS) kills.sh'
+
 check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all kit
 	$(Q)kernel/build-debug $(BUILD)/debug-kernel
 	$(Q)scripts/check-debug $(VM_TESTS)
 
@@ -56,6 +68,9 @@ bench: setup	## instructions per request, counted
 	$(Q)$(MAKE) --no-print-directory -C bench
 	$(Q)bench/run
 
+kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
+	$(Q)$(MAKE) --no-print-directory -C kit
+
 lint: setup	## checkpatch, sparse and W=1 on the kernel part
 	$(Q)$(MAKE) --no-print-directory -C kernel lint
 
@@ -67,4 +82,7 @@ clean:	## remove build/
 	$(Q)rm -rf $(BUILD)
 
 help:	## this
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' Makefile
+	@echo '  make -C kernel export           write the hook as a patch series (RELEASE=, OUT=)'
+	@echo '  make -C kernel check-export     and check that every step of it applies and builds'
+	@echo '  make -C kernel check-kselftest  and build and run the kselftest in it'
