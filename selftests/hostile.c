@@ -4,6 +4,8 @@
  * answers as it would without them.
  */
 #include <errno.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 
 #include "hcp.h"
 #include "pol.h"
@@ -143,6 +145,42 @@ TEST(another_hypercall_is_not_shown_to_the_policy)
 	CHECK_STATS(v, 0);
 }
 
+/* A slot comes and goes; true if a request that was there before goes on. */
+static bool changes_slots_meanwhile(void)
+{
+	struct hcg_request all = hc_request(0, TOP / PAGE, SHARE, 0);
+	struct kvm_userspace_memory_region slot = {
+		.slot = 1,
+		.guest_phys_addr = TOP / 2,
+		.memory_size = PAGE,
+		.userspace_addr = (uintptr_t)vm->mem,
+	};
+	uint64_t before = p->state->calls;
+	bool meanwhile;
+
+	vcpu_start(v, &all, 1);
+	while (p->state->calls == before)
+		sched_yield();
+	CHECK_EQ(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+	meanwhile = p->state->calls - before < TOP / PAGE / KVM_HCPOLICY_MAX_PAGES;
+	slot.memory_size = 0;
+	CHECK_EQ(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot), 0);
+	vcpu_join(v);
+	CHECK_EQ(v->mbox->failed, 0);
+	CHECK_EQ(p->state->calls - before, TOP / PAGE / KVM_HCPOLICY_MAX_PAGES);
+	return meanwhile;
+}
+
+/* If it waited for the request, it would come too late each time. */
+TEST(a_change_of_memslots_does_not_wait_for_a_huge_request)
+{
+	int tries;
+
+	set_up(false);
+	for (tries = 1; !changes_slots_meanwhile(); tries++)
+		CHECK_CMP(tries, <, 50);
+}
+
 /* The set of these tests. */
 #define SET_PAGES	(2ULL * HCP_CHUNK_PAGES)
 #define SET_END		(SET_PAGES * PAGE)
@@ -208,6 +246,7 @@ TAP_MAIN(
 	T(every_attribute_that_has_a_meaning_is_shown_to_the_policy),
 	T(a_request_from_CPL_3_is_EPERM_and_not_shown_to_the_policy),
 	T(another_hypercall_is_not_shown_to_the_policy),
+	T(a_change_of_memslots_does_not_wait_for_a_huge_request),
 	T(a_request_beyond_the_set_is_answered_and_counted_as_missed),
 	T(a_request_half_beyond_the_set_is_booked_inside_it),
 	T(a_request_of_many_pieces_half_beyond_the_set_is_booked_inside_it),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the vCPUs say of themselves: what KVM supports here, all vCPUs as cores
- * of one package, and what a mode adds.
+ * of one package, and what a mode adds; but no virtualization, because the state of
+ * a guest's own guests would not migrate.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static unsigned int order(unsigned int n)
 	return n > 1 ? 32 - __builtin_clz(n - 1) : 0;
 }
 
-static void set_topology(struct vm *vm, struct kvm_cpuid2 *cpuid, unsigned int index)
+static void set_own(struct vm *vm, struct kvm_cpuid2 *cpuid, unsigned int index)
 {
 	unsigned int cores = vm->nvcpus;
 	struct kvm_cpuid_entry2 *e;
@@ -64,6 +65,7 @@ static void set_topology(struct vm *vm, struct kvm_cpuid2 *cpuid, unsigned int i
 				e->edx |= 1U << 28;
 			/* There is a hypervisor, and leaf 0x40000000 says which. */
 			e->ecx |= 1U << 31;
+			e->ecx &= ~(1U << 5);	/* VMX */
 			/* KVM reports its TSC deadline timer elsewhere. */
 			if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 				e->ecx |= 1U << 24;
@@ -75,6 +77,9 @@ static void set_topology(struct vm *vm, struct kvm_cpuid2 *cpuid, unsigned int i
 		case 0xb:
 		case 0x1f:
 			e->edx = index;
+			break;
+		case 0x80000001:
+			e->ecx &= ~(1U << 2);	/* SVM */
 			break;
 		case 0x80000008:
 			e->ecx = (cores - 1) | order(cores) << 12;
@@ -98,7 +103,7 @@ int cpuid_setup(struct vm *vm)
 	if (vm->cbit)
 		sev_cpuid(cpuid);
 	for (i = 0; i < vm->nvcpus && !ret; i++) {
-		set_topology(vm, cpuid, i);
+		set_own(vm, cpuid, i);
 		if (ioctl(vm->vcpus[i].fd, KVM_SET_CPUID2, cpuid))
 			ret = fail_errno("KVM_SET_CPUID2 of vCPU %u", i);
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's model specific registers: all that KVM says it keeps.  One that cannot be
- * read is not there; one that cannot be set and has another value is told.
+ * A vCPU's model specific registers: all that KVM says it keeps, and the MTRRs, which it
+ * keeps without saying so.  One that cannot be read is not there; one that cannot be set
+ * and has another value is told.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,13 @@
 #include <asm/kvm_para.h>
 
 #include "state.h"
+
+static const uint32_t mtrrs[] = {
+	0x2ff,							/* the default */
+	0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f, /* fixed */
+	0x200, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207,	/* pairs of base and mask */
+	0x208, 0x209, 0x20a, 0x20b, 0x20c, 0x20d, 0x20e, 0x20f,
+};
 
 struct one_msr {
 	struct kvm_msrs head;
@@ -48,23 +56,30 @@ static struct kvm_msr_list *list_msrs(int kvm_fd)
 	return list;
 }
 
+static void save_all(const struct vcpu *vcpu, const uint32_t *indices, size_t n,
+		     struct msr_block *block)
+{
+	uint64_t value;
+
+	for (; n && block->n < MAX_MSRS; n--, indices++) {
+		if (!get_msr(vcpu->fd, *indices, &value))
+			continue;
+		block->msr[block->n].index = *indices;
+		block->msr[block->n].value = value;
+		block->n++;
+	}
+}
+
 int msrs_save(const struct vcpu *vcpu, struct msr_block *block)
 {
 	struct kvm_msr_list *list = list_msrs(vcpu->vm->kvm_fd);
-	uint64_t value;
-	uint32_t i;
 
 	if (!list)
 		return -1;
 	block->n = 0;
 	block->zero = 0;
-	for (i = 0; i < list->nmsrs; i++) {
-		if (!get_msr(vcpu->fd, list->indices[i], &value))
-			continue;
-		block->msr[block->n].index = list->indices[i];
-		block->msr[block->n].value = value;
-		block->n++;
-	}
+	save_all(vcpu, list->indices, list->nmsrs, block);
+	save_all(vcpu, mtrrs, sizeof(mtrrs) / sizeof(mtrrs[0]), block);
 	free(list);
 	return 8 + block->n * sizeof(block->msr[0]);
 }

@@ -37,13 +37,12 @@ struct kvm_hcpolicy_request {
  * kvm_hcpolicy_attached - does the VM have a policy?
  * @kvm: the VM
  *
- * A hint, and all that a VM without a policy pays: kvm_hcpolicy_map_gpa_range()
- * looks again, and answers %KVM_HCPOLICY_DEFAULT if the policy has gone.
+ * A hint: kvm_hcpolicy_map_gpa_range() looks again, and answers
+ * %KVM_HCPOLICY_DEFAULT if the policy has gone.
  */
 static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 {
-	/* Plain, as one instruction is all that most VMs ever see of this. */
-	return data_race(!!kvm->hcpolicy);
+	return rcu_access_pointer(kvm->hcpolicy);
 }
 
 int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,

@@ -61,7 +61,7 @@
 /* So many KVM_HCPOLICY_RETRY in a row, then each one sleeps a tick. */
 #define HCPOLICY_RETRY_SPIN	16
 
-/* A request this large (1 TiB) gives way to signals, and starts over. */
+/* A request this large (1 TiB) gives way to signals, and starts over: a RETRY. */
 #define HCPOLICY_SIGNAL_PAGES	BIT_ULL(28)
 
 /**
@@ -221,7 +221,11 @@ static int hcpolicy_walk(struct kvm_vcpu *vcpu,
 		};
 
 		if (done) {
-			cond_resched();
+			/* A guest that asks for much must hold up nobody else. */
+			kvm_vcpu_srcu_read_unlock(vcpu);
+			cond_resched_tasks_rcu_qs();
+			kvm_vcpu_srcu_read_lock(vcpu);
+
 			if (fatal_signal_pending(current))
 				return KVM_HCPOLICY_DEFAULT;
 			if (done >= HCPOLICY_SIGNAL_PAGES && req->can_retry &&
