@@ -31,7 +31,9 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)scripts/tally $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
+	$(Q)$(MAKE) --no-print-directory -C libhcpolicy tests
+	$(Q)$(MAKE) --no-print-directory -C guest tests
+	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
 
 # The machines: two processors at once; private memory; whole guests (selftests/run).
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
