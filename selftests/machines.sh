@@ -8,7 +8,7 @@
 # shellcheck disable=SC2154	# bin, work, patience and children are tap.sh's
 hcvm=$bin/hcvm
 machine=()
-declare -A pids
+declare -A pids at
 
 # launch NAME OPTIONS...: until it answers
 launch()
@@ -19,14 +19,14 @@ launch()
 		< /dev/null > "$work/$name.console" 2> "$work/$name.err" &
 	pids[$name]=$!
 	children+=($!)
-	until_there "$name" "$work/$name.c"
+	until_it "$name" test -e "$work/$name.c"
 }
 
-# until_there NAME FILE: as long as the machine lives
-until_there()
+# until_it NAME COMMAND...: succeeds, as long as the machine lives
+until_it()
 {
 	local end=$((SECONDS + 60 * patience))
-	until [ -e "$2" ]; do
+	until "${@:2}"; do
 		kill -0 "${pids[$1]}" 2>/dev/null && [ "$SECONDS" -lt "$end" ] ||
 			{ echo "$1 did not come up"; cat "$work/$1.err"; return 1; }
 		sleep 0.05
@@ -34,14 +34,24 @@ until_there()
 }
 
 # await NAME OPTIONS...: a machine that waits for another one
-await() { launch "$1" --incoming "unix:$work/$1.m" "${@:2}" && until_there "$1" "$work/$1.m"; }
+await() { await_at "$1" "unix:$work/$1.m" "${@:2}"; }
+
+# await_at NAME ADDRESS OPTIONS...: the same, there
+await_at()
+{
+	at[$1]=$2
+	launch "$1" --incoming "$2" "${@:3}" && until_it "$1" grep -q 'waiting at' "$work/$1.err"
+}
 
 control() { timeout $((120 * patience)) "$hcvm" control "$work/$1.c" "${@:2}"; }
+
+gone() { ! kill -0 "${pids[$1]}" 2>/dev/null; }
 
 # ended NAME STATUS: it ends, and so
 ended()
 {
 	local status
+	within 300 gone "$1" || { echo "$1 goes on"; cat "$work/$1.err"; return 1; }
 	wait "${pids[$1]}"
 	status=$?
 	[ "$status" = "$2" ] || { echo "$1 ended with $status"; cat "$work/$1.err"; return 1; }
@@ -50,7 +60,7 @@ ended()
 # move FROM TO OPTIONS...: TO waits already
 move()
 {
-	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "unix:$work/$2.m" "${@:3}" ||
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "${at[$2]}" "${@:3}" ||
 		{ echo "status $?"; cat "$work/$1.err" "$work/$2.err"; return 1; }
 }
 

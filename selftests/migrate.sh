@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 10
+plan 13
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -171,6 +171,38 @@ cut_at_random()
 	clean cut && quit cut
 }
 
+tcp=tcp:127.0.0.1:4444
+over_tcp()
+{
+	keeper=("${policy[@]}")
+	begin tcp-a && await_at tcp-b "$tcp" "${keeper[@]}" && move tcp-a tcp-b && ended tcp-a 0 &&
+		works tcp-b || return
+	await_at tcp-c 'tcp:[::1]:4444' "${keeper[@]}" && move tcp-b tcp-c && ended tcp-b 0 &&
+		works tcp-c && clean tcp-c && quit tcp-c
+}
+nobody_there()
+{
+	local addr
+	keeper=("${policy[@]}")
+	begin nobody || return
+	for addr in "$tcp" "unix:$work/nobody.m"; do
+		"$hcvm" migrate "$work/nobody.c" "$addr" > "$work/said" 2>&1 && return 1
+		cat "$work/said"
+		grep -qF "cannot connect to $addr: " "$work/said" &&
+			grep -q 'start hcvm --incoming there first' "$work/said" &&
+			same running control nobody status || return
+	done
+	works nobody && clean nobody && quit nobody
+}
+port_in_use()
+{
+	keeper=("${policy[@]}")
+	await_at port-a "$tcp" "${keeper[@]}" || return
+	await_at port-b "$tcp" "${keeper[@]}" && return 1
+	ended port-b 1 && grep -F "cannot listen at $tcp: Address already in use (take another port" \
+		"$work/port-b.err" && control port-a quit && ended port-a 1
+}
+
 cancelled()
 {
 	keeper=("${policy[@]}")
@@ -209,5 +241,8 @@ check "a target with other vCPUs is refused, both sides say why" other_smp
 check "a source survives peers that close, stall, lie and send garbage" peers
 check "a target says what is wrong with a source, and ends" bad_sources
 check "a connection that is cut anywhere leaves the source running" cut_at_random
+check "a guest migrates over TCP, by IPv4 and by IPv6" over_tcp
+check "a target that nobody listens at is named, and the source runs on" nobody_there
+check "a target names the port that is in use" port_in_use
 check "a cancelled migration leaves the source running, and the next one works" cancelled
 finish

@@ -108,6 +108,16 @@ static int try_one(int family, const struct sockaddr *sa, socklen_t len, bool li
 	return -1;
 }
 
+static const char *remedy(bool listening, bool tcp)
+{
+	if (listening && errno == EADDRINUSE)
+		return tcp ? " (take another port, or end who has it)" :
+			     " (remove the socket if nobody listens there)";
+	if (!listening && (errno == ECONNREFUSED || errno == ENOENT))
+		return " (start hcvm --incoming there first)";
+	return "";
+}
+
 static int open_addr(const char *addr, bool listening, int timeout_ms, char *why, size_t len)
 {
 	struct addrinfo *list, *ai;
@@ -131,8 +141,7 @@ static int open_addr(const char *addr, bool listening, int timeout_ms, char *why
 	}
 	if (fd < 0)
 		return say(why, len, "cannot %s %s: %s%s", listening ? "listen at" : "connect to",
-			   addr, strerror(errno), listening && errno == EADDRINUSE ?
-			   " (remove the socket if nobody listens there)" : "");
+			   addr, strerror(errno), remedy(listening, addr[0] == 't'));
 	return fd;
 }
 
