@@ -6,9 +6,13 @@
  *	bad_peer connect PATH HOW	a source
  *	bad_peer relay PATH TO BYTES	what comes at PATH goes to TO, and back, until
  *					so many bytes have gone there
+ *	bad_peer lose PATH TO FRAME WAY	the same, until READY, COMMIT or RUNNING comes
  *
  * HOW: close, stall, garbage, version, memory, type, length.
+ * WAY: cut, the frame is lost and both connections are closed; stall, it is lost and
+ * nothing moves any more; mute, it arrives and cannot be answered.
  */
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +112,33 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 		;
 }
 
-static void relay(int from, int to, long left)
+/* READY, COMMIT and RUNNING: whoever sends one waits for the answer, so it comes alone. */
+static bool is_frame(const char *buf, ssize_t n, uint32_t type)
+{
+	struct frame_header h = { .type = type };
+
+	return n == sizeof(h) && !memcmp(buf, &h, sizeof(h));
+}
+
+struct loss {
+	uint32_t type;		/* 0: none */
+	const char *way;
+};
+
+static void lose(int from, int to, const char *buf, ssize_t n, const struct loss *loss)
+{
+	static char rest[65536];
+
+	if (!strcmp(loss->way, "mute")) {
+		shutdown(to, SHUT_RD);
+		say(to, buf, n);
+	} else if (!strcmp(loss->way, "stall")) {
+		while (read(from, rest, sizeof(rest)) > 0)
+			;
+	}
+}
+
+static void relay(int from, int to, long left, const struct loss *loss)
 {
 	struct pollfd fds[] = { { .fd = from, .events = POLLIN }, { .fd = to, .events = POLLIN } };
 	static char buf[65536];
@@ -125,6 +155,10 @@ static void relay(int from, int to, long left)
 			n = read(fds[i].fd, buf, n);
 			if (n <= 0)
 				return;
+			if (loss->type && is_frame(buf, n, loss->type)) {
+				lose(from, to, buf, n, loss);
+				return;
+			}
 			say(fds[!i].fd, buf, n);
 			if (!i)
 				left -= n;
@@ -132,19 +166,34 @@ static void relay(int from, int to, long left)
 	}
 }
 
+static uint32_t frame_type(const char *name)
+{
+	return !strcmp(name, "READY") ? FRAME_READY :
+	       !strcmp(name, "COMMIT") ? FRAME_COMMIT :
+	       !strcmp(name, "RUNNING") ? FRAME_RUNNING : 0;
+}
+
 int main(int argc, char **argv)
 {
+	struct loss loss = {};
+	long left = LONG_MAX;
 	int from;
 
-	if (argc == 4 && !strcmp(argv[1], "listen"))
+	if (argc == 4 && !strcmp(argv[1], "listen")) {
 		misbehave(listen_at(argv[2]), argv[3], FRAME_WELCOME);
-	else if (argc == 4 && !strcmp(argv[1], "connect"))
-		misbehave(connect_to(argv[2]), argv[3], FRAME_HELLO);
-	else if (argc != 5 || strcmp(argv[1], "relay"))
-		return 2;
-	else {
-		from = listen_at(argv[2]);
-		relay(from, connect_to(argv[3]), atol(argv[4]));
+		return 0;
 	}
+	if (argc == 4 && !strcmp(argv[1], "connect")) {
+		misbehave(connect_to(argv[2]), argv[3], FRAME_HELLO);
+		return 0;
+	}
+	if (argc == 5 && !strcmp(argv[1], "relay"))
+		left = atol(argv[4]);
+	else if (argc == 6 && !strcmp(argv[1], "lose"))
+		loss = (struct loss){ frame_type(argv[4]), argv[5] };
+	else
+		return 2;
+	from = listen_at(argv[2]);
+	relay(from, connect_to(argv[3]), left, &loss);
 	return 0;
 }

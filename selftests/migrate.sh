@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 13
+plan 17
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -171,6 +171,91 @@ cut_at_random()
 	clean cut && quit cut
 }
 
+paused() { local before; before=$(control "$1" look) && sleep 1 && same "$before" control "$1" look; }
+
+# never_both CLIENT NAME: until the client ends; who has been seen to run in NAME-b is
+# asked first, so NAME-a has to have stopped before
+never_both()
+{
+	while kill -0 "$1" 2>/dev/null; do
+		! control "$2-b" status 2>/dev/null | grep -qx running ||
+			! control "$2-a" status | grep -x running || { echo "both run"; return 1; }
+		sleep 0.1
+	done
+}
+
+# lose NAME FRAME WAY: NAME-a migrates to NAME-b, and this frame of the handshake is lost
+lose()
+{
+	local client
+	keeper=("${policy[@]}")
+	begin "$1-a" && await "$1-b" "${keeper[@]}" || return
+	"$top/build/selftests/bad_peer" lose "$work/$1.r" "$work/$1-b.m" "$2" "$3" &
+	children+=($!)
+	within 60 test -e "$work/$1.r" || return
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$1-a.c" "unix:$work/$1.r" timeout=2 \
+		> "$work/said" 2>&1 &
+	client=$!
+	never_both "$client" "$1" || return
+	wait "$client" && return 1
+	tail -n 1 "$work/said"
+}
+
+# doubt NAME FRAME WAY: then nobody here can know who has the machine
+doubt()
+{
+	lose "$@" && grep -q 'told to run, and has not answered' "$work/said" &&
+		same 'in doubt' control "$1-a" status && paused "$1-a"
+}
+not_resumed()
+{
+	control "$1" resume > "$work/said" 2>&1 && return 1
+	grep 'no migration has left this machine in doubt' "$work/said"
+}
+
+# The target was not told, or could not answer: it has ended, and the source is resumed.
+doubt_resumed()
+{
+	local i=0 how
+	for how in 'COMMIT cut' 'COMMIT stall' 'COMMIT mute'; do
+		echo "$how"
+		# shellcheck disable=SC2086
+		doubt "no$((i += 1))" $how && ended "no$i-b" 1 && cat "$work/no$i-b.err" &&
+			control "no$i-a" resume && same running control "no$i-a" status &&
+			works "no$i-a" && not_resumed "no$i-a" || return
+		hop "no$i-a" "no$i-c" && works "no$i-c" && clean "no$i-c" && quit "no$i-c" || return
+	done
+}
+
+# The target runs, and the source cannot know: it is ended.
+doubt_quit()
+{
+	local i=0 way
+	for way in cut stall; do
+		echo "RUNNING $way"
+		doubt "yes$((i += 1))" RUNNING "$way" && works "yes$i-b" && paused "yes$i-a" &&
+			same 'in doubt' control "yes$i-a" status && quit "yes$i-a" &&
+			works "yes$i-b" && clean "yes$i-b" && quit "yes$i-b" || return
+	done
+}
+
+# Before COMMIT there is no doubt.
+ready_lost()
+{
+	local i=0 way
+	for way in cut stall; do
+		echo "READY $way"
+		lose "ready$((i += 1))" READY "$way" && same running control "ready$i-a" status &&
+			works "ready$i-a" && ended "ready$i-b" 1 && not_resumed "ready$i-a" &&
+			clean "ready$i-a" && quit "ready$i-a" || return
+	done
+}
+no_doubt()
+{
+	keeper=("${policy[@]}")
+	begin sure && not_resumed sure && works sure && clean sure && not_resumed sure && quit sure
+}
+
 tcp=tcp:127.0.0.1:4444
 over_tcp()
 {
@@ -241,6 +326,10 @@ check "a target with other vCPUs is refused, both sides say why" other_smp
 check "a source survives peers that close, stall, lie and send garbage" peers
 check "a target says what is wrong with a source, and ends" bad_sources
 check "a connection that is cut anywhere leaves the source running" cut_at_random
+check "COMMIT or its answer is lost: in doubt, and resume lets the guest go on" doubt_resumed
+check "RUNNING is lost: in doubt, only the target runs, and quit ends the source" doubt_quit
+check "READY is lost: the source goes on, and the target ends" ready_lost
+check "a machine that is not in doubt is not resumed" no_doubt
 check "a guest migrates over TCP, by IPv4 and by IPv6" over_tcp
 check "a target that nobody listens at is named, and the source runs on" nobody_there
 check "a target names the port that is in use" port_in_use

@@ -270,7 +270,7 @@ int migrate(struct migration *m)
 	if (err && in_doubt(m)) {
 		m->vm->in_doubt = true;
 		snprintf(m->s.why, sizeof(m->s.why),
-			 "the target was told to run, and has not answered: the VM stays paused here; if it does not run there, say resume, else quit");
+			 "the target was told to run, and has not answered: the VM stays paused here; if it runs there, say quit here, else end that hcvm and then say resume");
 	} else if (err) {
 		vm_resume(m->vm);
 	} else {
