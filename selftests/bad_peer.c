@@ -2,6 +2,7 @@
 /*
  * Peers of a migration that are not what they should be.
  *
+ *	bad_peer full PORT FILE		a TCP port that never answers; says so by making FILE
  *	bad_peer listen PATH HOW	a target
  *	bad_peer connect PATH HOW	a source
  *	bad_peer relay PATH TO BYTES	what comes at PATH goes to TO, and back, until
@@ -12,7 +13,10 @@
  * WAY: cut, the frame is lost and both connections are closed; stall, it is lost and
  * nothing moves any more; mute, it arrives and cannot be answered.
  */
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +60,21 @@ static int connect_to(const char *path)
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un)))
 		die(path);
 	return fd;
+}
+
+/* As long as the one connection that it has room for stays, the kernel drops others. */
+static void full(int port, const char *file)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), first = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) || listen(fd, 0) ||
+	    connect(first, (struct sockaddr *)&in, sizeof(in)))
+		die("full");
+	if (open(file, O_CREAT | O_WRONLY, 0600) < 0)
+		die(file);
+	pause();
 }
 
 static void say(int fd, const void *data, size_t len)
@@ -179,6 +198,10 @@ int main(int argc, char **argv)
 	long left = LONG_MAX;
 	int from;
 
+	if (argc == 4 && !strcmp(argv[1], "full")) {
+		full(atoi(argv[2]), argv[3]);
+		return 0;
+	}
 	if (argc == 4 && !strcmp(argv[1], "listen")) {
 		misbehave(listen_at(argv[2]), argv[3], FRAME_WELCOME);
 		return 0;

@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 17
+plan 18
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -301,6 +301,28 @@ cancelled()
 		await can-c "${keeper[@]}" && move can can-c && ended can 0 && clean can-c && quit can-c
 }
 
+# A target that does not even take the connection keeps nobody waiting.
+is_connecting() { control conn status | grep 'migrating to tcp:127.0.0.1:4445: round 0'; }
+connecting()
+{
+	timeout $((60 * patience)) "$hcvm" migrate "$work/conn.c" tcp:127.0.0.1:4445 timeout=3600 \
+		> "$work/said" 2>&1 &
+	client=$!
+	within 30 is_connecting
+}
+connect_cancelled()
+{
+	local client
+	keeper=("${policy[@]}")
+	"$top/build/selftests/bad_peer" full 4445 "$work/full" &
+	children+=($!)
+	within 60 test -e "$work/full" && begin conn && connecting && control conn cancel || return
+	wait "$client" && return 1
+	cat "$work/said"
+	grep -q 'cannot connect to tcp:127.0.0.1:4445: Operation canceled' "$work/said" &&
+		works conn && clean conn && connecting && quit conn
+}
+
 side_by_side()
 {
 	local name key
@@ -334,4 +356,5 @@ check "a guest migrates over TCP, by IPv4 and by IPv6" over_tcp
 check "a target that nobody listens at is named, and the source runs on" nobody_there
 check "a target names the port that is in use" port_in_use
 check "a cancelled migration leaves the source running, and the next one works" cancelled
+check "a connection that does not come about is cancelled, and ends with the machine" connect_cancelled
 finish

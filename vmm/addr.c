@@ -61,10 +61,15 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	return list;
 }
 
-/* connect() that does not wait longer than that. */
-static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len, int timeout_ms)
+/* connect() that waits no longer than the stream may. */
+static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
+			  const struct stream *s)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = POLLOUT },
+		{ .fd = s->abort_fds[0], .events = POLLIN },
+		{ .fd = s->abort_fds[1], .events = POLLIN },
+	};
 	socklen_t len = sizeof(int);
 	int err = 0, n;
 
@@ -73,11 +78,13 @@ static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len, i
 	if (errno != EINPROGRESS)
 		return -1;
 	do {
-		n = poll(&pfd, 1, timeout_ms);
+		n = poll(fds, 3, s->timeout_ms);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -1;
-	if (!n)
+	if (fds[1].revents || fds[2].revents)
+		err = ECANCELED;
+	else if (!n)
 		err = ETIMEDOUT;
 	else
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
@@ -85,21 +92,21 @@ static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len, i
 	return err ? -1 : 0;
 }
 
-static int try_one(int family, const struct sockaddr *sa, socklen_t len, bool listening,
-		   int timeout_ms)
+/* Connects for a stream, or else listens. */
+static int try_one(int family, const struct sockaddr *sa, socklen_t len, const struct stream *s)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | (listening ? 0 : SOCK_NONBLOCK), 0);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | (s ? SOCK_NONBLOCK : 0), 0);
 	int one = 1, err;
 
 	if (fd < 0)
 		return -1;
 	if (family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (listening) {
+	if (!s) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (!bind(fd, sa, len) && !listen(fd, 4))
 			return fd;
-	} else if (!connect_within(fd, sa, len, timeout_ms)) {
+	} else if (!connect_within(fd, sa, len, s)) {
 		return fd;
 	}
 	err = errno;
@@ -118,7 +125,7 @@ static const char *remedy(bool listening, bool tcp)
 	return "";
 }
 
-static int open_addr(const char *addr, bool listening, int timeout_ms, char *why, size_t len)
+static int open_addr(const char *addr, const struct stream *s, char *why, size_t len)
 {
 	struct addrinfo *list, *ai;
 	struct sockaddr_un un;
@@ -127,32 +134,32 @@ static int open_addr(const char *addr, bool listening, int timeout_ms, char *why
 	if (!strncmp(addr, "unix:", 5)) {
 		if (unix_address(addr + 5, &un, why, len))
 			return -1;
-		fd = try_one(AF_UNIX, (struct sockaddr *)&un, sizeof(un), listening, timeout_ms);
+		fd = try_one(AF_UNIX, (struct sockaddr *)&un, sizeof(un), s);
 	} else if (!strncmp(addr, "tcp:", 4)) {
-		list = tcp_address(addr + 4, listening, why, len);
+		list = tcp_address(addr + 4, !s, why, len);
 		if (!list)
 			return -1;
 		for (ai = list; ai && fd < 0; ai = ai->ai_next)
-			fd = try_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, listening,
-				     timeout_ms);
+			fd = try_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, s);
 		freeaddrinfo(list);
 	} else {
 		return say(why, len, "'%s' is no address: wanted unix:PATH or tcp:HOST:PORT", addr);
 	}
 	if (fd < 0)
-		return say(why, len, "cannot %s %s: %s%s", listening ? "listen at" : "connect to",
-			   addr, strerror(errno), remedy(listening, addr[0] == 't'));
+		return say(why, len, "cannot %s %s: %s%s", s ? "connect to" : "listen at",
+			   addr, strerror(errno), remedy(!s, addr[0] == 't'));
 	return fd;
 }
 
 int addr_listen(const char *addr, char *why, size_t len)
 {
-	return open_addr(addr, true, 0, why, len);
+	return open_addr(addr, NULL, why, len);
 }
 
-int addr_connect(const char *addr, int timeout_ms, char *why, size_t len)
+int addr_connect(struct stream *s, const char *addr)
 {
-	return open_addr(addr, false, timeout_ms, why, len);
+	s->fd = open_addr(addr, s, s->why, sizeof(s->why));
+	return s->fd < 0 ? -1 : 0;
 }
 
 void addr_forget(const char *addr)

@@ -179,7 +179,7 @@ static int accept_source(struct vm *vm, int listen_fd, int signal_fd)
 			return fail("--incoming %s: interrupted", vm->cfg->incoming);
 		if (!fds[0].revents)
 			continue;
-		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			return fd;
 	}

@@ -238,16 +238,13 @@ static void keep(struct migration *m, uint64_t start)
 int migrate(struct migration *m)
 {
 	uint64_t start = now_ns();
-	int fd, err;
+	int err;
 
-	fd = addr_connect(m->opts.addr, m->opts.timeout_s * 1000, m->s.why, sizeof(m->s.why));
-	if (fd < 0)
-		return -1;
-	err = stream_open(&m->s, fd, m->opts.timeout_s * 1000);
+	err = stream_open(&m->s, -1, m->opts.timeout_s * 1000);
 	m->s.abort_fds[0] = m->cancel_fd;
 	m->s.abort_fds[1] = m->vm->end_fd;
 	if (!err)
-		err = greet(m);
+		err = addr_connect(&m->s, m->opts.addr) ?: greet(m);
 	if (!err) {
 		err = rounds_open(m);
 		do {

@@ -4,7 +4,6 @@
  * longer than the timeout without a byte having moved.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -62,7 +61,6 @@ int stream_open(struct stream *s, int fd, int timeout_ms)
 	s->in = malloc(IN_SIZE);
 	if (!s->out || !s->in)
 		return stream_fail(s, "out of memory");
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	return 0;
 }
 

@@ -93,6 +93,7 @@ struct stream {
 	char why[256];
 };
 
+/* On a socket that does not block, or on -1 until addr_connect(). */
 int stream_open(struct stream *s, int fd, int timeout_ms);
 void stream_close(struct stream *s);
 __attribute__((format(printf, 2, 3))) int stream_fail(struct stream *s, const char *fmt, ...);
@@ -113,7 +114,8 @@ void stream_hear_error(struct stream *s);
 
 /* addr.c: unix:PATH or tcp:HOST:PORT.  A descriptor, or -1 and the reason in why. */
 int addr_listen(const char *addr, char *why, size_t len);
-int addr_connect(const char *addr, int timeout_ms, char *why, size_t len);
+/* Under the stream's timeout and abort_fds, but for a name server, which has its own time. */
+int addr_connect(struct stream *s, const char *addr);
 /* Removes what listening left in the file system. */
 void addr_forget(const char *addr);
 
