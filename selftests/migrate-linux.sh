@@ -8,13 +8,14 @@
 #
 # A stock Linux converts while it runs only for a driver: here ptp_kvm, whose every
 # loading shares a page and, in want of a kvmclock, hides it again.  So a second Linux,
-# which has a kvmclock, shows that the clock migrates.
+# which has a kvmclock, shows that the clock migrates; and that a migration which begins
+# with the boot waits until Linux says that it is ready.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 9
+plan 10
 exec 3>&1		# check captures what a test prints
 
 kernel=$("$top/scripts/guest-kernel")
@@ -34,9 +35,25 @@ linux()
 
 rounds() { grep -c HCVM-GUEST-ROUND "$work/$1.console"; }
 busy() { [ "$(rounds "$1")" -ge "$2" ]; }
+# With a bandwidth at which nothing ever fits, rounds follow until it is cancelled.
+judged() { sed '1,/^waiting until the guest/d' "$work/early" | grep '^round'; }
+judged_again()
+{
+	local client
+	await early "${keeper[@]}" && launch clock-a "${keeper[@]}" || return
+	"$hcvm" migrate "$work/clock-a.c" "${at[early]}" bandwidth=64K downtime=1 rounds=1000000 \
+		> "$work/early" 2>&1 &
+	client=$!
+	children+=("$client")
+	within 200 judged || { cat "$work/early"; return 1; }
+	control clock-a cancel || return
+	wait "$client" && return 1
+	cat "$work/early"
+	same running control clock-a status && ended early 1
+}
 boots()
 {
-	launch "$1-a" "${keeper[@]}" || return
+	[ -n "${pids[$1-a]-}" ] || launch "$1-a" "${keeper[@]}" || return
 	within 200 busy "$1-a" 2 && return
 	tail "$work/$1-a.console"
 	return 1
@@ -78,6 +95,7 @@ check "Linux had said that it can be migrated" waited convert
 check "the set there is what Linux's page tables say" oracle convert
 
 linux "$top/build/guest-initrd.cpio.gz"
+check "what has to fit is judged again when Linux, early in its boot, says ready" judged_again
 check "Linux with a kvmclock migrates" eval 'boots clock && migrates clock'
 check "its clock goes on in the other process" goes_on clock
 check "its set there is what its page tables say" oracle clock

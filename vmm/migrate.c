@@ -74,52 +74,58 @@ static bool fits(const struct migration *m, int64_t n)
 	return n * (PAGE_SIZE + 16) <= rate * m->opts.downtime_ms / 1000;
 }
 
-static void nap(struct migration *m, int ms)
+/* Not for long: rounds go on meanwhile, and the target hears from us. */
+static int wait_for_guest(struct migration *m, bool *told)
 {
 	struct pollfd pfd = { .fd = m->cancel_fd, .events = POLLIN };
 
-	poll(&pfd, 1, ms);
+	if (!*told)
+		fprintf(m->out, "waiting until the guest says that it can be migrated (MSR_KVM_MIGRATION_CONTROL)\n");
+	*told = true;
+	fflush(m->out);
+	if (stream_put(&m->s, FRAME_PING, NULL, 0, NULL, 0) || stream_flush(&m->s))
+		return -1;
+	poll(&pfd, 1, 200);
+	return 0;
 }
 
-/* Rounds while the VM runs; the last scan's pages are left to the last round. */
+/*
+ * Rounds while the VM runs; the last scan's pages are left to the last round.  Only those
+ * count for which the guest was ready: what it did meanwhile has to fit too.
+ */
 static int run_rounds(struct migration *m)
 {
-	uint64_t all = m->vm->cfg->mem / PAGE_SIZE;
+	uint64_t all = m->vm->cfg->mem / PAGE_SIZE, from = m->pages;
 	unsigned int whole = 0;
-	bool told = false;
+	bool told = false, ready;
 	int64_t n, left;
 
 	for (;;) {
 		n = round_scan(m);
 		if (n < 0)
 			return -1;
-		if (m->round > 1 && !m->opts.stops[0] && fits(m, n))
-			break;
-		if (m->round > 1 && (whole >= m->opts.rounds ||
-				     m->pages > all * (m->opts.rounds + 1))) {
+		ready = is_ready(m->vm);
+		if (ready && m->round > 1 && !m->opts.stops[0] && fits(m, n))
+			return 0;
+		if (ready && (whole >= m->opts.rounds ||
+			      m->pages - from > all * (m->opts.rounds + 1ULL))) {
 			fprintf(m->out, "enough rounds: the guest is stopped now\n");
-			break;
+			return 0;
 		}
 		left = round_send(m, false);
 		if (left < 0)
 			return -1;
-		tell(m, "", n, left);
-		whole += !left;
-	}
-	/* Rounds go on: what the guest does meanwhile is not left to the last one. */
-	while (!is_ready(m->vm)) {
-		if (!told)
-			fprintf(m->out, "waiting until the guest says that it can be migrated (MSR_KVM_MIGRATION_CONTROL)\n");
-		told = true;
-		fflush(m->out);
-		if (round_send(m, false) < 0 || stream_put(&m->s, FRAME_PING, NULL, 0, NULL, 0) ||
-		    stream_flush(&m->s))
-			return -1;
-		nap(m, 200);
-		if (round_scan(m) < 0)
+		if (ready || !told)
+			tell(m, "", n, left);
+		if (ready) {
+			whole += !left;
+			continue;
+		}
+		whole = 0;
+		from = m->pages;
+		if (wait_for_guest(m, &told))
 			return -1;
 	}
-	return 0;
 }
 
 static int send_set(struct migration *m)

@@ -34,7 +34,7 @@ struct migration {
 
 	unsigned int round;
 	uint64_t pages, zero_pages;	/* sent */
-	uint64_t scan_ns, send_ns, downtime_ns;
+	uint64_t scan_ns, downtime_ns;
 	uint64_t round_ns, round_bytes;	/* of the round before: the bandwidth */
 	bool committed;		/* the target may run */
 };

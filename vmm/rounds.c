@@ -229,8 +229,11 @@ int64_t round_send(struct migration *m, bool last)
 	}
 	if (stream_flush(&m->s))
 		return -1;
-	m->round_ns = now_ns() - start;
-	m->round_bytes = m->s.sent + m->s.out_len - bytes;
-	m->send_ns += m->round_ns;
+	bytes = m->s.sent - bytes;
+	/* A round without pages says nothing about the bandwidth. */
+	if (bytes) {
+		m->round_ns = now_ns() - start;
+		m->round_bytes = bytes;
+	}
 	return left;
 }
