@@ -24,8 +24,8 @@ policy=(--policy bitmap)
 exits=()
 keeper=("${policy[@]}")
 
-# begin NAME: a machine at work on pages of its own
-begin() { launch "$1" "${keeper[@]}" && control "$1" work "$seed" 300 1; }
+# begin NAME [PAGES]: a machine at work on so many pages for each vCPU
+begin() { launch "$1" "${keeper[@]}" && control "$1" work "$seed" "${2:-300}" 1; }
 works()
 {
 	local before
@@ -44,17 +44,18 @@ by_exits() { keeper=("${exits[@]}"); once exits; }
 random_opts()
 {
 	opts=("rounds=$((1 + RANDOM % 5))" "downtime=$((1 + RANDOM % 100))")
-	[ $((RANDOM % 3)) != 0 ] || opts+=("bandwidth=$((4 + RANDOM % 60))M")
+	[ $((RANDOM % 2)) != 0 ] || opts+=("bandwidth=$((8 + RANDOM % 24))M")
 	keeper=("${policy[@]}")
 	[ $((RANDOM % 2)) != 0 ] || keeper=("${exits[@]}")
 }
 
-# Every tenth time all pages are verified, and the work begins anew elsewhere.
+# Every tenth time all pages are verified, and the work begins anew.  It is on most of the
+# memory, so that some pages are not written again after what could go wrong with them.
 at_random()
 {
 	local i opts
 	random_opts
-	begin r0 || return
+	begin r0 1500 || return
 	for ((i = 1; i <= count; i++)); do
 		random_opts
 		echo "$i: ${opts[*]} ${keeper[*]}"
@@ -62,7 +63,7 @@ at_random()
 		control "r$i" look || return
 		[ $((i % 10)) = 0 ] || continue
 		echo "# $i of $count: $(control "r$i" look | head -n 1)" >&3
-		clean "r$i" && control "r$i" work $((seed + i)) $((100 + RANDOM % 300)) $((RANDOM % 2)) || return
+		clean "r$i" && control "r$i" work $((seed + i)) $((500 + RANDOM % 1000)) $((RANDOM % 2)) || return
 	done
 	clean "r$count" && quit "r$count"
 }
@@ -292,7 +293,8 @@ cancelled()
 {
 	keeper=("${policy[@]}")
 	begin can && await can-b "${keeper[@]}" || return
-	"$hcvm" migrate "$work/can.c" "unix:$work/can-b.m" bandwidth=64K > "$work/said" 2>&1 &
+	timeout $((60 * patience)) "$hcvm" migrate "$work/can.c" "unix:$work/can-b.m" \
+		bandwidth=64K > "$work/said" 2>&1 &
 	local client=$!
 	within 30 grep -q round "$work/said" && control can cancel || return
 	wait "$client" && return 1
