@@ -33,6 +33,9 @@
  * the VM may migrate lies there (a batch: HCG_BATCH_GPA).  Every page above is
  * private until asked for otherwise.  The guest's book of its pages, at
  * HCG_TABLE_GPA, says what status and which contents it gave each: book.h.
+ *
+ * A guest that is told by text takes what lies there for a key only if it is told to
+ * encrypt, and asks then.
  */
 #ifndef HCP_GUEST_MAILBOX_H
 #define HCP_GUEST_MAILBOX_H

@@ -119,7 +119,6 @@ void guest_main(unsigned int index, const struct hvm_start_info *si)
 	cpu_init(index);
 	if (inl(HCG_PORT) == HCG_MAGIC)
 		mailbox_run(index);
-	*(volatile uint64_t *)HCG_KEY_GPA = 0;	/* nobody fills it */
 	if (!index)
 		script_run(si && si->magic == HVM_START_MAGIC ?
 			   (const char *)si->cmdline_paddr : NULL);

@@ -15,10 +15,12 @@
  *				last one's, or the first that is not expected
  *	work GFN NPAGES SEED STEPS	write pages and ask to convert some (a refusal is
  *				no failure), STEPS times, or with 0 until a byte comes
- *				by COM1; says about each second how many it has
- *				written.  `ok N`: N pages were right when it met
+ *				by COM1; says about each second how much it has
+ *				done.  `ok N`: N pages were right when it met
  *				them again, or FAIL and the first that was not
  *	check GFN NPAGES	are the pages what work wrote?  The same answers
+ *	encrypt			the VMM has filled in a key (mailbox.h): use it from here
+ *				on.  The first command, before the VM may be migrated
  *	verdict			`verdict: PASS` or, after any FAIL, `verdict: FAIL`,
  *				and exit
  *	exit [CODE]		CODE is 1 after any FAIL and else 0 by default; a
@@ -41,6 +43,10 @@
 #define LINE_MAX	512
 
 static int failures;
+
+/* What lies there at the start is a key only if somebody says so. */
+static volatile uint64_t *const key = (void *)HCG_KEY_GPA;
+static uint64_t given_key;
 
 static const struct command {
 	const char *name;
@@ -255,7 +261,19 @@ static void run_random(char *line)
 
 static const char *found(uint64_t what)
 {
-	return what == HCG_FOUND_OLD ? "what it held before its last write" : "garbage";
+	switch (what) {
+	case HCG_FOUND_SENT_SHARED:
+		return "private, but sent as shared";
+	case HCG_FOUND_SENT_PRIVATE:
+		return "shared, but sent as private";
+	case HCG_FOUND_PLAIN:
+		return "private, but not encrypted";
+	case HCG_FOUND_ENCRYPTED:
+		return "shared, but encrypted";
+	case HCG_FOUND_OLD:
+		return "what it held before its last write";
+	}
+	return "garbage";
 }
 
 static void answer_work(const struct hcg_work *w)
@@ -292,7 +310,11 @@ static void work_report(const struct hcg_work *w, uint64_t *last)
 	*last = now;
 	serial_puts("work: written ");
 	serial_dec(w->writes);
-	serial_puts("\n");
+	serial_puts(", conversions ");
+	serial_dec(w->conversions);
+	serial_puts(", refused ");
+	serial_dec(w->refused);
+	serial_puts(*key ? ", encrypted\n" : "\n");
 }
 
 static void run_work(char *line)
@@ -327,6 +349,16 @@ static void run_check(char *line)
 	answer_work(&w);
 }
 
+static void run_encrypt(void)
+{
+	if (!given_key)
+		return complain("encrypt: the VMM has given no key", NULL);
+	*key = given_key;
+	if (op_share_own(0))
+		return complain("encrypt: the VMM refuses to share pages", NULL);
+	serial_puts("ok 0\n");
+}
+
 static void run_verdict(void)
 {
 	serial_puts(failures ? "verdict: FAIL\n" : "verdict: PASS\n");
@@ -351,6 +383,8 @@ static void run_command(char *line)
 		return;
 	if (same(name, "exit"))
 		return run_exit(line);
+	if (same(name, "encrypt"))
+		return run_encrypt();
 	if (same(name, "verdict"))
 		return run_verdict();
 	if (same(name, "work"))
@@ -374,6 +408,8 @@ _Noreturn void script_run(const char *cmdline)
 	static char line[LINE_MAX];
 	unsigned int n = 0;
 
+	given_key = *key;
+	*key = 0;
 	serial_puts("hcguest: ready\n");
 	for (; cmdline && *cmdline; cmdline++) {
 		if (*cmdline != ';' && n < LINE_MAX - 1)

@@ -41,6 +41,7 @@ check 'a wrong page is named' 3 '^FAIL bad pages: 1, the first gfn 0x405: bad wo
 	guest 'work 0x400 64 1 200; write 0x405010 77; check 0x400 64; exit'
 check 'a wrong page means a bad verdict' 3 '^verdict: FAIL' guest 'work 0x400 64 1 200; write 0x405010 77; check 0x400 64; verdict'
 check 'work until COM1 says something' 1 '^verdict: PASS' serial 'work 0x400 64 1 0' 'check 0x400 64' verdict
+check 'no encryption by a VMM that has no keys' 3 '^FAIL encrypt: the VMM ' guest 'encrypt; exit'
 check 'work out of bounds' 3 '^FAIL work wants pages' guest 'work 0x3ff 1 1 1; exit'
 check 'check out of bounds' 3 '^FAIL check wants pages' guest 'check 0x400 0x38001; exit'
 check 'an unknown command' 3 "^FAIL unknown command 'frob'" guest 'frob 1; exit'
