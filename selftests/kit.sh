@@ -1,15 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The conformance kit as it is packed, on the distribution's QEMU: live migrations of a guest
-# that writes, right ones and spoiled ones.
+# The conformance kit as it is packed: live migrations of a guest that writes, on the
+# distribution's QEMU, and of one that encrypts and converts too, on hcvm; right ones,
+# spoiled ones and by VMMs that are wrong.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 8
+plan 14
 
 kit=$work/kit
 qemu=$kit/drivers/qemu
+hcvm=$kit/drivers/hcvm
+export HCVM=$bin/hcvm
 
 # verdict STATUS PATTERN COMMAND...: the run ends so, and says so.
 verdict()
@@ -34,6 +37,8 @@ worked_on()
 	[ "$(wc -l < "$work/counts")" = 1 ] && awk '$2 <= $1 { exit 1 }' "$work/counts"
 }
 
+said() { grep -E "$1" "$work/run"; }
+
 # One byte, in the third word of a page, on the target and before it runs.
 cat > "$work/spoil" << 'END'
 #!/bin/bash
@@ -47,7 +52,12 @@ cat > "$work/silent" << 'END'
 #!/bin/sh
 [ "$1" = send ] || [ "$1" = migrate ] || exec "${0%/*}/kit/drivers/qemu" "$@"
 END
-chmod +x "$work/spoil" "$work/no-vmm" "$work/silent"
+# A VMM that has no keys.
+cat > "$work/no-key" << 'END'
+#!/bin/sh
+KIT_CMDLINE="encrypt; $KIT_CMDLINE" exec "${0%/*}/kit/drivers/qemu" "$@"
+END
+chmod +x "$work/spoil" "$work/no-vmm" "$work/silent" "$work/no-key"
 
 check "the kit unpacks" unpack
 check "a guest that writes survives a migration" verdict 0 '^PASS$' "$kit/run" --pages 512 "$qemu"
@@ -60,5 +70,17 @@ check "one bad byte is caught, and the page named" verdict 1 \
 check "a VMM that does not start gives no verdict" verdict 2 '^no verdict: .*start failed' "$kit/run" "$work/no-vmm"
 check "a guest that cannot be asked gives no verdict" verdict 2 '^no verdict: the guest does not stop working' \
 	"$kit/run" --pages 512 --seconds 10 "$work/silent"
+check "a guest that encrypts and converts survives migrations, its set kept by a policy" verdict 0 '^PASS$' \
+	env HCVM_OPTIONS="--policy bitmap" "$kit/run" --pages 512 --times 2 "$hcvm"
+check "and its set kept by exits" verdict 0 '^PASS$' "$kit/run" --pages 512 --times 2 "$hcvm"
+check "and it did encrypt and convert" said '^all in all: written [0-9]+, conversions [1-9][0-9]+, refused 0, encrypted$'
+check "a VMM that does not book conversions is caught, and a page named" verdict 1 \
+	'^FAIL bad pages: [0-9]+, the first gfn 0x[0-9a-f]+: bad words: 512, .*, shared, but sent as private$' \
+	env HCVM="$bin/hcvm-test" HCVM_OPTIONS="--wrong unbooked" "$kit/run" --pages 512 "$hcvm"
+# What is lost can be the guest's own memory: then it dies.
+check "a VMM that loses pages is caught" verdict 1 '^FAIL' \
+	env HCVM="$bin/hcvm-test" HCVM_OPTIONS="--wrong drop-leftovers" "$kit/run" --pages 512 --seconds 20 "$hcvm"
+check "a VMM that gives no key is caught" verdict 1 '^FAIL encrypt: the VMM has given no key$' \
+	"$kit/run" --pages 512 "$work/no-key"
 check "a wrong command line is refused" verdict 2 "^run: --times wants a number, not 'x'" "$kit/run" --times x "$qemu"
 finish
