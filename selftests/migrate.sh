@@ -143,6 +143,9 @@ bad_sources()
 	done
 }
 
+# cut_off NAME: this target ends because its source is gone, and has not run
+cut_off() { ended "$1" 1 && grep 'the peer has closed the connection' "$work/$1.err"; }
+
 # A connection that is cut after so many bytes, or in so many places.
 cut_at_random()
 {
@@ -166,7 +169,7 @@ cut_at_random()
 			continue
 		fi
 		echo "cut at $bytes: $(tail -n 1 "$work/said")"
-		ended "cut$i" 1 || return
+		cut_off "cut$i" || return
 		control cut status | grep running && control cut look || return
 	done
 	clean cut && quit cut
@@ -221,7 +224,7 @@ doubt_resumed()
 	for how in 'COMMIT cut' 'COMMIT stall' 'COMMIT mute'; do
 		echo "$how"
 		# shellcheck disable=SC2086
-		doubt "no$((i += 1))" $how && ended "no$i-b" 1 && cat "$work/no$i-b.err" &&
+		doubt "no$((i += 1))" $how && cut_off "no$i-b" &&
 			control "no$i-a" resume && same running control "no$i-a" status &&
 			works "no$i-a" && not_resumed "no$i-a" || return
 		hop "no$i-a" "no$i-c" && works "no$i-c" && clean "no$i-c" && quit "no$i-c" || return
@@ -247,7 +250,7 @@ ready_lost()
 	for way in cut stall; do
 		echo "READY $way"
 		lose "ready$((i += 1))" READY "$way" && same running control "ready$i-a" status &&
-			works "ready$i-a" && ended "ready$i-b" 1 && not_resumed "ready$i-a" &&
+			works "ready$i-a" && cut_off "ready$i-b" && not_resumed "ready$i-a" &&
 			clean "ready$i-a" && quit "ready$i-a" || return
 	done
 }
