@@ -36,7 +36,7 @@ linux()
 rounds() { grep -c HCVM-GUEST-ROUND "$work/$1.console"; }
 busy() { [ "$(rounds "$1")" -ge "$2" ]; }
 # With a bandwidth at which nothing ever fits, rounds follow until it is cancelled.
-judged() { sed '1,/^waiting until the guest/d' "$work/early" | grep '^round'; }
+judged() { sed '1,/^waiting until the guest/d' "$work/early" | grep '^round [0-9]*:'; }
 judged_again()
 {
 	local client
