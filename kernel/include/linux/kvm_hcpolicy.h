@@ -42,7 +42,8 @@ struct kvm_hcpolicy_request {
  */
 static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 {
-	return rcu_access_pointer(kvm->hcpolicy);
+	/* Plain: one instruction is all that most requests ever see of this. */
+	return data_race(!!kvm->hcpolicy);
 }
 
 int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,

@@ -200,6 +200,14 @@ static u16 hcpolicy_ctx_flags(struct kvm *kvm, gfn_t gfn, u64 npages,
 	return flags;
 }
 
+/* A guest that asks for much holds up neither a memslot change nor RCU Tasks. */
+static void hcpolicy_yield(struct kvm_vcpu *vcpu)
+{
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	cond_resched_tasks_rcu_qs();
+	kvm_vcpu_srcu_read_lock(vcpu);
+}
+
 /*
  * Hand a request over piece by piece, so that neither a program nor an RCU
  * section has more than KVM_HCPOLICY_MAX_PAGES pages to see to: Linux asks for
@@ -221,11 +229,7 @@ static int hcpolicy_walk(struct kvm_vcpu *vcpu,
 		};
 
 		if (done) {
-			/* A guest that asks for much must hold up nobody else. */
-			kvm_vcpu_srcu_read_unlock(vcpu);
-			cond_resched_tasks_rcu_qs();
-			kvm_vcpu_srcu_read_lock(vcpu);
-
+			hcpolicy_yield(vcpu);
 			if (fatal_signal_pending(current))
 				return KVM_HCPOLICY_DEFAULT;
 			if (done >= HCPOLICY_SIGNAL_PAGES && req->can_retry &&
