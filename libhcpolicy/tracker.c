@@ -175,6 +175,16 @@ static struct slot *new_slot(uint64_t gfn, uint64_t npages)
 	return slot;
 }
 
+/* Nothing of it has been sent. */
+static void restart_slot(struct slot *slot)
+{
+	size_t size = slot->nwords * 2 * sizeof(*slot->done);
+
+	/* Locked memory cannot be given back. */
+	if (madvise(slot->done, size, MADV_DONTNEED))
+		memset(slot->done, 0, size);
+}
+
 int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t number, uint64_t gfn,
 			  uint64_t npages)
 {
@@ -212,13 +222,17 @@ int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t number, uint64_t
 int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t number, uint32_t of)
 {
 	struct number *primary = get_number(tracker, of);
+	struct slot *slot;
 
 	if (!primary || primary->alias)
 		return fail(ENOENT);
 	if (get_number(tracker, number))
 		return fail(EEXIST);
-	if (add_number(tracker, number, true, primary->slot))
+	slot = primary->slot;
+	if (add_number(tracker, number, true, slot))
 		return fail(ENOMEM);
+	/* What was written through it before its log began, no log has. */
+	restart_slot(slot);
 	return 0;
 }
 
@@ -240,8 +254,11 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t number)
 			tracker->numbers[left++] = *n;
 	}
 	tracker->nnumbers = left;
-	if (alias)
+	if (alias) {
+		/* KVM has dropped its log, and what was written through it since the last round. */
+		restart_slot(slot);
 		return 0;
+	}
 
 	i = find_slot(tracker, slot->gfn);
 	memmove(&tracker->slots[i], &tracker->slots[i + 1],
@@ -392,12 +409,6 @@ uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker)
 
 void hcp_tracker__restart(struct hcp_tracker *tracker)
 {
-	for (size_t s = 0; s < tracker->nslots; s++) {
-		struct slot *slot = tracker->slots[s];
-		size_t size = slot->nwords * 2 * sizeof(*slot->done);
-
-		/* Locked memory cannot be given back. */
-		if (madvise(slot->done, size, MADV_DONTNEED))
-			memset(slot->done, 0, size);
-	}
+	for (size_t s = 0; s < tracker->nslots; s++)
+		restart_slot(tracker->slots[s]);
 }

@@ -68,12 +68,16 @@ int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t slot, uint64_t g
 /*
  * A second memslot on the memory of the slot `of`, of the same size (for instance at
  * the addresses that have the C-bit).  What is dirty in it is dirty there: its round
- * comes before that one's.  -ENOENT: no slot `of`, or it is an alias itself; -EEXIST;
- * -ENOMEM.
+ * comes before that one's.  Add it once KVM logs it: what was written through it before
+ * is in no log, so nothing of the slot `of` counts as sent any more.  -ENOENT: no slot
+ * `of`, or it is an alias itself; -EEXIST; -ENOMEM.
  */
 int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t slot, uint32_t of);
 
-/* -ENOENT.  The aliases of a slot go with it. */
+/*
+ * After KVM has removed it.  The aliases of a slot go with it.  With an alias KVM drops its
+ * dirty log, so nothing of the slot that it was one of counts as sent any more.  -ENOENT.
+ */
 int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t slot);
 
 /*

@@ -64,6 +64,20 @@ static void check_pending(void)
 	CHECK(hcp_tracker__pending(tracker) == n);
 }
 
+/* What was written through an alias is in no log once it is gone, nor before it is there. */
+static void plug_or_unplug_alias(int s)
+{
+	uint64_t gfn = places[s].gfn, n = places[s].npages;
+
+	if (m.alias[s])
+		CHECK(!hcp_tracker__remove_slot(tracker, s + ALIAS));
+	else
+		CHECK(!hcp_tracker__add_alias(tracker, s + ALIAS, s));
+	m.alias[s] = !m.alias[s];
+	memset(m.need + gfn, 1, n);
+	memset(m.alias_dirty + gfn, 0, n);
+}
+
 static void plug_or_unplug(int s, bool alias)
 {
 	uint64_t gfn = places[s].gfn, n = places[s].npages;
@@ -168,7 +182,10 @@ static void random_rounds_match_a_model(void)
 			gfn = places[s].gfn + rnd(&state) % (places[s].npages - n);
 		switch (rnd(&state) % 32) {
 		case 0:
-			plug_or_unplug(s, rnd(&state) & 1);
+			if (m.there[s] && rnd(&state) & 1)
+				plug_or_unplug_alias(s);
+			else
+				plug_or_unplug(s, rnd(&state) & 1);
 			break;
 		case 1:
 			if (rnd(&state) % 8)
@@ -262,13 +279,55 @@ static void an_alias_is_dirty_in_its_slot(void)
 	CHECK(hcp_tracker__round(tracker, 0, words) == 2);
 	CHECK(words[0] == 2 && words[1] == 4);
 
-	/* It goes without its slot, and with it. */
-	CHECK(!hcp_tracker__remove_slot(tracker, 8));
-	CHECK_ERR(hcp_tracker__round(tracker, 8, words), ENOENT);
-	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 2);
+	/* It goes with its slot. */
 	CHECK(!hcp_tracker__remove_slot(tracker, 0));
 	CHECK_ERR(hcp_tracker__round(tracker, 9, words), ENOENT);
 	CHECK(!hcp_tracker__add_slot(tracker, 9, 0, 128));
+	end();
+}
+
+static void send_all(uint64_t gfn, uint64_t npages)
+{
+	while (npages--)
+		CHECK(hcp_tracker__status(tracker, gfn++) == 0);
+}
+
+/* KVM drops its dirty log with it, so any page may have been written through it. */
+static void an_alias_that_goes_takes_its_slot_back_to_the_start(void)
+{
+	begin(PAGES, NULL);
+	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 128));
+	CHECK(!hcp_tracker__add_slot(tracker, 1, 128, 10));
+	CHECK(!hcp_tracker__add_alias(tracker, 8, 0));
+	CHECK(!hcp_tracker__add_alias(tracker, 9, 0));
+	send_all(0, 138);
+	CHECK(hcp_tracker__pending(tracker) == 0);
+
+	CHECK(!hcp_tracker__remove_slot(tracker, 8));
+	CHECK_ERR(hcp_tracker__round(tracker, 8, words), ENOENT);
+	CHECK(hcp_tracker__pending(tracker) == 128);
+	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 128);
+	CHECK(hcp_tracker__round(tracker, 1, memset(words, 0, sizeof(words))) == 0);
+	/* The other alias is still one. */
+	send_all(0, 128);
+	words[0] = 2;
+	CHECK(hcp_tracker__round(tracker, 9, words) == 0);
+	CHECK(hcp_tracker__pending(tracker) == 1);
+	end();
+}
+
+/* Nor is what was written through it before its log began in any. */
+static void so_does_an_alias_that_comes(void)
+{
+	begin(PAGES, NULL);
+	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 128));
+	CHECK(!hcp_tracker__add_slot(tracker, 1, 128, 10));
+	send_all(0, 138);
+	CHECK_ERR(hcp_tracker__add_alias(tracker, 1, 0), EEXIST);
+	CHECK_ERR(hcp_tracker__add_alias(tracker, 8, 2), ENOENT);
+	CHECK(hcp_tracker__pending(tracker) == 0);
+	CHECK(!hcp_tracker__add_alias(tracker, 8, 0));
+	CHECK(hcp_tracker__pending(tracker) == 128);
 	end();
 }
 
@@ -575,6 +634,8 @@ TAP_MAIN(
 	T(what_was_not_asked_for_is_left_over),
 	T(a_slot_that_comes_back_was_never_sent),
 	T(an_alias_is_dirty_in_its_slot),
+	T(an_alias_that_goes_takes_its_slot_back_to_the_start),
+	T(so_does_an_alias_that_comes),
 	T(a_set_that_fails_loses_nothing),
 	T(only_a_right_set_is_tracked),
 	T(what_cannot_be_a_slot),
