@@ -20,9 +20,10 @@
  * Units: gfn and npages are 4 KiB frames of guest physical address space; words
  * are KVM's dirty log, bit n % 64 of word n / 64 is page n of the slot.
  *
- * Threads: hcp_tracker__status() from any number of sender threads at once, while no
- * round of the same slot and none of add, remove, restart is in progress.  Everything
- * else from one thread.
+ * Threads: hcp_tracker__status() from any number of sender threads at once, but for one
+ * page from one of them at a time: two could send it under different statuses, and what
+ * is noted need not be what arrives last.  No round of the same slot and none of add,
+ * remove, restart is in progress meanwhile.  Everything else from one thread.
  *
  * Errors: a negative errno is returned and errno is set; hcp_tracker__new() returns
  * NULL and sets errno.
