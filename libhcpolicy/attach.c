@@ -47,24 +47,25 @@ static int start_time(int pid, __u64 *ticks)
 static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts)
 {
 	struct hcp_info *info = policy->info;
-	int pid = opts->pid ? opts->pid : getpid();
+	int pid = opts_get(opts, pid) ?: getpid();
+	const char *name = opts_get(opts, name);
 	struct timespec now;
 	__u64 ticks;
 
 	if (start_time(pid, &ticks))
 		return fail(policy, ESRCH, "there is no process %d", pid);
-	if (!opts->name) {
+	if (!name) {
 		snprintf(policy->name, sizeof(policy->name), "%d", pid);
 	} else {
-		if (!name_valid(opts->name))
+		if (!name_valid(name))
 			return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_-]+, "
-				    "at most %d", opts->name, HCP_NAME_LEN - 1);
-		strcpy(policy->name, opts->name);
+				    "at most %d", name, HCP_NAME_LEN - 1);
+		strcpy(policy->name, name);
 	}
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	info->pid = pid;
-	info->vm_fd = opts->pid ? opts->pid_vm_fd : vm_fd;
+	info->vm_fd = opts_get(opts, pid) ? opts_get(opts, pid_vm_fd) : vm_fd;
 	info->start_time = ticks;
 	info->attached_at = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	memcpy(info->name, policy->name, HCP_NAME_LEN);
@@ -109,13 +110,10 @@ static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 
 int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts)
 {
-	static const struct hcpolicy_attach_opts defaults = { .sz = sizeof(defaults) };
 	__u32 flags;
 	int err, fd;
 
-	if (!opts)
-		opts = &defaults;
-	err = check_opts(opts, opts->sz, sizeof(*opts));
+	err = opts_check(opts, take_exits);
 	if (err)
 		return fail(policy, -err, "attach options that this library does not know");
 	if (!policy->attachable)
@@ -126,7 +124,7 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	if (err)
 		return err;
 
-	flags = opts->take_exits ? KVM_HCPOLICY_TAKE_EXITS : 0;
+	flags = opts_get(opts, take_exits) ? KVM_HCPOLICY_TAKE_EXITS : 0;
 	fd = create_link(policy, vm_fd, flags | KVM_HCPOLICY_BEFORE_RUN);
 	if (fd == -EALREADY) {
 		set_state(policy->info, HCP_LATE, 0);

@@ -17,7 +17,7 @@ struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
 	struct hcpolicy *policy;
 	int err;
 
-	err = opts ? check_opts(opts, opts->sz, sizeof(*opts)) : 0;
+	err = opts_check(opts, log_ctx);
 	if (err) {
 		errno = -err;
 		return NULL;
@@ -26,10 +26,8 @@ struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
 	policy = calloc(1, sizeof(*policy));
 	if (!policy)
 		return NULL;
-	if (opts) {
-		policy->log = opts->log;
-		policy->log_ctx = opts->log_ctx;
-	}
+	policy->log = opts_get(opts, log);
+	policy->log_ctx = opts_get(opts, log_ctx);
 	policy->shared_fd = policy->info_fd = policy->link_fd = policy->type.btf_fd = -1;
 	return policy;
 }

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
-/* Options structs that begin with their own size. */
+/*
+ * Options structs that begin with their own size, as libbpf has them.  A caller built with
+ * a later header must not ask for what we do not know: behind the last option, reserved
+ * bytes included, all is 0.  One built with an earlier header has a shorter struct: what
+ * it lacks is 0 too.
+ */
 #ifndef HCPOLICY_OPTS_H
 #define HCPOLICY_OPTS_H
 
 #include <errno.h>
 #include <stddef.h>
 
-/* A caller built with a later header must not ask for what we do not know. */
 static inline int check_opts(const void *opts, size_t sz, size_t known)
 {
 	const char *bytes = opts;
 	size_t i;
 
-	if (sz < known)
+	if (sz < sizeof(sz))
 		return -EINVAL;
 	for (i = known; i < sz; i++) {
 		if (bytes[i])
@@ -20,5 +24,14 @@ static inline int check_opts(const void *opts, size_t sz, size_t known)
 	}
 	return 0;
 }
+
+#define opts_end(opts, field)	(offsetof(typeof(*(opts)), field) + sizeof((opts)->field))
+
+/* last: the option that stands last in the struct. */
+#define opts_check(opts, last)	\
+	((opts) ? check_opts(opts, (opts)->sz, opts_end(opts, last)) : 0)
+
+#define opts_get(opts, field)	\
+	((opts) && (opts)->sz >= opts_end(opts, field) ? (opts)->field : 0)
 
 #endif /* HCPOLICY_OPTS_H */

@@ -80,11 +80,11 @@ static int fail(const struct stream *s, int err, const char *fmt, ...)
 	char line[256];
 	va_list args;
 
-	if (s->opts && s->opts->log) {
+	if (opts_get(s->opts, log)) {
 		va_start(args, fmt);
 		vsnprintf(line, sizeof(line), fmt, args);
 		va_end(args);
-		s->opts->log(s->opts->log_ctx, line);
+		s->opts->log(opts_get(s->opts, log_ctx), line);
 	}
 	errno = err;
 	return -err;
@@ -92,7 +92,7 @@ static int fail(const struct stream *s, int err, const char *fmt, ...)
 
 static int begin(struct stream *s, const struct hcp_stream_opts *opts)
 {
-	int err = opts ? check_opts(opts, opts->sz, sizeof(*opts)) : 0;
+	int err = opts_check(opts, force);
 
 	if (err)
 		errno = -err;
@@ -103,7 +103,7 @@ static int begin(struct stream *s, const struct hcp_stream_opts *opts)
 
 static bool forced(const struct stream *s)
 {
-	return s->opts && s->opts->force;
+	return opts_get(s->opts, force);
 }
 
 static uint32_t crc(uint32_t start, const void *buf, size_t len)

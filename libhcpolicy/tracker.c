@@ -59,7 +59,7 @@ static int check_trust(const struct hcp_tracker *tracker)
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts)
 {
 	struct hcp_tracker *tracker;
-	int err = opts ? check_opts(opts, opts->sz, sizeof(*opts)) : 0;
+	int err = opts_check(opts, force);
 
 	if (err) {
 		errno = -err;
@@ -69,11 +69,9 @@ struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp
 	if (!tracker)
 		return NULL;
 	tracker->set = set;
-	if (opts) {
-		tracker->kept = opts->kept;
-		tracker->ctx = opts->ctx;
-		tracker->force = opts->force;
-	}
+	tracker->kept = opts_get(opts, kept);
+	tracker->ctx = opts_get(opts, ctx);
+	tracker->force = opts_get(opts, force);
 
 	err = check_trust(tracker);
 	if (err) {

@@ -13,6 +13,9 @@
  * function of the open call; the library never prints.  Objects are not
  * thread-safe (the set is).
  *
+ * Options begin with their size, of the header that the caller was built with.  What a
+ * shorter struct lacks is 0; -E2BIG: a longer one asks for what this library does not know.
+ *
  * Needs CAP_SYS_ADMIN on 6.12 for load and attach, and nothing for the set, the
  * link's poll and detach: docs/security.md.
  */
@@ -81,6 +84,7 @@ struct hcpolicy_attach_opts {
 	int pid;		/* whose VM it is, for hcp_info; 0: the caller */
 	int pid_vm_fd;		/* its descriptor there; used if pid is not 0 */
 	bool take_exits;	/* KVM_HCPOLICY_TAKE_EXITS */
+	uint8_t reserved[7];	/* 0 */
 };
 
 /*

@@ -7,7 +7,8 @@
  * the set changes.
  *
  * Errors: a negative errno is returned and errno is set; the reason in words goes to
- * opts->log if there is one.
+ * opts->log if there is one.  -EINVAL: opts->sz is not set; -E2BIG: opts asks for what this
+ * library does not know; what a shorter opts lacks is 0.
  */
 #ifndef HCPOLICY_STREAM_H
 #define HCPOLICY_STREAM_H
@@ -30,6 +31,7 @@ struct hcp_stream_opts {
 	void (*log)(void *ctx, const char *line);
 	void *log_ctx;
 	bool force;		/* an incomplete set too */
+	uint8_t reserved[7];	/* 0 */
 };
 
 /*
@@ -46,7 +48,7 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
  * such a stream, or damaged; -EPROTONOSUPPORT: of a version that is not known;
  * -ENODATA: it ends early; -ERANGE: it shares pages beyond this set;
  * -EUCLEAN: saved from an incomplete set, and no force; -ENOMEM; what read() said
- * otherwise.  Both: -EINVAL, -E2BIG: opts.
+ * otherwise.
  *
  * missed is the stream's afterwards; HCP_LATE is set if the saved set had any state,
  * whatever it was: from here it is an earlier request that is unknown.  HCP_DETACHED and

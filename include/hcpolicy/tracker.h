@@ -48,12 +48,13 @@ struct hcp_tracker_opts {
 	bool (*kept)(void *ctx);
 	void *ctx;
 	bool force;		/* track an incomplete set too: the guest may break */
+	uint8_t reserved[7];	/* 0 */
 };
 
 /*
  * A tracker without slots over a set, which must outlive it.  -EUCLEAN: the set is
- * not complete; -ENOLINK: it is not kept any more; -EINVAL: opts->sz; -E2BIG: an
- * option that this library does not know.
+ * not complete; -ENOLINK: it is not kept any more; -EINVAL: opts->sz is not set; -E2BIG: an
+ * option that this library does not know.  What a shorter opts lacks is 0.
  */
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts);
 void hcp_tracker__free(struct hcp_tracker *tracker);

@@ -66,6 +66,13 @@ static void what_is_not_a_policy(void)
 	CHECK(said("not a policy: 'sample' has no map_gpa_range"));
 }
 
+/* No byte that an initialiser leaves as it was. */
+_Static_assert(sizeof(struct hcpolicy_opts) == offsetof(struct hcpolicy_opts, log_ctx) +
+	       sizeof(void *), "padding");
+_Static_assert(sizeof(struct hcpolicy_attach_opts) ==
+	       offsetof(struct hcpolicy_attach_opts, reserved) +
+	       sizeof(((struct hcpolicy_attach_opts *)0)->reserved), "padding");
+
 static void options_of_another_version(void)
 {
 	struct {
@@ -75,7 +82,8 @@ static void options_of_another_version(void)
 	struct {
 		struct hcpolicy_attach_opts v1;
 		long more;
-	} attach = { .v1.sz = sizeof(attach) };
+	} attach = { .v1.sz = sizeof(attach), .v1.name = "a/b" };
+	char *last = (char *)&attach + sizeof(attach.v1) - 1;
 	struct hcpolicy *policy;
 
 	opts.v1.sz = sizeof(opts);
@@ -86,7 +94,12 @@ static void options_of_another_version(void)
 	CHECK_NULL(hcpolicy__open(OBJECT("sample"), &opts.v1), E2BIG);
 	CHECK_NULL(hcpolicy__open_pinned("name", &opts.v1), E2BIG);
 	CHECK_NULL(hcpolicy__open_fds(0, 0, 0, &opts.v1), E2BIG);
-	opts.v1.sz = sizeof(opts.v1) - 1;
+	/* What an earlier one does not have is 0, whatever lies there. */
+	opts.v1.sz = offsetof(struct hcpolicy_opts, log_ctx) - 1;
+	policy = hcpolicy__open(OBJECT("sample"), &opts.v1);
+	CHECK(policy && !policy->log && !policy->log_ctx);
+	hcpolicy__close(policy);
+	opts.v1.sz = sizeof(size_t) - 1;
 	CHECK_NULL(hcpolicy__open(OBJECT("sample"), &opts.v1), EINVAL);
 	opts.v1.sz = 0;
 	CHECK_NULL(hcpolicy__open(OBJECT("sample"), &opts.v1), EINVAL);
@@ -94,9 +107,19 @@ static void options_of_another_version(void)
 	policy = open_sample();
 	attach.more = 1;
 	CHECK_ERR(hcpolicy__attach(policy, 3, &attach.v1), E2BIG);
+	/* Where a later version may have an option. */
+	attach.v1.sz = sizeof(attach.v1);
+	*last = 1;
+	CHECK_ERR(hcpolicy__attach(policy, 3, &attach.v1), E2BIG);
+	CHECK(said("options"));
 	attach.v1.sz = 1;
+	logged[0] = 0;
 	CHECK_ERR(hcpolicy__attach(policy, 3, &attach.v1), EINVAL);
 	CHECK(said("options"));
+	/* The next thing that is wrong: it was never loaded. */
+	attach.v1.sz = sizeof(size_t);
+	CHECK_ERR(hcpolicy__attach(policy, 3, &attach.v1), EINVAL);
+	CHECK(said("only a loaded policy"));
 	hcpolicy__close(policy);
 }
 

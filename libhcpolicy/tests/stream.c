@@ -511,19 +511,48 @@ static void descriptors_are_left_at_the_end(void)
 	end();
 }
 
-static void options_that_are_not_known(void)
+/* No byte that an initialiser leaves as it was. */
+_Static_assert(sizeof(struct hcp_stream_opts) == offsetof(struct hcp_stream_opts, reserved) +
+	       sizeof(((struct hcp_stream_opts *)0)->reserved), "padding");
+
+static void options_of_another_version(void)
 {
 	struct {
 		struct hcp_stream_opts opts;
 		uint64_t more;
-	} later = { { .sz = sizeof(later) }, 1 };
+	} o = { { .sz = sizeof(o), .log = say, .log_ctx = &buf, .force = true }, 0 };
+	char *last = (char *)&o + sizeof(o.opts) - 1;
 
 	begin_small();
-	CHECK_ERR(hcp_set__save(set, put, &buf, &later.opts), E2BIG);
-	CHECK_ERR(hcp_set__restore(other, get, &buf, &later.opts), E2BIG);
-	later.opts.sz = sizeof(later.opts) - 1;
-	CHECK_ERR(hcp_set__save(set, put, &buf, &later.opts), EINVAL);
-	CHECK_ERR(hcp_set__restore(other, get, &buf, &later.opts), EINVAL);
+	hcp_set__update(set, PAGES, 1, true);
+	buf.at = 0, buf.size = sizeof(buf.bytes);
+	CHECK(!hcp_set__save(set, put, &buf, &o.opts));
+	buf.size = buf.at, buf.at = 0;
+	CHECK(!hcp_set__restore(other, get, &buf, &o.opts));
+	o.more = 1;
+	CHECK_ERR(hcp_set__save(set, put, &buf, &o.opts), E2BIG);
+	CHECK_ERR(hcp_set__restore(other, get, &buf, &o.opts), E2BIG);
+	/* Where a later version may have an option. */
+	o.opts.sz = sizeof(o.opts);
+	*last = 1;
+	CHECK_ERR(hcp_set__save(set, put, &buf, &o.opts), E2BIG);
+	CHECK_ERR(hcp_set__restore(other, get, &buf, &o.opts), E2BIG);
+
+	/* What an earlier one does not have is 0, whatever lies there. */
+	o.opts.sz = offsetof(struct hcp_stream_opts, force);
+	said[0] = buf.at = 0;
+	CHECK_ERR(hcp_set__save(set, put, &buf, &o.opts), EUCLEAN);
+	CHECK_ERR(hcp_set__restore(other, get, &buf, &o.opts), EUCLEAN);
+	CHECK(said[0]);
+	o.opts.sz = sizeof(o.opts.sz);
+	said[0] = buf.at = 0;
+	CHECK_ERR(hcp_set__restore(other, get, &buf, &o.opts), EUCLEAN);
+	CHECK(!said[0]);
+	for (size_t sz = 0; sz < sizeof(o.opts.sz); sz++) {
+		o.opts.sz = sz;
+		CHECK_ERR(hcp_set__save(set, put, &buf, &o.opts), EINVAL);
+		CHECK_ERR(hcp_set__restore(other, get, &buf, &o.opts), EINVAL);
+	}
 	end();
 }
 
@@ -542,5 +571,5 @@ TAP_MAIN(
 	T(errors_of_the_callbacks_come_through),
 	T(nothing_is_read_beyond_the_end),
 	T(descriptors_are_left_at_the_end),
-	T(options_that_are_not_known),
+	T(options_of_another_version),
 )

@@ -389,10 +389,6 @@ static void a_set_that_fails_loses_nothing(void)
 static void only_a_right_set_is_tracked(void)
 {
 	struct hcp_tracker_opts force = { .sz = sizeof(force), .force = true };
-	struct {
-		struct hcp_tracker_opts opts;
-		uint64_t more;
-	} later = { { .sz = sizeof(later) }, 1 };
 
 	set = hcp_set__new(PAGES);
 	looks = last_good = lose_a_request = 0;
@@ -407,14 +403,56 @@ static void only_a_right_set_is_tracked(void)
 	hcp_tracker__free(tracker);
 	hcp_tracker__free(NULL);
 
+	hcp_set__free(set);
+}
+
+static bool is_new(const struct hcp_tracker_opts *opts)
+{
+	struct hcp_tracker *new = hcp_tracker__new(set, opts);
+
+	hcp_tracker__free(new);
+	return new;
+}
+
+/* No byte that an initialiser leaves as it was. */
+_Static_assert(sizeof(struct hcp_tracker_opts) == offsetof(struct hcp_tracker_opts, reserved) +
+	       sizeof(((struct hcp_tracker_opts *)0)->reserved), "padding");
+
+static void options_of_another_version(void)
+{
+	struct {
+		struct hcp_tracker_opts opts;
+		uint64_t more;
+	} o = { { .sz = sizeof(o), .kept = kept, .ctx = &looks, .force = true }, 0 };
+	char *last = (char *)&o + sizeof(o.opts) - 1;
+
+	set = hcp_set__new(PAGES);
+	last_good = 1000;
+	hcp_set__update(set, PAGES, 1, true);
+	CHECK(is_new(&o.opts));
+	o.more = 1;
+	CHECK_NULL(hcp_tracker__new(set, &o.opts), E2BIG);
+	o.opts.sz = sizeof(o.opts);
+	CHECK(is_new(&o.opts));
+	/* Where a later version may have an option. */
+	*last = 1;
+	CHECK_NULL(hcp_tracker__new(set, &o.opts), E2BIG);
+
+	/* What an earlier one does not have is 0, whatever lies there. */
+	o.opts.sz = offsetof(struct hcp_tracker_opts, force) + 1;
+	CHECK(is_new(&o.opts));
+	o.opts.sz = offsetof(struct hcp_tracker_opts, force);
+	CHECK_NULL(hcp_tracker__new(set, &o.opts), EUCLEAN);
 	hcp_set__reset(set);
-	force.sz--;
-	CHECK_NULL(hcp_tracker__new(set, &force), EINVAL);
-	CHECK_NULL(hcp_tracker__new(set, &later.opts), E2BIG);
-	later.more = 0;
-	tracker = hcp_tracker__new(set, &later.opts);
-	CHECK(tracker);
-	end();
+	last_good = 0;
+	CHECK_NULL(hcp_tracker__new(set, &o.opts), ENOLINK);
+	for (o.opts.sz = offsetof(struct hcp_tracker_opts, ctx) - 1; o.opts.sz >= sizeof(o.opts.sz);
+	     o.opts.sz--)
+		CHECK(is_new(&o.opts));
+	CHECK_NULL(hcp_tracker__new(set, &o.opts), EINVAL);
+	o.opts.sz = 0;
+	CHECK_NULL(hcp_tracker__new(set, &o.opts), EINVAL);
+	hcp_set__free(set);
 }
 
 static void what_cannot_be_a_slot(void)
@@ -638,6 +676,7 @@ TAP_MAIN(
 	T(so_does_an_alias_that_comes),
 	T(a_set_that_fails_loses_nothing),
 	T(only_a_right_set_is_tracked),
+	T(options_of_another_version),
 	T(what_cannot_be_a_slot),
 	T(a_send_reads_the_status_once),
 	T(senders_share_words),
