@@ -92,7 +92,7 @@ static int fail(const struct stream *s, int err, const char *fmt, ...)
 
 static int begin(struct stream *s, const struct hcp_stream_opts *opts)
 {
-	int err = opts_check(opts, force);
+	int err = opts_check(opts, late);
 
 	if (err)
 		errno = -err;
@@ -401,8 +401,13 @@ static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *wo
 	return 0;
 }
 
-static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed, uint32_t state)
+static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed, bool late)
 {
+	/* Before the words: at no moment is it called complete with some of them wrong. */
+	if (late) {
+		__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	}
 	for (uint64_t i = 0; i < set->npages / WORD_BITS; i++) {
 		/* A store of what is there already would only cost memory. */
 		if (load_word(set, i) != words[i])
@@ -414,9 +419,7 @@ static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed,
 	 * the save is, from here, an earlier request that is unknown.
 	 */
 	__atomic_store_n(&set->info->missed, missed, __ATOMIC_RELAXED);
-	if (state)
-		__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_RELAXED);
-	else
+	if (!late)
 		__atomic_fetch_and(&set->info->state, ~HCP_LATE, __ATOMIC_RELAXED);
 }
 
@@ -439,7 +442,7 @@ int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 
 	err = restore_all(&s, set, words, &missed, &state);
 	if (!err)
-		replace(set, words, missed, state);
+		replace(set, words, missed, state || opts_get(opts, late));
 	munmap(words, set->npages / 8);
 	if (err)
 		errno = -err;

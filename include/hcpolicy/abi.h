@@ -25,7 +25,7 @@
 
 /* Why a set is not complete: hcp_info.state, zero if it is. */
 enum hcp_state {
-	/* Attached after a vCPU had run: earlier requests are unknown. */
+	/* Attached after a vCPU had run, or restored late: earlier requests are unknown. */
 	HCP_LATE = 1 << 0,
 	/* No policy is attached any more: later requests are unknown. */
 	HCP_DETACHED = 1 << 1,

@@ -31,7 +31,8 @@ struct hcp_stream_opts {
 	void (*log)(void *ctx, const char *line);
 	void *log_ctx;
 	bool force;		/* an incomplete set too */
-	uint8_t reserved[7];	/* 0 */
+	bool late;		/* restore: the guest may have gone on since: HCP_LATE */
+	uint8_t reserved[6];	/* 0 */
 };
 
 /*
@@ -43,16 +44,20 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 		  const struct hcp_stream_opts *opts);
 
 /*
- * Replace the contents of set by those of a stream; no vCPU may run.  Nothing of the
- * stream is read beyond its end.  On an error nothing has changed.  -EBADMSG: not
- * such a stream, or damaged; -EPROTONOSUPPORT: of a version that is not known;
- * -ENODATA: it ends early; -ERANGE: it shares pages beyond this set;
- * -EUCLEAN: saved from an incomplete set, and no force; -ENOMEM; what read() said
- * otherwise.
+ * Replace the contents of set by those of a stream; no vCPU may run.  The guest's memory
+ * and vCPUs have to be those of the moment of the save, as on the target of a migration
+ * or where a snapshot was loaded.  A guest that has gone on may have asked for more since
+ * then, which no stream knows: say late if that may be.
  *
- * missed is the stream's afterwards; HCP_LATE is set if the saved set had any state,
- * whatever it was: from here it is an earlier request that is unknown.  HCP_DETACHED and
- * HCP_UNATTACHED are about this set and stay, so attach first, then restore.
+ * Nothing of the stream is read beyond its end.  On an error nothing has changed.
+ * -EBADMSG: not such a stream, or damaged; -EPROTONOSUPPORT: of a version that is not
+ * known; -ENODATA: it ends early; -ERANGE: it shares pages beyond this set; -EUCLEAN:
+ * saved from an incomplete set, and no force; -ENOMEM; what read() said otherwise.
+ *
+ * missed is the stream's afterwards; HCP_LATE is set if late, or if the saved set had any
+ * state, whatever it was: from here it is an earlier request that is unknown.
+ * HCP_DETACHED and HCP_UNATTACHED are about this set and stay, so attach first, then
+ * restore.
  */
 int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 		     const struct hcp_stream_opts *opts);

@@ -438,6 +438,33 @@ static void an_incomplete_set_needs_force(void)
 	end();
 }
 
+/* Whose guest may have gone on: what it has asked for since then is unknown. */
+static void a_set_of_another_moment_is_late(void)
+{
+	begin(PAGES);
+	hcp_set__update(set, 3, 5, true);
+	save();
+	opts.late = true;
+	CHECK(!restore() && same());
+	CHECK(hcp_set__state(other) == HCP_LATE && !hcp_set__missed(other));
+
+	/* Only who vouches for it gets a complete one. */
+	opts.late = false;
+	CHECK(!restore() && same() && hcp_set__complete(other));
+
+	/* Nothing changes on an error, and force does not vouch for anything. */
+	hcp_set__reset(other);
+	hcp_set__update(other, 77, 1000, true);
+	opts.late = true;
+	buf.size--;
+	check_refused(ENODATA);
+	buf.size++;
+	opts.force = true;
+	CHECK(!restore() && hcp_set__state(other) == HCP_LATE);
+	opts.late = opts.force = false;
+	end();
+}
+
 static int lose_a_request(void *ctx, const void *bytes, size_t len)
 {
 	hcp_set__update(set, PAGES, 1, true);
@@ -567,6 +594,7 @@ TAP_MAIN(
 	T(a_stream_cannot_make_it_take_memory),
 	T(sets_of_other_sizes),
 	T(an_incomplete_set_needs_force),
+	T(a_set_of_another_moment_is_late),
 	T(a_request_lost_during_the_save_is_noticed),
 	T(errors_of_the_callbacks_come_through),
 	T(nothing_is_read_beyond_the_end),
