@@ -21,7 +21,7 @@ struct args {
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
 	uint64_t max_gpa;		/* 0: the library's default */
-	bool take_exits, force, follow;
+	bool take_exits, force, follow, with_its_guest;
 	const char *svg;		/* a file for the picture */
 };
 

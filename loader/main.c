@@ -22,6 +22,7 @@ enum {
 	OPT_FORCE	= 1 << 6,
 	OPT_FOLLOW	= 1 << 7,
 	OPT_SVG		= 1 << 8,
+	OPT_WITH_ITS_GUEST = 1 << 9,
 };
 
 /* getopt's values for them start here, above every character. */
@@ -42,6 +43,8 @@ static const struct option_def option_defs[] = {
 	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy; may be repeated" },
 	{ OPT_FOLLOW,	  "follow",	NULL,	"again each second, with what the guest converts, until the VM ends" },
 	{ OPT_SVG,	  "svg",	"FILE",	"into a file, as an SVG picture" },
+	{ OPT_WITH_ITS_GUEST, "with-its-guest", NULL, "the guest is the one of the save, which has not gone on\n"
+						"since: a snapshot of it was loaded, or it was stopped" },
 	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete, or of a VM that may be running:\n"
 						"its guest may break" },
 };
@@ -67,7 +70,8 @@ static const struct command commands[] = {
 	{ "ranges", cmd_ranges, 1, 0, "NAME", "the memory that its guest shares, as ranges" },
 	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG, "NAME", "the same as a picture" },
 	{ "save", cmd_save, 2, OPT_FORCE, "NAME FILE", "the set of a stopped VM to a file" },
-	{ "restore", cmd_restore, 2, OPT_FORCE, "NAME FILE", "and back, over what the set says" },
+	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE, "NAME FILE",
+	  "and back; complete only --with-its-guest" },
 	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -122,6 +126,10 @@ static void print_help(const struct command *cmd)
 			printf("\nThe VM's process must be stopped meanwhile (kill -STOP PID ... kill -CONT PID): that\n"
 			       "its vCPUs do not run cannot be seen otherwise, even if the VMM has paused them.\n"
 			       "FILE is written whole or not at all, and read and checked before anything changes.\n");
+		if (cmd->run == cmd_restore)
+			printf("\nWhat the guest has asked for since the save is not in FILE, so the set is not complete afterwards.\n"
+			       "It is only if the guest's memory and vCPUs are those of the moment of the save, which nobody\n"
+			       "can see from here: say --with-its-guest if you know.\n");
 		return;
 	}
 	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
@@ -200,6 +208,9 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return true;
 	case OPT_SVG:
 		args->svg = arg;
+		return true;
+	case OPT_WITH_ITS_GUEST:
+		args->with_its_guest = true;
 		return true;
 	case OPT_FORCE:
 		args->force = true;

@@ -96,10 +96,11 @@ int cmd_save(const struct args *args)
 	return ok ? EXIT_OK : EXIT_FAIL;
 }
 
-static bool restore(struct hcpolicy *policy, const char *path, bool force)
+static bool restore(struct hcpolicy *policy, const char *path, bool with_its_guest, bool force)
 {
 	struct hcp_stream_opts opts = {
 		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = force,
+		.late = !with_its_guest,
 	};
 	int fd, error;
 	char more;
@@ -115,7 +116,18 @@ static bool restore(struct hcpolicy *policy, const char *path, bool force)
 	if (!error && read(fd, &more, 1) == 1)
 		warn("%s: there is more behind the set, which was not read", path);
 	close(fd);
-	return !error;
+	if (error)
+		return false;
+	/* Still: what its guest has asked for meanwhile may have been written over. */
+	if (!force && !check_stopped(policy)) {
+		err("the set of '%s' was replaced all the same and may be wrong: restore it again",
+		    hcpolicy__info(policy)->name);
+		return false;
+	}
+	if (!with_its_guest)
+		warn("what the guest has asked for since the save is unknown: --with-its-guest if its "
+		     "memory and vCPUs are those of the save");
+	return true;
 }
 
 int cmd_restore(const struct args *args)
@@ -125,7 +137,7 @@ int cmd_restore(const struct args *args)
 
 	if (!policy)
 		return EXIT_FAIL;
-	ok = restore(policy, args->words[1], args->force);
+	ok = restore(policy, args->words[1], args->with_its_guest, args->force);
 	if (ok)
 		report(policy, "restored from", args->words[1]);
 	hcpolicy__close(policy);

@@ -33,7 +33,7 @@ static int reasons(const struct hcpolicy *policy, char text[MAX_REASONS][64])
 	int n = 0;
 
 	if (state & HCP_LATE)
-		snprintf(text[n++], 64, "attached late");
+		snprintf(text[n++], 64, "attached or restored late");
 	if (missed)
 		snprintf(text[n++], 64, "%" PRIu64 " page%s missed", missed,
 			 missed == 1 ? "" : "s");

@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 20
+plan 24
 
 name=hcst-save
 saved=$work/saved
@@ -53,6 +53,8 @@ refused()
 # Nothing is left of a file that was not finished.
 no_file() { [ -z "$(find "$work" -name 'saved*')" ] || { ls -la "$work"; return 1; }; }
 
+# Nothing else is wrong with it.
+late() { hcpolicy show $name | grep -qE '^state +not complete: attached or restored late$' || { hcpolicy show $name; return 1; }; }
 complete() { hcpolicy show $name | grep -qE '^state +complete$' || { hcpolicy show $name; return 1; }; }
 
 svg()
@@ -95,7 +97,7 @@ follow_requests()
 {
 	hcpolicy draw $name --follow > "$work/follow" 2>&1 &
 	follower=$!
-	hcpolicy draw $name --follow -j > "$work/follow.json" 2>&1 &
+	hcpolicy draw $name --follow -j > "$work/follow.json" 2> "$work/follow.warns" &
 	json_follower=$!
 	children+=("$follower" "$json_follower")
 	within 10 grep -q '0 requests/s, 0 pages/s changed, 17 pages shared' "$work/follow" &&
@@ -126,6 +128,22 @@ damaged()
 		refused 'No such file' hcpolicy restore $name "$work/none" && same "$second" ranges
 }
 
+# Between the two looks whether it is stopped: the file comes only when it goes on.
+goes_on_meanwhile()
+{
+	local restorer pipe
+
+	mkfifo "$work/pipe" && exec {pipe}<> "$work/pipe" || return
+	"$bin/hcpolicy" restore $name "$work/pipe" --with-its-guest {pipe}>&- > "$work/refusal" 2>&1 &
+	restorer=$!
+	children+=("$restorer")
+	within 10 eval "ls -l /proc/$restorer/fd | grep -q '$work/pipe'" || { cat "$work/refusal"; return 1; }
+	go_on && cat "$saved" >&"$pipe"
+	exec {pipe}>&-
+	! wait "$restorer" && grep -q 'is not stopped' "$work/refusal" &&
+		grep -q 'restore it again' "$work/refusal" || { cat "$work/refusal"; return 1; }
+}
+
 check "a guest starts under a policy" start
 check "it shares memory" eval "ask 'map 0x100000 16 0' && ask 'map 0x1000000 1 0'"
 check "the set of a VM that may run is not saved" refused "kill -STOP $pid.*--force" hcpolicy save $name "$saved"
@@ -133,16 +151,20 @@ check "and no file is left" no_file
 check "the set of a stopped VM is saved" eval "halt && hcpolicy save $name '$saved'"
 check "not over a device" refused 'not a regular file' hcpolicy save $name /dev/null
 check "which is still there" test -c /dev/null
+check "it comes back, but who says that its guest stood still?" eval "hcpolicy restore $name '$saved' && same '$first' ranges && late"
+check "so it is not saved again" refused 'not complete.*too late' hcpolicy save $name "$work/late"
+check "who knows that says so, and it is complete" eval "hcpolicy restore $name '$saved' --with-its-guest && same '$first' ranges && complete"
 check "the picture is an SVG file with title, sum and legend" svg
 check "the guest goes on and shares more" eval "go_on && ask 'map 0x200000 8 0' && same '$second' ranges"
 check "nothing is restored while it may run" refused 'kill -STOP' hcpolicy restore $name "$saved"
 check "a damaged file is refused, and nothing changed" eval "halt && damaged"
-check "the saved set comes back" eval "hcpolicy restore $name '$saved' && same '$first' ranges && complete"
-check "a request beyond the set is missed" eval "go_on && ask 'map 0x2000000000 5 0' && ! complete"
-check "such a set is not saved" eval "halt && refused 'not complete' hcpolicy save $name '$work/incomplete'"
+check "that the guest goes on during a restore is noticed" goes_on_meanwhile
+check "the saved set comes back, and lacks what the guest has shared since" eval "halt && hcpolicy restore $name '$saved' && same '$first' ranges && late"
+check "a request beyond the set is missed" eval "go_on && ask 'map 0x2000000000 5 0' && ! late"
+check "such a set is not saved" eval "halt && refused 'not complete.*5 pages missed' hcpolicy save $name '$work/incomplete'"
 check "unless that is forced" hcpolicy save $name "$work/incomplete" --force
 check "nor restored" refused 'not complete' hcpolicy restore $name "$work/incomplete"
-check "a complete one makes the set complete again" eval "hcpolicy restore $name '$saved' -j && complete && go_on"
+check "a complete one has missed nothing" eval "hcpolicy restore $name '$saved' -j | grep -e --with-its-guest && late && go_on"
 check "draw --follow tells what the guest does each second" follow_requests
 check "and draws on a terminal until Ctrl-C" on_a_terminal
 check "and ends with the VM" vm_ends

@@ -415,6 +415,9 @@ static void test_usage(void)
 	check_run("draw vm --svg", 2, "--svg needs an argument");
 	check_run("ranges vm --force", 2, "ranges takes no --force");
 	check_run("save --help", 0, "kill -STOP PID");
+	check_run("save vm file --with-its-guest", 2, "save takes no --with-its-guest");
+	check_run("restore vm file --with-its-guest=1", 2, "takes no argument");
+	check_run("restore --help", 0, "is not complete afterwards");
 	check_run("attach bitmap", 2, "attach needs --pid");
 	check_run("attach bitmap --pid", 2, "--pid needs an argument");
 	check_run("attach bitmap --pid 0", 2, "a process id is meant");
