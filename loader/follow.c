@@ -31,7 +31,8 @@ struct view {
 	struct timespec last;
 	uint64_t requests;
 	double seconds, request_rate, change_rate;
-	bool counted;		/* the kernel counts requests, and here is the second count */
+	bool had_count;		/* the kernel counted requests at the last look */
+	bool counted;		/* and at this one: there is a rate */
 };
 
 static volatile sig_atomic_t stop;
@@ -68,19 +69,18 @@ static double rate(uint64_t now, uint64_t before, double seconds)
 
 static void measure(struct view *v)
 {
-	static bool had_count;
 	uint64_t requests = 0, changed = set_diff_count(&v->diff);
 	bool have = count_requests(v->policy, &requests);
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	v->seconds = now.tv_sec - v->last.tv_sec + (now.tv_nsec - v->last.tv_nsec) / 1e9;
-	v->counted = have && had_count;
+	v->counted = have && v->had_count;
 	v->request_rate = rate(requests, v->requests, v->seconds);
 	v->change_rate = rate(changed, 0, v->seconds);
 	v->last = now;
 	v->requests = requests;
-	had_count = have;
+	v->had_count = have;
 }
 
 static void put_rates(FILE *file, const struct view *v)
