@@ -75,10 +75,13 @@ static bool draw_to_file(const struct hcpolicy *policy, const struct draw_grid *
 	char title[256], state[256];
 	struct new_file file;
 	FILE *stream;
+	int fd;
 
 	if (!file_begin(&file, path))
 		return false;
-	stream = fdopen(dup(file.fd), "w");
+	/* One of its own: fclose() closes it. */
+	fd = dup(file.fd);
+	stream = fd < 0 ? NULL : fdopen(fd, "w");
 	if (stream) {
 		snprintf(title, sizeof(title), "The memory that the guest of %s shares (process %d, "
 			 "policy %s)", info->name, info->pid, info->policy);
@@ -89,6 +92,8 @@ static bool draw_to_file(const struct hcpolicy *policy, const struct draw_grid *
 		err("%s cannot be written: %s", path, strerror(errno));
 		if (stream)
 			fclose(stream);
+		else if (fd >= 0)
+			close(fd);
 		file_abort(&file);
 		return false;
 	}
