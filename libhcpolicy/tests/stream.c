@@ -226,6 +226,27 @@ static void begin_small(void)
 	CHECK(buf.size == HEADER + TRAILER + 8 + 2 * 4 + 8 + 4096 + 8 + 4);
 }
 
+/* A writer need not choose the smallest: bitmaps for no page, and for one run. */
+static void bitmaps_are_valid_where_they_need_not_be(void)
+{
+	const size_t second = HEADER + 8 + 4096, end_record = second + 8 + 4096;
+
+	begin(PAGES);
+	save();
+	memmove(buf.bytes + end_record, buf.bytes + HEADER, TRAILER);
+	memset(buf.bytes + HEADER, 0, end_record - HEADER);
+	buf.size = end_record + TRAILER;
+	put32(second, 1);
+	put32(second + 8, 7 << 3);
+	put32(end_record + 4, 2);
+	put32(end_record + 8, 3);
+	sign();
+
+	hcp_set__update(set, HCP_CHUNK_PAGES + 3, 3, true);
+	CHECK(!restore() && buf.at == buf.size && same() && hcp_set__complete(other));
+	end();
+}
+
 static void cut_at_any_byte_it_is_refused(void)
 {
 	size_t whole;
@@ -587,6 +608,7 @@ TAP_MAIN(
 	T(what_is_saved_comes_back),
 	T(a_stream_is_never_much_larger_than_the_set),
 	T(the_format_is_the_documented_one),
+	T(bitmaps_are_valid_where_they_need_not_be),
 	T(cut_at_any_byte_it_is_refused),
 	T(with_any_bit_flipped_it_is_refused),
 	T(what_is_no_stream_is_told_from_a_newer_one),
