@@ -156,7 +156,7 @@ static int last_round(struct migration *m)
 {
 	int64_t n = round_scan(m);
 
-	if (n < 0 || round_send(m, true) < 0)
+	if (n < 0 || round_send(m, true) < 0 || round_complete(m))
 		return -1;
 	tell(m, " (stopped)", n, 0);
 	return 0;

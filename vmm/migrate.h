@@ -52,5 +52,6 @@ void rounds_close(struct migration *m);
 int64_t round_scan(struct migration *m);
 /* Send them: all, or what the bandwidth allows for a while; how many are left. */
 int64_t round_send(struct migration *m, bool last);
+int round_complete(struct migration *m);
 
 #endif /* HCVM_MIGRATE_H */

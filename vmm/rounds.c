@@ -237,3 +237,12 @@ int64_t round_send(struct migration *m, bool last)
 	}
 	return left;
 }
+
+/* After the last round: what has been forgotten would be lost for good. */
+int round_complete(struct migration *m)
+{
+	uint64_t left = wrong_tracks(m) ? 0 : hcp_tracker__pending(m->tracker);
+
+	return left ? stream_fail(&m->s, "%llu pages were left out of the last round",
+				  (unsigned long long)left) : 0;
+}
