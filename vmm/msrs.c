@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A vCPU's model specific registers: all that KVM says it keeps, and the MTRRs, which it
- * keeps without saying so.  One that cannot be read is not there; one that cannot be set
- * and has another value is told.
+ * keeps without saying so.  One that cannot be read is not there.  One that cannot be set
+ * and has another value ends the load, as the guest would go on with a wrong register: there
+ * is none between processes of one host, so none is excepted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -90,7 +91,7 @@ static bool writes_memory(uint32_t index)
 	return index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_WALL_CLOCK_NEW;
 }
 
-int msrs_load(const struct vcpu *vcpu, const struct msr_block *block)
+int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct stream *s)
 {
 	uint64_t value;
 	uint32_t i;
@@ -101,8 +102,9 @@ int msrs_load(const struct vcpu *vcpu, const struct msr_block *block)
 		if (writes_memory(index) || set_msr(vcpu->fd, index, block->msr[i].value))
 			continue;
 		if (!get_msr(vcpu->fd, index, &value) || value != block->msr[i].value)
-			note("vCPU %u: MSR 0x%x cannot be set to 0x%llx here: left as it is",
-			     vcpu->index, index, (unsigned long long)block->msr[i].value);
+			return stream_fail(s, "the target cannot set MSR 0x%x of vCPU %u to 0x%llx: take a host with the same kind of CPU and KVM",
+					   index, vcpu->index,
+					   (unsigned long long)block->msr[i].value);
 	}
 	return 0;
 }

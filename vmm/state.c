@@ -225,7 +225,7 @@ static int load_tsc_khz(const struct vcpu *vcpu)
 	return ioctl(vcpu->fd, KVM_SET_TSC_KHZ, (unsigned long)buf.word);
 }
 
-static int load_part(struct vcpu *vcpu, enum state_part part, uint32_t size)
+static int load_part(struct vcpu *vcpu, struct stream *s, enum state_part part, uint32_t size)
 {
 	errno = EINVAL;
 	switch (part) {
@@ -241,7 +241,7 @@ static int load_part(struct vcpu *vcpu, enum state_part part, uint32_t size)
 		if (size < 8 || buf.msrs.n > MAX_MSRS ||
 		    size != 8 + buf.msrs.n * sizeof(buf.msrs.msr[0]))
 			return -1;
-		return msrs_load(vcpu, &buf.msrs);
+		return msrs_load(vcpu, &buf.msrs, s);
 	case STATE_XSAVE:
 		if (size != xsave_size(vcpu->vm))
 			return -1;
@@ -275,7 +275,7 @@ int state_load(struct vm *vm, struct stream *s, const struct frame *f)
 		return load_vm(vm, s, head.part, head.index, size);
 	}
 	vm->vcpus[head.index].parts_loaded |= 1u << head.part;
-	if (load_part(&vm->vcpus[head.index], head.part, size))
+	if (load_part(&vm->vcpus[head.index], s, head.part, size))
 		return cannot(s, "set", head.part, head.index);
 	return 0;
 }

@@ -37,13 +37,13 @@ int state_load(struct vm *vm, struct stream *s, const struct frame *f);
 /* Has every part come that a machine like this needs? */
 int state_complete(const struct vm *vm, struct stream *s);
 
-/* msrs.c: all that KVM lists; what cannot be set is told.  A size, or -1. */
+/* msrs.c: all that KVM lists.  A size, or -1; and 0, or -1 and the MSR in s->why. */
 #define MAX_MSRS	1024
 struct msr_block {
 	uint32_t n, zero;
 	struct { uint64_t index, value; } msr[MAX_MSRS];
 };
 int msrs_save(const struct vcpu *vcpu, struct msr_block *block);
-int msrs_load(const struct vcpu *vcpu, const struct msr_block *block);
+int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct stream *s);
 
 #endif /* HCVM_STATE_H */
