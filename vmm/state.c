@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The parts of a machine's state, each by one pair of KVM's calls.  They are sent in
- * the order in which they have to be set: KVM_SET_LAPIC needs the APIC base of the
- * sregs, the timers' MSRs need the LAPIC, and pending events come after both.
+ * the order in which they have to be set:
+ *
+ * Of a vCPU, KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
+ * LAPIC, and pending events come after both.
+ *
+ * The VM's parts come after every vCPU's.  KVM_SET_IRQCHIP delivers what is pending at the
+ * IOAPIC to the LAPICs, by their addresses, and KVM_SET_LAPIC would undo that.  The PIT
+ * starts to tick when it is set, so it comes after the chips.  KVM_SET_CLOCK takes the
+ * kvmclock from the TSCs if these agree, which they do only when all have been set; and the
+ * clock is read after all have stopped, so for no vCPU does it go back.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -163,14 +171,11 @@ int state_save(struct vm *vm, struct stream *s)
 			size = save_part(&vm->vcpus[i], part);
 			if (size < 0)
 				return cannot(s, "save", part, i);
-			/* The VM's own state belongs between CPUID and the timers. */
 			if (put(s, part, i, &buf, size))
 				return -1;
 		}
-		if (!i && save_vm(vm, s))
-			return -1;
 	}
-	return 0;
+	return save_vm(vm, s);
 }
 
 static int load_device(struct vm *vm, struct stream *s, uint32_t port, uint32_t size)
@@ -247,11 +252,24 @@ static int load_part(struct vcpu *vcpu, struct stream *s, enum state_part part, 
 			return -1;
 		return ioctl(vcpu->fd, KVM_SET_XSAVE, &buf);
 	case STATE_HELD:
-		vcpu->held = buf.word & 1;
+		vcpu_hold(vcpu, buf.word & 1);
 		return 0;
 	default:
 		return ioctl(vcpu->fd, parts[part].set, &buf);
 	}
+}
+
+static int vcpus_complete(const struct vm *vm, struct stream *s)
+{
+	enum state_part part;
+	unsigned int i;
+
+	for (i = 0; i < vm->nvcpus; i++)
+		for (part = STATE_CPUID; part < NR_STATE_PARTS; part++)
+			if (!(vm->vcpus[i].parts_loaded & 1u << part))
+				return stream_fail(s, "the peer did not send the %s of vCPU %u",
+						   parts[part].name, i);
+	return 0;
 }
 
 int state_load(struct vm *vm, struct stream *s, const struct frame *f)
@@ -271,6 +289,8 @@ int state_load(struct vm *vm, struct stream *s, const struct frame *f)
 	memset(&buf, 0, sizeof(buf));
 	memcpy(&buf, f->data + sizeof(head), size);
 	if (head.part < STATE_CPUID) {
+		if (vcpus_complete(vm, s))
+			return -1;
 		vm->parts_loaded |= 1u << head.part;
 		return load_vm(vm, s, head.part, head.index, size);
 	}
@@ -294,10 +314,5 @@ int state_complete(const struct vm *vm, struct stream *s)
 		if (vm->devs[i].state_size && !(vm->devs_loaded & 1u << i))
 			return stream_fail(s, "the peer did not send the device at port 0x%x",
 					   vm->devs[i].port);
-	for (i = 0; i < vm->nvcpus; i++)
-		for (part = STATE_CPUID; part < NR_STATE_PARTS; part++)
-			if (!(vm->vcpus[i].parts_loaded & 1u << part))
-				return stream_fail(s, "the peer did not send the %s of vCPU %u",
-						   parts[part].name, i);
-	return 0;
+	return vcpus_complete(vm, s);
 }

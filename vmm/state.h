@@ -10,12 +10,14 @@
 #include "vm.h"
 
 enum state_part {
+	/* The VM's: after every vCPU's. */
 	STATE_CHIP = 1,		/* index: KVM's number of an interrupt controller */
 	STATE_PIT,
 	STATE_CLOCK,
 	STATE_DEVICE,		/* index: its first port */
 	STATE_MACHINE,		/* what hcvm itself remembers */
-	STATE_CPUID,		/* from here on index is the vCPU's; in this order */
+	/* A vCPU's, which is index. */
+	STATE_CPUID,
 	STATE_TSC_KHZ,
 	STATE_SREGS,
 	STATE_LAPIC,
@@ -30,7 +32,7 @@ enum state_part {
 	NR_STATE_PARTS
 };
 
-/* One part of the machine as bytes.  read returns how many, or -1, printed. */
+/* All of it as STATE frames, in the order that state.c explains. */
 int state_save(struct vm *vm, struct stream *s);
 /* A STATE frame; the reason of a failure is in s->why. */
 int state_load(struct vm *vm, struct stream *s, const struct frame *f);
