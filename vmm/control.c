@@ -181,7 +181,7 @@ static void status(struct vm *vm, FILE *out)
 	fprintf(out, "ok %s\n", vm->end != END_NONE ? "ended" :
 		vm->state == VM_RUNNING ? "running" :
 		vm->in_doubt ? "in doubt" :
-		m || !vm->cfg->incoming || vm->parts_loaded ? "paused" : "incoming");
+		vm->arrival == ARRIVAL_AWAITED ? "incoming" : "paused");
 	pthread_mutex_unlock(&vm->lock);
 }
 

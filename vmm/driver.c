@@ -267,7 +267,9 @@ bool driver_command(struct vm *vm, int argc, char **argv, FILE *out)
 
 	if (!vm->cfg->drive)
 		return false;
-	if (!strcmp(argv[0], "work")) {
+	if (!arrived(vm)) {
+		fprintf(out, "error '%s': the machine is not here yet\n", argv[0]);
+	} else if (!strcmp(argv[0], "work")) {
 		work(vm, argc, argv, out);
 	} else if (!strcmp(argv[0], "stop")) {
 		stop(vm, out);

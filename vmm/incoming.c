@@ -20,6 +20,26 @@
 /* A source that does not move for so long is given up. */
 #define TIMEOUT_MS	10000
 
+static void set_arrival(struct vm *vm, enum vm_arrival arrival)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->arrival = arrival;
+	pthread_cond_broadcast(&vm->cond);
+	pthread_mutex_unlock(&vm->lock);
+}
+
+bool arrived(struct vm *vm)
+{
+	bool here;
+
+	pthread_mutex_lock(&vm->lock);
+	while (vm->arrival == ARRIVAL_COMMITTED)
+		pthread_cond_wait(&vm->cond, &vm->lock);
+	here = vm->arrival == ARRIVAL_NONE;
+	pthread_mutex_unlock(&vm->lock);
+	return here;
+}
+
 struct reader {
 	const uint8_t *data;
 	size_t left;
@@ -122,6 +142,7 @@ static int take_machine(struct vm *vm, struct stream *s)
 		case FRAME_PING:
 			break;
 		case FRAME_STATE:
+			set_arrival(vm, ARRIVAL_STARTED);
 			err = state_load(vm, s, &f);
 			break;
 		case FRAME_SET:
@@ -154,6 +175,7 @@ static int take(struct vm *vm, struct stream *s)
 	if (stream_put(s, FRAME_READY, NULL, 0, NULL, 0) || stream_flush(s) ||
 	    stream_expect(s, FRAME_COMMIT, NULL, 0))
 		return -1;
+	set_arrival(vm, ARRIVAL_COMMITTED);
 	/* From here on it is ours; the source gives its VM up when it has read this. */
 	if (stream_put(s, FRAME_RUNNING, NULL, 0, NULL, 0) || stream_flush(s)) {
 		/* Not with the ERROR that comes now. */
@@ -206,9 +228,14 @@ int incoming(struct vm *vm, int signal_fd)
 		return fail("--incoming: %s", s.why);
 	s.abort_fds[0] = signal_fd;
 	s.abort_fds[1] = vm->end_fd;
+	pthread_mutex_lock(&vm->dev_lock);
 	err = take(vm, &s);
-	if (err)
+	pthread_mutex_unlock(&vm->dev_lock);
+	if (err) {
+		/* Nothing of it runs here; nobody waits for that any more. */
+		set_arrival(vm, ARRIVAL_AWAITED);
 		stream_say_error(&s, s.why);
+	}
 	stream_close(&s);
 	if (err)
 		return fail("--incoming %s: %s", addr, s.why);

@@ -207,6 +207,7 @@ void vm_resume(struct vm *vm)
 	pthread_mutex_lock(&vm->lock);
 	if (vm->end == END_NONE)
 		vm->state = VM_RUNNING;
+	vm->arrival = ARRIVAL_NONE;
 	pthread_cond_broadcast(&vm->cond);
 	pthread_mutex_unlock(&vm->lock);
 }

@@ -123,6 +123,7 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	memset(vm, 0, sizeof(*vm));
 	vm->cfg = cfg;
 	vm->state = VM_PAUSED;
+	vm->arrival = cfg->incoming ? ARRIVAL_AWAITED : ARRIVAL_NONE;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->dev_lock, NULL);
 	pthread_cond_init(&vm->cond, NULL);

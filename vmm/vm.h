@@ -4,8 +4,8 @@
  *
  * Threads: one per vCPU, the main thread, which owns everything else, and with
  * --control one that answers commands and one for the migration that is under way.
- * vm->lock guards vm->state, the end, vm->migration and each vCPU's parked and held;
- * vm->dev_lock guards the devices, and whatever hcvm writes into guest memory.
+ * vm->lock guards vm->state, the end, arrival, migration, in_doubt and each vCPU's parked and
+ * held; vm->dev_lock guards the devices, and whatever hcvm writes into guest memory.
  * dev_lock is taken before lock.  Whatever reads or writes the state of a vCPU (registers,
  * statistics) does so while it is parked: vm_pause() returns when every vCPU is
  * out of KVM_RUN with no exit pending.
@@ -92,6 +92,14 @@ enum vm_end {
 	END_ERROR,
 };
 
+/* Where a machine is that comes from another hcvm. */
+enum vm_arrival {
+	ARRIVAL_NONE,		/* here: it has run, or began here */
+	ARRIVAL_AWAITED,
+	ARRIVAL_STARTED,	/* its state is coming */
+	ARRIVAL_COMMITTED,	/* ours; the source may know that, and it runs in a moment */
+};
+
 struct vm_config {
 	const char *kernel, *initrd, *append, *guest;
 	const char *policy, *name, *dump;
@@ -128,12 +136,13 @@ struct vm {
 	uint32_t parts_loaded;	/* of the VM's state, by a migration */
 	uint32_t chips_loaded, devs_loaded;	/* the same, by index */
 	struct control *control;
-	bool in_doubt;		/* a target was told to run, and did not answer */
-	struct migration *migration;	/* of this VM to somewhere else; NULL: none */
 
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	enum vm_state state;
+	enum vm_arrival arrival;
+	struct migration *migration;	/* of this VM to somewhere else; NULL: none */
+	bool in_doubt;		/* a target was told to run, and did not answer */
 	enum vm_end end;
 	int status;		/* what the guest wrote with END_EXIT */
 	int end_fd;		/* eventfd: end is set */
@@ -214,6 +223,8 @@ int control_client(const char *socket, int argc, char **argv);
 
 /* incoming.c: take a machine over; when it returns 0, it is this one's to run. */
 int incoming(struct vm *vm, int signal_fd);
+/* Is the machine here?  Waits for one that is about to run. */
+bool arrived(struct vm *vm);
 
 /* driver.c: what tells a --guest what to do. */
 int driver_init(struct vm *vm);
