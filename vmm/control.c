@@ -87,8 +87,7 @@ static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *o
 
 static void free_migration(struct migration *m)
 {
-	if (m->cancel_fd >= 0)
-		close(m->cancel_fd);
+	close(m->cancel_fd);
 	fclose(m->out);
 	free(m);
 }
@@ -116,12 +115,35 @@ static void *migration_thread(void *arg)
 	return NULL;
 }
 
+/* The machine's one migration, or the reason why it cannot be. */
+static const char *claim(struct vm *vm, struct migration *m)
+{
+	const char *why = NULL;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->migration)
+		why = "a migration is under way";
+	else if (vm->state != VM_RUNNING)
+		why = "the machine does not run here";
+	else
+		vm->migration = m;
+	pthread_mutex_unlock(&vm->lock);
+	return why;
+}
+
+static void unclaim(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->migration = NULL;
+	pthread_mutex_unlock(&vm->lock);
+}
+
 /* True: a thread has out now. */
 static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 {
 	struct migration *m = calloc(1, sizeof(*m));
 	pthread_attr_t attr;
-	bool busy;
+	const char *why;
 	int err;
 
 	if (!m || !parse_migrate(argc, argv, &m->opts, out)) {
@@ -131,15 +153,16 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	m->vm = vm;
 	m->out = out;
 	m->s.fd = -1;
+	/* It could not be cancelled without. */
 	m->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_mutex_lock(&vm->lock);
-	busy = vm->migration || vm->state != VM_RUNNING;
-	if (!busy)
-		vm->migration = m;
-	pthread_mutex_unlock(&vm->lock);
-	if (busy) {
-		fprintf(out, "error migrate: %s\n", vm->migration ? "a migration is under way" :
-			"the machine does not run here");
+	if (m->cancel_fd < 0) {
+		fprintf(out, "error migrate: eventfd: %s\n", strerror(errno));
+		free(m);
+		return false;
+	}
+	why = claim(vm, m);
+	if (why) {
+		fprintf(out, "error migrate: %s\n", why);
 		close(m->cancel_fd);
 		free(m);
 		return false;
@@ -151,7 +174,7 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	if (!err)
 		return true;
 	fprintf(out, "error migrate: no thread: %s\n", strerror(err));
-	vm->migration = NULL;
+	unclaim(vm);
 	close(m->cancel_fd);
 	free(m);
 	return false;
@@ -167,6 +190,17 @@ static bool cancel_migration(struct vm *vm)
 		eventfd_write(vm->migration->cancel_fd, 1);
 	pthread_mutex_unlock(&vm->lock);
 	return there;
+}
+
+static bool end_doubt(struct vm *vm)
+{
+	bool was;
+
+	pthread_mutex_lock(&vm->lock);
+	was = vm->in_doubt;
+	vm->in_doubt = false;
+	pthread_mutex_unlock(&vm->lock);
+	return was;
 }
 
 static void status(struct vm *vm, FILE *out)
@@ -197,8 +231,7 @@ static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 	} else if (!strcmp(argv[0], "cancel")) {
 		fprintf(out, cancel_migration(vm) ? "ok\n" : "error cancel: no migration\n");
 	} else if (!strcmp(argv[0], "resume")) {
-		if (vm->in_doubt) {
-			vm->in_doubt = false;
+		if (end_doubt(vm)) {
 			vm_resume(vm);
 			fprintf(out, "ok\n");
 		} else {
