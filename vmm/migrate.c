@@ -158,7 +158,8 @@ static int last_round(struct migration *m)
 
 	if (n < 0 || round_send(m, true) < 0 || round_complete(m))
 		return -1;
-	tell(m, " (stopped)", n, 0);
+	m->last_pages = n;
+	m->stopped = true;
 	return 0;
 }
 
@@ -261,17 +262,22 @@ int migrate(struct migration *m)
 		if (err && !m->committed) {
 			/* Whatever the peer does now, the guest goes on. */
 			vm_resume(m->vm);
-			if (!strncmp(m->s.why, "the peer", 8))
+			if (m->s.lost)
 				stream_hear_error(&m->s);
 			else
 				stream_say_error(&m->s, m->s.why);
 		}
+		/* Not before: a client that does not read must not keep the guest waiting. */
+		if (m->stopped)
+			tell(m, " (stopped)", m->last_pages, 0);
 		rounds_close(m);
 	}
 	keep(m, start);
 	stream_close(&m->s);
 	if (err && in_doubt(m)) {
+		pthread_mutex_lock(&m->vm->lock);
 		m->vm->in_doubt = true;
+		pthread_mutex_unlock(&m->vm->lock);
 		snprintf(m->s.why, sizeof(m->s.why),
 			 "the target was told to run, and has not answered: the VM stays paused here; if it runs there, say quit here, else end that hcvm and then say resume");
 	} else if (err) {

@@ -36,10 +36,15 @@ struct migration {
 	uint64_t pages, zero_pages;	/* sent */
 	uint64_t scan_ns, downtime_ns;
 	uint64_t round_ns, round_bytes;	/* of the round before: the bandwidth */
+	int64_t last_pages;	/* of the last round, once it is through */
+	bool stopped;		/* it is */
 	bool committed;		/* the target may run */
 };
 
-/* migrate.c: one attempt.  Returns 0 with the VM given up, -1 with it running. */
+/*
+ * migrate.c: one attempt.  Returns 0 with the VM given up, or -1: it runs, or it is in doubt
+ * who has it (vm->in_doubt), and it is paused.
+ */
 int migrate(struct migration *m);
 /* Its figures, one `hcvm: key value` a line. */
 void migrate_report(const struct vm *vm);

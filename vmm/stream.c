@@ -113,6 +113,20 @@ static int late(struct stream *s)
 	       stream_fail(s, "the peer does not come to an end") : 0;
 }
 
+static int closed(struct stream *s, const char *detail)
+{
+	s->lost = true;
+	return stream_fail(s, "the peer has closed the connection%s", detail);
+}
+
+static int closed_errno(struct stream *s)
+{
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), " (%s)", strerror(errno));
+	return closed(s, detail);
+}
+
 static int send_all(struct stream *s, size_t *sent)
 {
 	size_t pos = 0;
@@ -129,8 +143,7 @@ static int send_all(struct stream *s, size_t *sent)
 			if (wait_for(s, POLLOUT))
 				return -1;
 		} else if (n < 0 && errno != EINTR) {
-			return stream_fail(s, "the peer has closed the connection (%s)",
-					   strerror(errno));
+			return closed_errno(s);
 		}
 	}
 	return 0;
@@ -206,12 +219,11 @@ static int fill(struct stream *s, size_t len)
 		if (n > 0)
 			s->in_len += n;
 		else if (!n)
-			return stream_fail(s, "the peer has closed the connection");
+			return closed(s, "");
 		else if (errno == EAGAIN && wait_for(s, POLLIN))
 			return -1;
 		else if (errno != EAGAIN && errno != EINTR)
-			return stream_fail(s, "the peer has closed the connection (%s)",
-					   strerror(errno));
+			return closed_errno(s);
 	}
 	return 0;
 }

@@ -89,6 +89,7 @@ struct stream {
 	uint8_t *out, *in;
 	size_t out_len, in_pos, in_len;
 	bool told;		/* by the peer: an ERROR */
+	bool lost;		/* the peer has closed; why may be unread */
 	uint64_t deadline_ns;	/* of the last word, 0: none */
 	char why[256];
 };
