@@ -218,36 +218,54 @@ static bool parse_request(const char *text, struct hcg_request *r)
 
 static void batch(struct vm *vm, unsigned int v, int argc, char **argv, FILE *out)
 {
-	struct hcg_request *r = vm_hva(vm, HCG_BATCH_GPA(v), PAGE_SIZE);
 	struct hcg_mailbox *mb = mailbox(vm, v);
+	struct hcg_request r[MAX_BATCH];
 	int i;
 
-	pthread_mutex_lock(&vm->dev_lock);
-	for (i = 0; i < argc; i++)
-		if (i >= (int)MAX_BATCH || !parse_request(argv[i], &r[i]))
-			break;
-	if (i == argc) {
-		vm_wrote(vm, HCG_BATCH_GPA(v), PAGE_SIZE);
-		mb->requests = HCG_BATCH_GPA(v);
-		mb->count = argc;
-		start(vm, v, HCG_CMD_RUN);
-		fprintf(out, "ok\n");
-	} else {
+	for (i = 0; i < argc; i++) {
+		if (i < (int)MAX_BATCH && parse_request(argv[i], &r[i]))
+			continue;
 		fprintf(out, "error batch: '%s': wanted OP[:A0[:A1[:A2]]]\n", argv[i]);
+		return;
 	}
+	pthread_mutex_lock(&vm->dev_lock);
+	memcpy(vm_hva(vm, HCG_BATCH_GPA(v), sizeof(r)), r, argc * sizeof(r[0]));
+	vm_wrote(vm, HCG_BATCH_GPA(v), argc * sizeof(r[0]));
+	mb->requests = HCG_BATCH_GPA(v);
+	mb->count = argc;
+	start(vm, v, HCG_CMD_RUN);
 	pthread_mutex_unlock(&vm->dev_lock);
+	fprintf(out, "ok\n");
+}
+
+static bool is_running(struct vm *vm)
+{
+	bool running;
+
+	pthread_mutex_lock(&vm->lock);
+	running = vm->state == VM_RUNNING;
+	pthread_mutex_unlock(&vm->lock);
+	return running;
 }
 
 static void go_on(struct vm *vm, unsigned int v, FILE *out)
 {
-	if (vm->state != VM_RUNNING || pthread_mutex_trylock(&vm->dev_lock)) {
-		fprintf(out, "error vCPU %u: the machine is stopped\n", v);
-		return;
+	bool running = is_running(vm);
+
+	/* A play's migration that has stopped the machine keeps the lock until the next command. */
+	if (running) {
+		pthread_mutex_lock(&vm->dev_lock);
+		running = is_running(vm);
+		if (running) {
+			doorbell.event[v] = 0;
+			vcpu_hold(&vm->vcpus[v], false);
+		}
+		pthread_mutex_unlock(&vm->dev_lock);
 	}
-	doorbell.event[v] = 0;
-	vcpu_hold(&vm->vcpus[v], false);
-	pthread_mutex_unlock(&vm->dev_lock);
-	fprintf(out, "ok\n");
+	if (running)
+		fprintf(out, "ok\n");
+	else
+		fprintf(out, "error vCPU %u: the machine is stopped\n", v);
 }
 
 static void wait_for(struct vm *vm, unsigned int v, FILE *out)
