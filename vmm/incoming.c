@@ -204,6 +204,9 @@ static int accept_source(struct vm *vm, int listen_fd, int signal_fd)
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			return fd;
+		/* Who came has gone again; whatever else there is would stay. */
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			return fail_errno("--incoming %s: accept", vm->cfg->incoming);
 	}
 }
 
