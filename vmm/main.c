@@ -15,7 +15,7 @@
 
 #include "vm.h"
 
-/* While the console's receiver is full, look again after so many ms. */
+/* While the console's receiver is full or busy, look again after so many ms. */
 #define INPUT_RETRY_MS	10
 
 /* A terminal gives each key at once; Ctrl-C still ends hcvm. */
@@ -33,17 +33,30 @@ static bool raw_terminal(void)
 	return !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-/* False: the input has ended. */
-static bool feed_console(struct vm *vm, unsigned int room)
-{
+/* What was typed and is not in the console's receiver yet. */
+struct input {
+	bool ended;
+	unsigned int len;
 	uint8_t buf[16];
-	ssize_t n;
+};
 
-	n = read(STDIN_FILENO, buf, room < sizeof(buf) ? room : sizeof(buf));
-	if (n <= 0)
-		return n < 0 && errno == EINTR;
-	serial_receive(vm, buf, n);
-	return true;
+static void read_input(struct input *in)
+{
+	ssize_t n = read(STDIN_FILENO, in->buf, sizeof(in->buf));
+
+	if (n > 0)
+		in->len = n;
+	else if (!n || errno != EINTR)
+		in->ended = true;
+}
+
+/* Never waits: a migration may have stopped the devices, and a signal has to be seen. */
+static void feed_console(struct vm *vm, struct input *in)
+{
+	unsigned int n = serial_receive(vm, in->buf, in->len);
+
+	in->len -= n;
+	memmove(in->buf, in->buf + n, in->len);
 }
 
 /* Until the machine has ended, the main thread does this. */
@@ -56,15 +69,15 @@ static int main_loop(struct vm *vm, int signal_fd)
 		[INPUT] = { .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
-	bool input = true;
-	unsigned int room;
+	struct input in = {};
 	int sig = 0;
 
 	for (;;) {
-		room = input ? serial_room(vm) : 0;
-		fds[INPUT].fd = room ? STDIN_FILENO : -1;
+		if (in.len)
+			feed_console(vm, &in);
+		fds[INPUT].fd = in.ended || in.len ? -1 : STDIN_FILENO;
 		fds[INPUT].revents = 0;
-		if (poll(fds, NR, input && !room ? INPUT_RETRY_MS : -1) < 0 && errno != EINTR)
+		if (poll(fds, NR, in.len ? INPUT_RETRY_MS : -1) < 0 && errno != EINTR)
 			fail_errno("poll");
 		if (fds[SIGNAL].revents && read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
 			sig = info.ssi_signo;
@@ -73,7 +86,7 @@ static int main_loop(struct vm *vm, int signal_fd)
 		if (fds[END].revents)
 			return sig;
 		if (fds[INPUT].revents)
-			input = feed_console(vm, room);
+			read_input(&in);
 	}
 }
 

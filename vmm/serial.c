@@ -179,21 +179,15 @@ int serial_init(struct vm *vm)
 					     .valid = serial_valid });
 }
 
-unsigned int serial_room(struct vm *vm)
+unsigned int serial_receive(struct vm *vm, const uint8_t *data, unsigned int len)
 {
-	unsigned int room;
+	unsigned int n = 0;
 
-	pthread_mutex_lock(&vm->dev_lock);
-	room = FIFO_SIZE - com1.len;
-	pthread_mutex_unlock(&vm->dev_lock);
-	return room;
-}
-
-void serial_receive(struct vm *vm, const uint8_t *data, unsigned int len)
-{
-	pthread_mutex_lock(&vm->dev_lock);
-	while (len--)
-		push(&com1, *data++);
+	if (pthread_mutex_trylock(&vm->dev_lock))
+		return 0;
+	while (n < len && com1.len < FIFO_SIZE)
+		push(&com1, data[n++]);
 	update_irq(vm, &com1);
 	pthread_mutex_unlock(&vm->dev_lock);
+	return n;
 }

@@ -188,9 +188,8 @@ void vcpus_quit(struct vm *vm);
 int ports_init(struct vm *vm);
 void ports_access(struct vm *vm, const struct kvm_run *run);
 int serial_init(struct vm *vm);
-/* How many bytes the receiver takes now, and give it some. */
-unsigned int serial_room(struct vm *vm);
-void serial_receive(struct vm *vm, const uint8_t *data, unsigned int len);
+/* How many of these bytes the receiver has taken; does not wait, so it may be none. */
+unsigned int serial_receive(struct vm *vm, const uint8_t *data, unsigned int len);
 
 /* booting */
 int cpuid_setup(struct vm *vm);
