@@ -47,6 +47,8 @@ static const char usage[] =
 "It ends with 0 if the machine runs there.  Otherwise it still runs here, or is in\n"
 "doubt: the target was told to run and did not answer.  Then, if it runs there, say\n"
 "quit; else end the hcvm there, and say resume.\n"
+"A Linux that did not boot by EFI says too early that it can be migrated: wait until\n"
+"its init runs (with --sev-lookalike there is no need, as nothing is encrypted).\n"
 "Other commands of the control socket: status, cancel (the migration), quit, resume.\n"
 "\n"
 "status  N  what the guest wrote to port 0xf4\n"
