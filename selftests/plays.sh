@@ -58,9 +58,9 @@ play()
 	done < "$work/said"
 	wait "$client" && ended "$a-a" 0 && control "$a-b" wait 0 || return 9
 	await "$a-c" && move "$a-b" "$a-c" && ended "$a-b" 0 || return 9
-	# What is left of the batch.
-	until control "$a-c" wait 0 | grep 'done'; do
-		control "$a-c" go-on 0 || return 9
+	# What is left of the batch; a guest that died steps no more.
+	until line=$(control "$a-c" wait 0); [[ $line = 'done '* ]]; do
+		[[ $line = 'step '* ]] && control "$a-c" go-on 0 || { echo "$line"; return 9; }
 	done
 	control "$a-c" look
 	line=$?
