@@ -158,7 +158,8 @@ static int show(struct view *v, unsigned int width)
 int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 		unsigned int (*width)(void))
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	/* A line on its way to a slow terminal goes on; poll() ends all the same. */
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	struct pollfd link = { .fd = hcpolicy__link_fd(policy) };
 	struct view v = { .policy = policy, .style = *style, .terminal = isatty(STDOUT_FILENO) };
 	int error;

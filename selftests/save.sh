@@ -38,7 +38,7 @@ ask()
 halt() { kill -STOP "$pid" && within 10 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
 go_on() { kill -CONT "$pid"; }
 
-ranges() { hcpolicy ranges $name -j 2>&1; }
+ranges() { hcpolicy ranges $name -j; }
 first='[{"gfn":256,"npages":16},{"gfn":4096,"npages":1}]'
 second='[{"gfn":256,"npages":16},{"gfn":512,"npages":8},{"gfn":4096,"npages":1}]'
 

@@ -21,6 +21,7 @@
 #include "loader.h"
 #include "out.h"
 #include "ranges.h"
+#include "state.h"
 
 static int passed, failed, skipped;
 static const char *binary;
@@ -309,6 +310,79 @@ static void test_files(void)
 	check(!unlink(path) && !unlink(link) && !rmdir(dir), "nothing else is left");
 }
 
+/* What follow.c asks of a policy, here without one. */
+static struct hcp_set *followed;
+
+struct hcp_set *hcpolicy__set(const struct hcpolicy *policy)
+{
+	return followed;
+}
+
+const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy)
+{
+	static const struct hcp_info info;
+
+	return &info;
+}
+
+int hcpolicy__link_fd(const struct hcpolicy *policy)
+{
+	return -1;
+}
+
+struct json_object *counters_read(const struct hcp_info *info, const char **why)
+{
+	return NULL;
+}
+
+void state_text(char *buf, size_t size, const struct hcpolicy *policy)
+{
+	*buf = 0;
+}
+
+void put_state(struct json_object *obj, const struct hcpolicy *policy)
+{
+}
+
+static unsigned int narrow(void)
+{
+	return 40;
+}
+
+/* Ctrl-C while its line waits for a slow terminal; a full pipe is one. */
+static void test_follow(void)
+{
+	struct draw_style style = {};
+	int fds[2], status = -1;
+	char buf[4096] = {};
+	pid_t child;
+
+	followed = sample_set();
+	if (pipe(fds) || fcntl(fds[1], F_SETPIPE_SZ, sizeof(buf)) < 0) {
+		check(false, "a pipe");
+		return;
+	}
+	check(write(fds[1], buf, sizeof(buf)) == sizeof(buf), "a pipe is full");
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		close(fds[0]);
+		dup2(fds[1], STDOUT_FILENO);
+		_exit(draw_follow(NULL, &style, narrow) ? 1 : 0);
+	}
+	close(fds[1]);
+	usleep(1500000);
+	kill(child, SIGINT);
+	usleep(100000);
+	while (read(fds[0], buf, sizeof(buf)) > 0)
+		;
+	close(fds[0]);
+	waitpid(child, &status, 0);
+	check(WIFEXITED(status) && !WEXITSTATUS(status),
+	      "draw --follow ends well by Ctrl-C while it writes");
+	hcp_set__free(followed);
+}
+
 static void test_stopped(void)
 {
 	pid_t child = fork();
@@ -511,6 +585,7 @@ int main(int argc, char **argv)
 	test_svg();
 	test_diff();
 	test_files();
+	test_follow();
 	test_stopped();
 	test_words();
 	test_usage();
