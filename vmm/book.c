@@ -121,7 +121,7 @@ void book_report(const struct vm *vm)
 	note("shared-ranges %lu", ranges);
 	note("missed-pages %llu", (unsigned long long)hcp_set__missed(set));
 	note("complete %s%s%s%s%s", hcp_set__complete(set) ? "yes" : "no",
-	     state & HCP_LATE ? ", attached late" : "",
+	     state & HCP_LATE ? ", attached or restored late" : "",
 	     state & HCP_DETACHED ? ", detached" : "",
 	     state & HCP_UNATTACHED ? ", not attached" : "",
 	     hcp_set__missed(set) ? ", requests were missed" : "");
