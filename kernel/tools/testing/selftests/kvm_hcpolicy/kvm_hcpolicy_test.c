@@ -111,7 +111,7 @@ static int enable_exits(int vm)
 	return ioctl(vm, KVM_ENABLE_CAP, &cap);
 }
 
-static void vm_close(FIXTURE_DATA(hcpolicy) *self)
+static void vm_close(struct _test_data_hcpolicy *self)
 {
 	int *fds[] = { &self->vcpu, &self->vm, &self->kvm };
 	size_t i;
@@ -175,7 +175,7 @@ FIXTURE_TEARDOWN(hcpolicy)
 }
 
 /* What the guest gets for KVM_HC_MAP_GPA_RANGE; INT_MIN if it did not get there. */
-static int guest_asks(FIXTURE_DATA(hcpolicy) *self, __u64 gpa, __u64 npages, __u64 attrs)
+static int guest_asks(struct _test_data_hcpolicy *self, __u64 gpa, __u64 npages, __u64 attrs)
 {
 	struct kvm_regs regs = {
 		.rax = KVM_HC_MAP_GPA_RANGE,
