@@ -119,6 +119,8 @@ enum hcg_op {
 	 */
 	HCG_PUT_AS = 8,
 	HCG_RECODE = 9,
+	/* Write a1 to the MSR a0.  One that nobody serves is a fault. */
+	HCG_WRMSR = 10,
 };
 
 enum hcg_request_flags {

@@ -122,6 +122,9 @@ void op_do(unsigned int index, struct hcg_request *r)
 	case HCG_STEP:
 		outl(HCG_PORT, HCG_EV_STEP | (uint32_t)r->a0 << 8);
 		return;
+	case HCG_WRMSR:
+		wrmsr(r->a0, r->a1);
+		return;
 	case HCG_CONVERT:
 	case HCG_PUT_AS:
 	case HCG_RECODE:
