@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 18
+plan 21
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -306,6 +306,85 @@ cancelled()
 		await can-c "${keeper[@]}" && move can can-c && ended can 0 && clean can-c && quit can-c
 }
 
+# stands_still NAME TO STOP OPTIONS...: NAME, of the test build, migrates to TO, until go
+stands_still()
+{
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "${at[$2]}" "stops=$3" "${@:4}" \
+		> "$work/said" 2>&1 &
+	client=$!
+	within 60 grep -qx "at $3" "$work/said" || { cat "$work/said"; return 1; }
+}
+
+# failed NAME TO TEXT: it ends with TEXT on both sides, and NAME has the machine
+failed()
+{
+	wait "$client" && return 1
+	cat "$work/said"
+	grep -q "$3" "$work/said" && ended "$2" 1 && grep "$3" "$work/$2.err" &&
+		same running control "$1" status
+}
+
+# not_begun NAME TO TEXT: so does the next one, before anything was sent
+not_begun()
+{
+	await "$2" "${keeper[@]}" || return
+	"$hcvm" migrate "$work/$1.c" "${at[$2]}" > "$work/said" 2>&1 &
+	client=$!
+	failed "$@" && ! grep round "$work/said"
+}
+
+# Between two rounds; and in the last one, when the VM is stopped already.
+policy_detached()
+{
+	local client hcvm=$bin/hcvm-test stop a b
+	for stop in round:2 cleared:3; do
+		a=off-${stop%:*} b=$a-b
+		keeper=("${policy[@]}" --name "hcst-$a")
+		begin "$a" || return
+		keeper=("${policy[@]}")
+		await "$b" "${keeper[@]}" && stands_still "$a" "$b" "$stop" rounds=1 &&
+			"$bin/hcpolicy" detach "hcst-$a" && control "$a" go &&
+			failed "$a" "$b" 'the policy was detached' && works "$a" && clean "$a" || return
+		not_begun "$a" "$a-c" 'the policy is not attached any more' && quit "$a" || return
+	done
+}
+
+# The guest asks for pages that the set does not have.
+request_missed()
+{
+	local client hcvm=$bin/hcvm-test a
+	for a in missed-policy missed-exits; do
+		keeper=("${policy[@]}")
+		[ "$a" != missed-exits ] || keeper=("${exits[@]}")
+		launch "$a" "${keeper[@]}" && control "$a" wait 0 && await "$a-b" "${keeper[@]}" &&
+			stands_still "$a" "$a-b" round:2 && control "$a" batch 0 0:0x2000000000:5:0 &&
+			control "$a" wait 0 && control "$a" go &&
+			failed "$a" "$a-b" 'the shared-page set has missed a request' &&
+			not_begun "$a" "$a-c" 'the shared-page set is not complete' &&
+			control "$a" work "$seed" 300 1 && works "$a" && clean "$a" && quit "$a" || return
+	done
+}
+
+# The guest's operations: guest/mailbox.h.  While it is not ready it may do what the
+# contract forbids: it turns a page in place, and asks for that afterwards.
+ready_taken_back()
+{
+	local client hcvm=$bin/hcvm-test p=0x500000 msr=0x4b564d08
+	local machine=(--guest "$bin/hcguest.elf" --mem 16M --smp 1 --encrypt --sev-lookalike --drive)
+	keeper=("${policy[@]}")
+	launch back-a "${keeper[@]}" && control back-a wait 0 && control back-a batch 0 5:$p:1:16 \
+		10:$msr:1 4:1 10:$msr:0 9:$p:1:0 4:2 0:$p:1:0 10:$msr:1 4:3 7:$p:1 || return
+	same 'step 1' control back-a wait 0 && await back-b "${keeper[@]}" &&
+		stands_still back-a back-b stop:2 rounds=1 && control back-a go-on 0 &&
+		same 'step 2' control back-a wait 0 && control back-a go &&
+		within 60 grep '^waiting until the guest says' "$work/said" &&
+		control back-a go-on 0 || { cat "$work/said"; return 1; }
+	wait "$client" || { cat "$work/said"; return 1; }
+	ended back-a 0 && same 'step 3' control back-b wait 0 && control back-b go-on 0 &&
+		same 'done 0' control back-b wait 0 && control back-b look && quit back-b &&
+		[ "$(value back-b migration-ready)" = 1 ]
+}
+
 # A target that does not even take the connection keeps nobody waiting.
 is_connecting() { control conn status | grep 'migrating to tcp:127.0.0.1:4445: round 0'; }
 connecting()
@@ -361,5 +440,8 @@ check "a guest migrates over TCP, by IPv4 and by IPv6" over_tcp
 check "a target that nobody listens at is named, and the source runs on" nobody_there
 check "a target names the port that is in use" port_in_use
 check "a cancelled migration leaves the source running, and the next one works" cancelled
+check "a policy that is detached meanwhile ends the migration, and the guest goes on" policy_detached
+check "a request that the set has missed ends the migration, and the next one" request_missed
+check "a guest that is not ready any more at the stop goes on, until it is ready" ready_taken_back
 check "a connection that does not come about is cancelled, and ends with the machine" connect_cancelled
 finish
