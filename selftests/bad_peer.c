@@ -8,8 +8,11 @@
  *	bad_peer relay PATH TO BYTES	what comes at PATH goes to TO, and back, until
  *					so many bytes have gone there
  *	bad_peer lose PATH TO FRAME WAY	the same, until READY, COMMIT or RUNNING comes
+ *	bad_peer flip PATH TO FRAME N BIT	the same, whole, but for one bit of what goes
+ *					there: in the Nth such frame that has it, from 0
  *
- * HOW: close, stall, garbage, version, memory, type, length.
+ * HOW: close, stall, garbage, version, memory, type, length; and towards a target
+ * outside, flags, part, state, set, count, crc, early, commit.
  * WAY: cut, the frame is lost and both connections are closed; stall, it is lost and
  * nothing moves any more; mute, it arrives and cannot be answered.
  */
@@ -24,8 +27,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <zlib.h>
 
-#include "../vmm/stream.h"
+#include "../vmm/state.h"
 
 static struct sockaddr_un address(const char *path)
 {
@@ -77,8 +81,12 @@ static void full(int port, const char *file)
 	pause();
 }
 
+/* Of all that was said. */
+static uint32_t crc;
+
 static void say(int fd, const void *data, size_t len)
 {
+	crc = crc32(crc, data, len);
 	(void)!send(fd, data, len, MSG_NOSIGNAL);
 }
 
@@ -98,6 +106,44 @@ static void say_hello(int fd, uint32_t type, uint32_t version, uint64_t mem)
 	memcpy(hello.magic, STREAM_MAGIC, sizeof(hello.magic));
 	say_frame(fd, type, sizeof(hello));
 	say(fd, &hello, sizeof(hello));
+}
+
+static void say_data(int fd, uint32_t type, const void *data, uint32_t len)
+{
+	say_frame(fd, type, len);
+	say(fd, data, len);
+}
+
+/* One frame that no target may take.  False: there is no such HOW. */
+static bool say_wrong(int fd, const char *how)
+{
+	struct frame_end end = { .pages = !strcmp(how, "count"),
+				 .crc = crc ^ !strcmp(how, "crc") };
+	struct { struct frame_state head; uint32_t n, zero; } msrs = { { STATE_MSRS, 0 }, 1000, 0 };
+	struct frame_state part = { .part = NR_STATE_PARTS };
+	uint64_t page = 0x500000 | PAGE_ZERO, garbage[8];
+
+	if (!strcmp(how, "outside")) {
+		page |= 1ULL << 40;
+		say_data(fd, FRAME_PAGE, &page, sizeof(page));
+	} else if (!strcmp(how, "flags")) {
+		page |= 4;
+		say_data(fd, FRAME_PAGE, &page, sizeof(page));
+	} else if (!strcmp(how, "part")) {
+		say_data(fd, FRAME_STATE, &part, sizeof(part));
+	} else if (!strcmp(how, "state")) {
+		say_data(fd, FRAME_STATE, &msrs, sizeof(msrs));
+	} else if (!strcmp(how, "set")) {
+		memset(garbage, 0xa5, sizeof(garbage));
+		say_data(fd, FRAME_SET, garbage, sizeof(garbage));
+	} else if (!strcmp(how, "count") || !strcmp(how, "crc") || !strcmp(how, "early")) {
+		say_data(fd, FRAME_END, &end, sizeof(end));
+	} else if (!strcmp(how, "commit")) {
+		say_frame(fd, FRAME_COMMIT, 0);
+	} else {
+		return false;
+	}
+	return true;
 }
 
 static void misbehave(int fd, const char *how, uint32_t hello)
@@ -123,8 +169,11 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
 		say_frame(fd, FRAME_PAGE, 1 << 30);
 	} else {
-		fprintf(stderr, "bad_peer: HOW '%s'\n", how);
-		exit(2);
+		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
+		if (!say_wrong(fd, how)) {
+			fprintf(stderr, "bad_peer: HOW '%s'\n", how);
+			exit(2);
+		}
 	}
 	/* What the other side still says is read: closing before would be a reset. */
 	while (poll(&pfd, 1, 3000) > 0 && read(fd, buf, sizeof(buf)) > 0)
@@ -185,11 +234,61 @@ static void relay(int from, int to, long left, const struct loss *loss)
 	}
 }
 
+static bool read_all(int fd, void *buf, size_t len)
+{
+	/* For nothing it would wait until something comes. */
+	return !len || recv(fd, buf, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+struct flip {
+	uint32_t type;
+	unsigned int n;
+	uint64_t bit;
+};
+
+/* A frame is not sent before it is here whole: the bit may be one of its header. */
+static void relay_flipped(int from, int to, struct flip *flip)
+{
+	struct pollfd fds[] = { { .fd = from, .events = POLLIN }, { .fd = to, .events = POLLIN } };
+	static uint8_t buf[1 << 20];
+	struct frame_header h;
+	size_t len;
+	ssize_t n;
+
+	while (poll(fds, 2, -1) > 0) {
+		if (fds[1].revents) {
+			n = read(to, buf, sizeof(buf));
+			if (n <= 0)
+				return;
+			say(from, buf, n);
+		}
+		if (!fds[0].revents)
+			continue;
+		if (!read_all(from, &h, sizeof(h)) || h.len > sizeof(buf) - sizeof(h) ||
+		    !read_all(from, buf + sizeof(h), h.len))
+			return;
+		memcpy(buf, &h, sizeof(h));
+		len = sizeof(h) + h.len;
+		if (h.type == flip->type && flip->bit < len * 8 && !flip->n--) {
+			buf[flip->bit / 8] ^= 1 << flip->bit % 8;
+			flip->type = 0;
+		}
+		say(to, buf, len);
+	}
+}
+
 static uint32_t frame_type(const char *name)
 {
-	return !strcmp(name, "READY") ? FRAME_READY :
-	       !strcmp(name, "COMMIT") ? FRAME_COMMIT :
-	       !strcmp(name, "RUNNING") ? FRAME_RUNNING : 0;
+	static const char *const names[NR_FRAMES] = {
+		[FRAME_HELLO] = "HELLO", [FRAME_PAGE] = "PAGE", [FRAME_STATE] = "STATE",
+		[FRAME_SET] = "SET", [FRAME_END] = "END", [FRAME_READY] = "READY",
+		[FRAME_COMMIT] = "COMMIT", [FRAME_RUNNING] = "RUNNING",
+	};
+	uint32_t type = NR_FRAMES;
+
+	while (--type && !(names[type] && !strcmp(names[type], name)))
+		;
+	return type;
 }
 
 int main(int argc, char **argv)
@@ -208,6 +307,13 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && !strcmp(argv[1], "connect")) {
 		misbehave(connect_to(argv[2]), argv[3], FRAME_HELLO);
+		return 0;
+	}
+	if (argc == 7 && !strcmp(argv[1], "flip")) {
+		struct flip flip = { frame_type(argv[4]), atoi(argv[5]), atol(argv[6]) };
+
+		from = listen_at(argv[2]);
+		relay_flipped(from, connect_to(argv[3]), &flip);
 		return 0;
 	}
 	if (argc == 5 && !strcmp(argv[1], "relay"))

@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 21
+plan 22
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -110,6 +110,11 @@ declare -A target_says=(
 	[version]='the source speaks version 2 .* the target version 1'
 	[memory]='the source has --mem 1073741824K, the target has --mem 16384K'
 	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
+	[outside]='page 0x10000500000, which is not memory here' [flags]='a page 0x500006 with'
+	[part]='that no machine has' [state]='cannot set the MSRs 0: Invalid argument'
+	[set]='the shared-page set is refused' [count]='says it sent 1 pages, 0 have come'
+	[crc]='the stream was damaged on its way' [early]='did not send the shared-page set'
+	[commit]='frame of type 9 out of turn'
 )
 peers()
 {
@@ -129,18 +134,61 @@ peers()
 	works peer && clean peer && quit peer
 }
 
+# never_ran NAME: a target that ends so has not been told that the machine is its
+never_ran()
+{
+	ended "$1" 1 && ! grep 'the machine is here' "$work/$1.err"
+}
+
 # The same towards a target, which says why and ends.
 bad_sources()
 {
 	local how
 	keeper=("${policy[@]}")
-	for how in close garbage version memory type length; do
+	for how in close garbage version memory type length outside flags part state set count \
+		crc early commit; do
 		await "src-$how" "${keeper[@]}" || return
 		"$top/build/selftests/bad_peer" connect "$work/src-$how.m" "$how"
-		ended "src-$how" 1 || return
+		never_ran "src-$how" || return
 		echo "$how: $(tail -n 1 "$work/src-$how.err")"
 		grep -q "${target_says[$how]}" "$work/src-$how.err" || return
 	done
+}
+
+# A bit of a frame: in which one, which bit (a header has 64), and what the target says.
+flips()
+{
+	local r=$RANDOM n=$((RANDOM % 100))
+	cat <<-LIST
+		HELLO 0 128 the source speaks version 0
+		PAGE $n $((r % 64)) .
+		PAGE $n $((128 + r)) the stream was damaged on its way
+		STATE $((n % 20)) $((128 + r % 256)) .
+		SET 0 $((64 + r % 256)) the shared-page set is refused
+		END 0 $((64 + r % 64)) the peer says it sent
+		END 0 $((128 + r % 32)) the stream was damaged on its way
+		COMMIT 0 $((r % 32)) .
+		COMMIT 0 $((32 + r % 32)) COMMIT with
+	LIST
+}
+damaged()
+{
+	local i=0 frame n bit text
+	keeper=("${policy[@]}")
+	begin flip || return
+	flips > "$work/flips"
+	while read -r frame n bit text <&4; do
+		await "flip$((i += 1))" "${keeper[@]}" || return
+		"$top/build/selftests/bad_peer" flip "$work/flip$i.r" "$work/flip$i.m" "$frame" "$n" "$bit" &
+		children+=($!)
+		within 60 test -e "$work/flip$i.r" || return
+		timeout $((120 * patience)) "$hcvm" migrate "$work/flip.c" "unix:$work/flip$i.r" \
+			rounds=2 > "$work/said" 2>&1 && return 1
+		echo "$frame $n $bit: $(tail -n 1 "$work/said")"
+		never_ran "flip$i" && grep -- "--incoming.*: .*$text" "$work/flip$i.err" &&
+			same running control flip status && control flip look || return
+	done 4< "$work/flips"
+	works flip && clean flip && quit flip
 }
 
 # cut_off NAME: this target ends because its source is gone, and has not run
@@ -432,6 +480,7 @@ check "a target with other vCPUs is refused, both sides say why" other_smp
 check "a source survives peers that close, stall, lie and send garbage" peers
 check "a target says what is wrong with a source, and ends" bad_sources
 check "a connection that is cut anywhere leaves the source running" cut_at_random
+check "a bit that flips on the way ends the target, and the source goes on" damaged
 check "COMMIT or its answer is lost: in doubt, and resume lets the guest go on" doubt_resumed
 check "RUNNING is lost: in doubt, only the target runs, and quit ends the source" doubt_quit
 check "READY is lost: the source goes on, and the target ends" ready_lost
