@@ -11,6 +11,9 @@
 #define MAX_VCPUS		64
 #define STACK_SHIFT		13
 #define USER_RETURN_VECTOR	0x80
+/* Where memory is mapped a second time, with that bit: entry.S. */
+#define HCG_ALIAS		0x100000000
+#define HCG_CBIT		39
 /* 8, 10 to 14, 17, 21, 29, 30 */
 #define ERROR_CODE_VECTORS	0x60227d00
 

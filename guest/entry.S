@@ -68,18 +68,26 @@ boot_gdt_ptr:
 	.word	. - boot_gdt - 1
 	.quad	boot_gdt
 
-	/* 4 GiB, identity, writable and for CPL 3 too, in pages of 2 MiB. */
+	/*
+	 * 4 GiB, identity, writable and for CPL 3 too, in pages of 2 MiB; and above them
+	 * the first GiB again, with the C-bit of hcvm --sev-lookalike.
+	 */
 	.balign	4096
 pml4:
 	.quad	pdpt + 7
 	.fill	511, 8, 0
 pdpt:
-	.quad	pds + 7, pds + 0x1007, pds + 0x2007, pds + 0x3007
-	.fill	508, 8, 0
+	.quad	pds + 7, pds + 0x1007, pds + 0x2007, pds + 0x3007, pds + 0x4007
+	.fill	507, 8, 0
 pds:
 	.set	page, 0
 	.rept	4 * 512
 	.quad	(page << 21) + 0x87
+	.set	page, page + 1
+	.endr
+	.set	page, 0
+	.rept	512
+	.quad	(1 << HCG_CBIT) + (page << 21) + 0x87
 	.set	page, page + 1
 	.endr
 

@@ -121,6 +121,8 @@ enum hcg_op {
 	HCG_RECODE = 9,
 	/* Write a1 to the MSR a0.  One that nobody serves is a fault. */
 	HCG_WRMSR = 10,
+	/* PUT by the addresses that have the C-bit, of hcvm --sev-lookalike; below 1 GiB. */
+	HCG_PUT_ALIAS = 11,
 };
 
 enum hcg_request_flags {

@@ -86,6 +86,8 @@ static int64_t do_pages(unsigned int index, const struct hcg_request *r)
 	for (; gfn < end; gfn++) {
 		if (r->op == HCG_PUT)
 			page_put(gfn, page_status(gfn));
+		else if (r->op == HCG_PUT_ALIAS)
+			page_put_at(gfn, page_status(gfn), HCG_ALIAS);
 		else if (r->op == HCG_PUT_AS)
 			page_put(gfn, status);
 		else if (r->op == HCG_RECODE)
@@ -132,6 +134,7 @@ void op_do(unsigned int index, struct hcg_request *r)
 			break;
 		/* fall through */
 	case HCG_PUT:
+	case HCG_PUT_ALIAS:
 	case HCG_VERIFY:
 		if (bad_pages(r))
 			break;

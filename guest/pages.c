@@ -15,9 +15,9 @@ static uint64_t key(void)
  * A store with the old key that happens in the new VM leaves garbage, a store
  * that came before the move has been re-keyed with its page; both are done again.
  */
-static void store(uint64_t gpa, uint64_t value, uint64_t status)
+static void store(uint64_t gpa, uint64_t value, uint64_t status, uint64_t offset)
 {
-	volatile uint64_t *p = (void *)gpa;
+	volatile uint64_t *p = (void *)(gpa + offset);
 	uint64_t k;
 
 	if (status & HCG_PAGE_SHARED) {
@@ -78,12 +78,18 @@ uint64_t page_status(uint64_t gfn)
 
 void page_put(uint64_t gfn, uint64_t status)
 {
+	page_put_at(gfn, status, 0);
+}
+
+void page_put_at(uint64_t gfn, uint64_t status, uint64_t offset)
+{
 	uint64_t version = hcg_page_version(*entry(gfn)) + 1;
 	unsigned int i;
 
 	*entry(gfn) = version << 8 | status | HCG_PAGE_BUSY;
 	for (i = 0; i < HCG_PAGE_WORDS; i++)
-		store(gfn * HCG_PAGE_SIZE + i * 8, hcg_page_content(gfn, version, i), status);
+		store(gfn * HCG_PAGE_SIZE + i * 8, hcg_page_content(gfn, version, i), status,
+		      offset);
 	page_end(gfn);
 }
 
@@ -94,7 +100,7 @@ void page_recode(uint64_t gfn, uint64_t status)
 
 	*entry(gfn) |= HCG_PAGE_BUSY;
 	for (i = 0; i < HCG_PAGE_WORDS; i++)
-		store(gpa + i * 8, load(gpa + i * 8, old), status);
+		store(gpa + i * 8, load(gpa + i * 8, old), status, 0);
 	*entry(gfn) = hcg_page_version(*entry(gfn)) << 8 | status;
 }
 

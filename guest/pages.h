@@ -21,6 +21,9 @@ uint64_t page_status(uint64_t gfn);
 /* New contents, under status. */
 void page_put(uint64_t gfn, uint64_t status);
 
+/* The same, by addresses that are so far from the page's own. */
+void page_put_at(uint64_t gfn, uint64_t status, uint64_t offset);
+
 /* The same contents, in place, under status. */
 void page_recode(uint64_t gfn, uint64_t status);
 

@@ -24,6 +24,7 @@ private=5:$p:1:16 shared=5:$p:1:0			# asked for, then written
 ask_private=0:$p:1:16 ask_shared=0:$p:1:0		# only asked for
 write=6:$p:1 write_q=6:$q:1 private_q=5:$q:1:16 verify=7:$p:1
 write_shared=8:$p:1:0					# only written
+ready=10:0x4b564d08:1 write_alias=11:$p:1		# the C-bit's address, of the same memory
 
 # play ORDER STOPS ROUNDS DO... -- BATCH...: the host stops at STOPS; at each of them
 # the guest goes on by one step, if DO is step; if it can, for try; or is only let go, for push.
@@ -95,6 +96,12 @@ write_in_last_round()
 	play "$1" stop:2,status:3,page=$p 1 step try -- \
 		$private 4:1 $write 4:2 $verify $write 4:3 $verify
 }
+write_by_alias()
+{
+	local plain=("${machine[@]}") machine
+	machine=("${plain[@]}" --sev-lookalike)
+	play "$1" round:2 2 step -- $ready $private 4:1 $write_alias 4:2 $verify
+}
 convert_before() { play "$1" "" 1 -- $shared 4:1 $verify; }
 # The guest's own wrong order, and the right one: scenario 1 of the three races.
 guests_order() { play none "" 1 first -- $private 4:1 "$1" 4:2 "$2" 4:3 $verify; }
@@ -124,6 +131,7 @@ plays=(
 	"late-exit request_at_the_stop"
 	"running-last-round write_in_last_round"
 	"unbooked convert_before"
+	"no-alias write_by_alias"
 )
 [ $# = 0 ] || mapfile -t plays < <(printf '%s\n' "${plays[@]}" | grep -E "$1")
 plan $((2 * ${#plays[@]} + 2))

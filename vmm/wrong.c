@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "wrong.h"
 
@@ -21,6 +22,7 @@ static const char *const names[NR_WRONG] = {
 	[WRONG_LATE_EXIT] = "late-exit",
 	[WRONG_RUNNING_LAST] = "running-last-round",
 	[WRONG_UNBOOKED] = "unbooked",
+	[WRONG_NO_ALIAS] = "no-alias",
 };
 
 /* A byte for each page, by guest frame. */
@@ -82,6 +84,23 @@ static void take_snapshot(struct migration *m)
 			     (hcp_set__test(m->set, gfn) ? SNAPSHOT : 0);
 }
 
+/* What is dirty there is got, cleared, and lost. */
+static void forget_aliases(const struct migration *m)
+{
+	struct memslot *slot;
+	struct kvm_dirty_log log;
+
+	for (slot = m->vm->slots; slot < m->vm->slots + m->vm->nslots; slot++) {
+		if (slot->alias < 0)
+			continue;
+		log = (struct kvm_dirty_log){ .slot = slot->alias };
+		log.dirty_bitmap = calloc((slot->size / PAGE_SIZE + 63) / 64, sizeof(uint64_t));
+		if (!log.dirty_bitmap || ioctl(m->vm->fd, KVM_GET_DIRTY_LOG, &log))
+			fail_errno("no-alias");
+		free(log.dirty_bitmap);
+	}
+}
+
 /* Before the dirty log is got and cleared. */
 void wrong_begin_round(struct migration *m)
 {
@@ -90,6 +109,8 @@ void wrong_begin_round(struct migration *m)
 	/* The last one that is taken is from before the stop. */
 	if (wrong_order == WRONG_OLD_SNAPSHOT && !is_last(m))
 		take_snapshot(m);
+	if (wrong_order == WRONG_NO_ALIAS)
+		forget_aliases(m);
 	wrong_point(m, "snapshot");
 }
 
