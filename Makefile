@@ -37,7 +37,7 @@ check: setup	## every test: units here, the rest on the real hook in a VM
 
 # The machines: two processors at once; private memory; whole guests (selftests/run).
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
-	   'scripts/vm-run --stock --smp 1 -- $(MAKE) --no-print-directory -C guest check-kvm' \
+	   'scripts/vm-run --smp 1 -- $(MAKE) --no-print-directory -C guest check-kvm' \
 	   'scripts/vm-run --smp 2 --mem 4G --shadow -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
 	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh save.sh linux.sh' \
