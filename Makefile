@@ -41,8 +41,9 @@ VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 2 --mem 4G --shadow -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
 	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh save.sh linux.sh' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run $(MIGRATION_TESTS)'
-MIGRATION_TESTS = migrate.sh migrate-linux.sh plays.sh
+	   $(MIGRATION_TESTS)
+MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh' \
+		  'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate-linux.sh plays.sh'
 NESTED_TESTS = attach_errors private_mem snp_doors
 KERNEL_TESTS = verdicts lifetime hostile complete set_model userfault upheaval storm
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader models,'$(MAKE) --no-print-directory -C $(dir) check')
@@ -51,8 +52,8 @@ check-unit: libhcpolicy guest loader	## the tests that need no VM
 
 check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)
 	$(Q)$(MAKE) --no-print-directory all modules
-	$(Q)HCP_MIGRATIONS=1000 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally \
-		'scripts/vm-run --smp 1 --mem 3G -- selftests/run $(MIGRATION_TESTS) kills.sh'
+	$(Q)HCP_MIGRATIONS=1000 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally -j 2 $(MIGRATION_TESTS) \
+		'scripts/vm-run --smp 1 --mem 3G -- selftests/run kills.sh'
 
 check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
 	$(Q)$(MAKE) --no-print-directory all kit
