@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 22
+plan 23
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -397,6 +397,18 @@ policy_detached()
 	done
 }
 
+# It would run without anybody who keeps the set.
+target_detached()
+{
+	local client hcvm=$bin/hcvm-test
+	keeper=("${policy[@]}")
+	begin there && await there-b "${keeper[@]}" --name hcst-there &&
+		stands_still there there-b round:2 rounds=1 &&
+		"$bin/hcpolicy" detach hcst-there && control there go &&
+		failed there there-b 'the policy was detached' && works there && clean there &&
+		quit there
+}
+
 # The guest asks for pages that the set does not have.
 request_missed()
 {
@@ -490,6 +502,7 @@ check "a target that nobody listens at is named, and the source runs on" nobody_
 check "a target names the port that is in use" port_in_use
 check "a cancelled migration leaves the source running, and the next one works" cancelled
 check "a policy that is detached meanwhile ends the migration, and the guest goes on" policy_detached
+check "a target whose policy is detached does not take the machine" target_detached
 check "a request that the set has missed ends the migration, and the next one" request_missed
 check "a guest that is not ready any more at the stop goes on, until it is ready" ready_taken_back
 check "a connection that does not come about is cancelled, and ends with the machine" connect_cancelled
