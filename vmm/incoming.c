@@ -72,7 +72,8 @@ static int take_set(struct vm *vm, struct stream *s, const struct frame *f)
 		return stream_fail(s, "the peer sent a shared-page set, and none is kept here");
 	err = hcp_set__restore(book_set(vm), read_set, &r, &opts);
 	if (err)
-		return stream_fail(s, "the shared-page set is refused: %s", strerror(-err));
+		return stream_fail(s, "the shared-page set is refused: %s",
+				   err == -EBADMSG ? "it was damaged on its way" : strerror(-err));
 	return r.left ? stream_fail(s, "%zu bytes follow the shared-page set", r.left) : 0;
 }
 
@@ -113,6 +114,8 @@ static int take_end(struct vm *vm, struct stream *s, const struct frame *f, uint
 	if (f->len != sizeof(end))
 		return stream_fail(s, "the peer sent a frame of type END with %u bytes", f->len);
 	memcpy(&end, f->data, sizeof(end));
+	if (end.zero)
+		return stream_fail(s, "the stream was damaged on its way (END)");
 	if (end.pages != pages)
 		return stream_fail(s, "the peer says it sent %llu pages, %llu have come",
 				   (unsigned long long)end.pages, (unsigned long long)pages);
