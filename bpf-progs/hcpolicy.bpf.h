@@ -15,12 +15,14 @@
  *
  * The rule that keeps the set right: every request ends in exactly one of
  * hcp_book(), hcp_lost(), or KVM_HCPOLICY_RETRY with neither.  Needs clang 19
- * (-target bpf -mcpu=v3 -O2 -g) and no kernel headers but <linux/bpf.h>.
+ * (-target bpf -mcpu=v3 -O2 -g) and no kernel headers but <linux/bpf.h>
+ * and <linux/errno.h>.
  */
 #ifndef HCPOLICY_BPF_H
 #define HCPOLICY_BPF_H
 
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

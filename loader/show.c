@@ -116,7 +116,7 @@ static void show_text(const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
-	uint64_t shared = hcp_set__count(set);
+	uint64_t shared = hcp_set__count(set), ranges = count_ranges(set);
 	struct json_object *counters;
 	char text[256], other[32];
 	const char *why;
@@ -131,8 +131,8 @@ static void show_text(const struct hcpolicy *policy)
 	printf("%-10s %s\n", "attached", other);
 	printf("%-10s %s of guest addresses, ", "covers", size_text(other, set_covers(info)));
 	printf("%s of kernel memory\n", size_text(other, set_memory(info)));
-	printf("%-10s %" PRIu64 " pages (%s) in %" PRIu64 " ranges\n", "shared", shared,
-	       size_text(other, shared << HCP_PAGE_SHIFT), count_ranges(set));
+	printf("%-10s %" PRIu64 " pages (%s) in %" PRIu64 " range%s\n", "shared", shared,
+	       size_text(other, shared << HCP_PAGE_SHIFT), ranges, ranges == 1 ? "" : "s");
 	state_text(text, sizeof(text), policy);
 	printf("%-10s %s\n", "state", text);
 

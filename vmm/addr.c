@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "stream.h"
+#include "vm.h"
 
 __attribute__((format(printf, 3, 4)))
 static int say(char *why, size_t len, const char *fmt, ...)
@@ -41,6 +42,7 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0 };
 	const char *colon = strrchr(text, ':');
 	struct addrinfo *list;
+	unsigned int port;
 	char host[256];
 	int err;
 
@@ -52,6 +54,11 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	if (host[0] == '[' && host[strlen(host) - 1] == ']') {
 		host[strlen(host) - 1] = 0;
 		memmove(host, host + 1, strlen(host));
+	}
+	/* The C library takes 99999 for another port. */
+	if (!parse_number(colon + 1, 65535, &port)) {
+		say(why, len, "tcp:%s: wanted a port from 1 to 65535", text);
+		return NULL;
 	}
 	err = getaddrinfo(host, colon + 1, &hints, &list);
 	if (err) {

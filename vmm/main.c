@@ -128,6 +128,12 @@ static int boot(struct vm *vm, int signal_fd)
 }
 
 /* `hcvm migrate SOCKET ADDR...` is the command `migrate ADDR...` at SOCKET. */
+static int too_few(const char *wanted)
+{
+	fail("wanted hcvm %s; see hcvm --help", wanted);
+	return 2;
+}
+
 static int migrate_client(int argc, char **argv)
 {
 	const char *socket = argv[2];
@@ -144,10 +150,11 @@ int main(int argc, char **argv)
 	sigset_t set;
 	bool raw;
 
-	if (argc >= 4 && !strcmp(argv[1], "migrate"))
-		return migrate_client(argc, argv);
-	if (argc >= 4 && !strcmp(argv[1], "control"))
-		return control_client(argv[2], argc - 3, argv + 3);
+	if (argc > 1 && !strcmp(argv[1], "migrate"))
+		return argc >= 4 ? migrate_client(argc, argv) : too_few("migrate SOCKET ADDR");
+	if (argc > 1 && !strcmp(argv[1], "control"))
+		return argc >= 4 ? control_client(argv[2], argc - 3, argv + 3) :
+				   too_few("control SOCKET COMMAND");
 	status = parse_args(argc, argv, &cfg);
 	if (status)
 		return status < 0 ? 0 : status;

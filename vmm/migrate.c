@@ -105,8 +105,11 @@ static int run_rounds(struct migration *m)
 		if (n < 0)
 			return -1;
 		ready = is_ready(m->vm);
-		if (ready && m->round > 1 && !m->opts.stops[0] && fits(m, n))
+		if (ready && m->round > 1 && !m->opts.stops[0] && fits(m, n)) {
+			fprintf(m->out, "round %u: %lld pages fit: the guest is stopped now\n",
+				m->round, (long long)n);
 			return 0;
+		}
 		if (ready && (whole >= m->opts.rounds ||
 			      m->pages - from > all * (m->opts.rounds + 1ULL))) {
 			fprintf(m->out, "enough rounds: the guest is stopped now\n");
