@@ -29,11 +29,15 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 	$(Q)vmm/demo
 
 check: setup	## every test: units here, the rest on the real hook in a VM
-	$(Q)$(MAKE) --no-print-directory all modules kit
+	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
+	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
+
+# The programs of tests that a machine runs, which cannot build there.
+.PHONY: tests
+tests: libhcpolicy
 	$(Q)$(MAKE) --no-print-directory -C libhcpolicy tests
 	$(Q)$(MAKE) --no-print-directory -C guest tests
-	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
 
 # The machines: two processors at once; private memory; whole guests (selftests/run).
 VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
@@ -56,7 +60,7 @@ check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -
 		'scripts/vm-run --smp 1 --mem 3G -- selftests/run kills.sh'
 
 check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
-	$(Q)$(MAKE) --no-print-directory all kit
+	$(Q)$(MAKE) --no-print-directory all kit tests
 	$(Q)kernel/build-debug $(BUILD)/debug-kernel
 	$(Q)scripts/check-debug -j 2 $(VM_TESTS)
 
