@@ -12,7 +12,7 @@ plan 14
 kit=$work/kit
 qemu=$kit/drivers/qemu
 hcvm=$kit/drivers/hcvm
-export HCVM=$bin/hcvm
+export HCVM=$bin/hcvm KIT_SECONDS=$((60 * patience))
 
 # verdict STATUS PATTERN COMMAND...: the run ends so, and says so.
 verdict()
