@@ -83,11 +83,13 @@ static unsigned long count_vms(void)
 
 /*
  * Of these the kernel keeps free ones, so they say nothing.  VmallocUsed is what
- * counts for vmap_area; the other is a pool of the debug kernel's DEBUG_OBJECTS.
+ * counts for vmap_area.  The debug kernel has two more: a pool of DEBUG_OBJECTS, and
+ * kmemleak's own note of each object, which goes some time after the object.
  */
 static bool is_pool(const char *cache)
 {
-	return !strcmp(cache, "vmap_area") || !strcmp(cache, "debug_objects_cache");
+	return !strcmp(cache, "vmap_area") || !strcmp(cache, "debug_objects_cache") ||
+	       !strcmp(cache, "kmemleak_object");
 }
 
 static void read_slabs(struct memory *m)

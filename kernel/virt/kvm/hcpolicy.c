@@ -202,6 +202,7 @@ static u16 hcpolicy_ctx_flags(struct kvm *kvm, gfn_t gfn, u64 npages,
 
 /* A guest that asks for much holds up neither a memslot change nor RCU Tasks. */
 static void hcpolicy_yield(struct kvm_vcpu *vcpu)
+	__must_hold(&vcpu->kvm->srcu)
 {
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	cond_resched_tasks_rcu_qs();
