@@ -109,6 +109,22 @@ static void read_slabs(struct memory *m)
 	fclose(f);
 }
 
+/* Free pages that a CPU keeps at hand: megabytes, and MemFree has them not. */
+static unsigned long at_hand_kb(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	unsigned long pages, sum = 0;
+	char line[512];
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " count: %lu", &pages) == 1)
+			sum += pages;
+	}
+	fclose(f);
+	return sum * PAGE_KB;
+}
+
 static void read_pages(struct memory *m)
 {
 	unsigned long kb, total = 0, available = 0;
@@ -129,7 +145,7 @@ static void read_pages(struct memory *m)
 			m->percpu_kb = kb;
 	}
 	fclose(f);
-	m->used_kb = total - available;
+	m->used_kb = total - available - at_hand_kb();
 }
 
 static void read_once(struct memory *m)
