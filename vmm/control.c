@@ -293,6 +293,8 @@ static void *control_thread(void *arg)
 		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			serve(vm, fd);
+		else	/* Who came may have gone again; no descriptors is for longer. */
+			poll(fds + 1, 1, 100);
 	}
 }
 
