@@ -132,6 +132,19 @@ static int refuse_incomplete(const struct stream *s, uint32_t state, uint64_t mi
 		    state & HCP_UNATTACHED ? "kept by nobody, " : "", missed);
 }
 
+/* Can the set be trusted now, or must it not?  What is wrong with it goes into the stream. */
+static int judge(const struct stream *s, const struct hcp_set *set, uint32_t *state,
+		 uint64_t *missed)
+{
+	bool (*kept)(void *ctx) = opts_get(s->opts, kept);
+
+	*state = hcp_set__state(set);
+	*missed = hcp_set__missed(set);
+	if (kept && !kept(opts_get(s->opts, kept_ctx)))
+		*state |= HCP_DETACHED;
+	return (*state || *missed) && !forced(s) ? refuse_incomplete(s, *state, *missed) : 0;
+}
+
 /* The runs of a chunk; 0: it is all private; more than MAX_RUNS: too many. */
 static uint32_t encode_runs(struct chunk *c, uint64_t *shared)
 {
@@ -201,8 +214,9 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 	err = begin(&s, opts);
 	if (err)
 		return err;
-	if (!hcp_set__complete(set) && !forced(&s))
-		return refuse_incomplete(&s, hcp_set__state(set), hcp_set__missed(set));
+	err = judge(&s, set, &state, &missed);
+	if (err)
+		return err;
 
 	memcpy(header.magic, magic, sizeof(magic));
 	sum = crc(0, &header, offsetof(struct header, crc));
@@ -223,10 +237,9 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 
 	/* After the words: what was lost while they were read is known here. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	state = hcp_set__state(set);
-	missed = hcp_set__missed(set);
-	if ((state || missed) && !forced(&s))
-		return refuse_incomplete(&s, state, missed);
+	err = judge(&s, set, &state, &missed);
+	if (err)
+		return err;
 	trailer.end.nruns = htole32(s.records);
 	trailer.shared = htole64(s.shared);
 	trailer.missed = htole64(missed);
@@ -404,10 +417,8 @@ static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *wo
 static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed, bool late)
 {
 	/* Before the words: at no moment is it called complete with some of them wrong. */
-	if (late) {
-		__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_RELAXED);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	}
+	__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint64_t i = 0; i < set->npages / WORD_BITS; i++) {
 		/* A store of what is there already would only cost memory. */
 		if (load_word(set, i) != words[i])
@@ -419,6 +430,7 @@ static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed,
 	 * the save is, from here, an earlier request that is unknown.
 	 */
 	__atomic_store_n(&set->info->missed, missed, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!late)
 		__atomic_fetch_and(&set->info->state, ~HCP_LATE, __ATOMIC_RELAXED);
 }

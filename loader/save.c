@@ -62,10 +62,16 @@ static void report(const struct hcpolicy *policy, const char *done, const char *
 	       size_text(size, shared << HCP_PAGE_SHIFT), state);
 }
 
-static bool save(const struct hcpolicy *policy, const char *path, bool force)
+static bool is_kept(void *policy)
+{
+	return hcpolicy__attached(policy);
+}
+
+static bool save(struct hcpolicy *policy, const char *path, bool force)
 {
 	struct hcp_stream_opts opts = {
-		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = force,
+		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)hcpolicy__info(policy)->name,
+		.kept = is_kept, .kept_ctx = policy, .force = force,
 	};
 	struct new_file file;
 

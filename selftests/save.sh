@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 24
+plan 25
 
 name=hcst-save
 saved=$work/saved
@@ -16,7 +16,7 @@ hcpolicy() { "$bin/hcpolicy" "$@"; }
 
 start()
 {
-	mkfifo "$work/console" || return
+	rm -f "$work/console" && mkfifo "$work/console" || return
 	"$bin/hcvm" --policy bitmap --name $name --guest "$bin/hcguest.elf" \
 		< "$work/console" > "$work/says" 2>&1 &
 	pid=$!
@@ -144,6 +144,27 @@ goes_on_meanwhile()
 		grep -q 'restore it again' "$work/refusal" || { cat "$work/refusal"; return 1; }
 }
 
+# As any holder of a descriptor can: the set is not told, and the process lives on.
+end_link()
+{
+	"${python[@]}" - /sys/fs/bpf/hcpolicy/$name/link <<'END'
+import ctypes, struct, sys
+def bpf(cmd, attr):
+    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
+    assert n >= 0, ctypes.get_errno()
+    return n
+path = ctypes.create_string_buffer(sys.argv[1].encode())
+link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
+bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
+END
+}
+without_its_link()
+{
+	start && end_link && halt &&
+		refused "$name: the set is not complete.*not kept to the end" hcpolicy save $name "$work/ended" &&
+		hcpolicy save $name "$work/ended" --force && go_on
+}
+
 check "a guest starts under a policy" start
 check "it shares memory" eval "ask 'map 0x100000 16 0' && ask 'map 0x1000000 1 0'"
 check "the set of a VM that may run is not saved" refused "kill -STOP $pid.*--force" hcpolicy save $name "$saved"
@@ -168,4 +189,5 @@ check "a complete one has missed nothing" eval "hcpolicy restore $name '$saved' 
 check "draw --follow tells what the guest does each second" follow_requests
 check "and draws on a terminal until Ctrl-C" on_a_terminal
 check "and ends with the VM" vm_ends
+check "a set whose link was ended is not saved as complete" without_its_link
 finish

@@ -120,7 +120,9 @@ void book_report(const struct vm *vm)
 	note("shared-pages %llu", (unsigned long long)hcp_set__count(set));
 	note("shared-ranges %lu", ranges);
 	note("missed-pages %llu", (unsigned long long)hcp_set__missed(set));
-	note("complete %s%s%s%s%s", hcp_set__complete(set) ? "yes" : "no",
+	if (!book_kept((void *)vm))
+		state |= HCP_DETACHED;
+	note("complete %s%s%s%s%s", state || hcp_set__missed(set) ? "no" : "yes",
 	     state & HCP_LATE ? ", attached or restored late" : "",
 	     state & HCP_DETACHED ? ", detached" : "",
 	     state & HCP_UNATTACHED ? ", not attached" : "",

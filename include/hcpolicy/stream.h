@@ -30,6 +30,13 @@ struct hcp_stream_opts {
 	size_t sz;		/* sizeof(struct hcp_stream_opts) */
 	void (*log)(void *ctx, const char *line);
 	void *log_ctx;
+	/*
+	 * save: is the set still kept?  For a policy: hcpolicy__attached() of kept_ctx, as a
+	 * link can end and nobody notes it in the set.  If not, the set is not complete.
+	 * NULL: it is.
+	 */
+	bool (*kept)(void *ctx);
+	void *kept_ctx;
 	bool force;		/* an incomplete set too */
 	bool late;		/* restore: the guest may have gone on since: HCP_LATE */
 	uint8_t reserved[6];	/* 0 */
@@ -37,7 +44,7 @@ struct hcp_stream_opts {
 
 /*
  * Write the set.  While vCPUs run the result is of no one moment: stop them first.
- * -EUCLEAN: the set is not complete, and no force (if it became so in between, the
+ * -EUCLEAN: the set is not complete, or not kept any more, and no force (if it became so in between, the
  * stream has no end and no restore takes it); what write() said otherwise.
  */
 int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,

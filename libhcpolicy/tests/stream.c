@@ -502,6 +502,46 @@ static void a_request_lost_during_the_save_is_noticed(void)
 	end();
 }
 
+/* ctx: how many times more it is. */
+static bool is_kept(void *ctx)
+{
+	return *(int *)ctx > 0 && (*(int *)ctx)--;
+}
+
+static void a_set_that_is_not_kept_any_more_needs_force(void)
+{
+	int left, times;
+
+	begin(PAGES);
+	hcp_set__update(set, 3, 5, true);
+	opts.kept = is_kept;
+	opts.kept_ctx = &left;
+	/* It may end before the words are read, and while they are. */
+	for (times = 0; times < 2; times++) {
+		left = times;
+		opts.force = false;
+		buf.at = 0, buf.size = sizeof(buf.bytes);
+		CHECK_ERR(hcp_set__save(set, put, &buf, &opts), EUCLEAN);
+		CHECK(strstr(said, "not kept to the end"));
+		left = times;
+		opts.force = true;
+		save();
+		opts.force = false;
+		check_refused(EUCLEAN);
+		opts.force = true;
+		CHECK(!restore() && same() && hcp_set__state(other) == HCP_LATE);
+		hcp_set__reset(other);
+		hcp_set__update(other, 77, 1000, true);
+	}
+	left = 2;
+	opts.force = false;
+	save();
+	CHECK(!restore() && hcp_set__complete(other));
+	opts.kept = NULL;
+	opts.kept_ctx = NULL;
+	end();
+}
+
 static void errors_of_the_callbacks_come_through(void)
 {
 	size_t whole;
@@ -618,6 +658,7 @@ TAP_MAIN(
 	T(an_incomplete_set_needs_force),
 	T(a_set_of_another_moment_is_late),
 	T(a_request_lost_during_the_save_is_noticed),
+	T(a_set_that_is_not_kept_any_more_needs_force),
 	T(errors_of_the_callbacks_come_through),
 	T(nothing_is_read_beyond_the_end),
 	T(descriptors_are_left_at_the_end),
