@@ -11,7 +11,8 @@
  *	bad_peer flip PATH TO FRAME N BIT	the same, whole, but for one bit of what goes
  *					there: in the Nth such frame that has it, from 0
  *
- * HOW: close, stall, garbage, version, memory, type, length; and towards a target
+ * HOW: close, stall, garbage, version, memory, type, length, body (another frame than is
+ * due, and not its data), slow (READY in seconds, at the end); and towards a target
  * outside, flags, part, state, set, count, crc, early, commit.
  * WAY: cut, the frame is lost and both connections are closed; stall, it is lost and
  * nothing moves any more; mute, it arrives and cannot be answered.
@@ -146,6 +147,34 @@ static bool say_wrong(int fd, const char *how)
 	return true;
 }
 
+static bool read_all(int fd, void *buf, size_t len)
+{
+	/* For nothing it would wait until something comes. */
+	return !len || recv(fd, buf, len, MSG_WAITALL) == (ssize_t)len;
+}
+
+/* All that a source has to say. */
+static void hear_out(int fd)
+{
+	static uint8_t buf[1 << 20];
+	struct frame_header h = {};
+
+	while (h.type != FRAME_END)
+		if (!read_all(fd, &h, sizeof(h)) || h.len > sizeof(buf) || !read_all(fd, buf, h.len))
+			die("no END");
+}
+
+static void say_slowly(int fd, uint32_t type)
+{
+	struct frame_header h = { .type = type };
+	size_t i;
+
+	for (i = 0; i < sizeof(h); i++) {
+		usleep(700000);
+		say(fd, (char *)&h + i, 1);
+	}
+}
+
 static void misbehave(int fd, const char *how, uint32_t hello)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -162,6 +191,12 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 		say_hello(fd, hello, STREAM_VERSION + 1, 16 << 20);
 	} else if (!strcmp(how, "memory")) {
 		say_hello(fd, hello, STREAM_VERSION, 1ULL << 40);
+	} else if (!strcmp(how, "body")) {
+		say_frame(fd, FRAME_SET, 64 << 20);
+	} else if (!strcmp(how, "slow")) {
+		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
+		hear_out(fd);
+		say_slowly(fd, FRAME_READY);
 	} else if (!strcmp(how, "type")) {
 		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
 		say_frame(fd, 77, 0);
@@ -232,12 +267,6 @@ static void relay(int from, int to, long left, const struct loss *loss)
 				left -= n;
 		}
 	}
-}
-
-static bool read_all(int fd, void *buf, size_t len)
-{
-	/* For nothing it would wait until something comes. */
-	return !len || recv(fd, buf, len, MSG_WAITALL) == (ssize_t)len;
 }
 
 struct flip {

@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 23
+plan 24
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -103,6 +103,7 @@ declare -A source_says=(
 	[version]='the target speaks version 2 .* the source version 1'
 	[memory]='the target has --mem 1073741824K, the source has --mem 16384K'
 	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
+	[body]='SET and 67108864 bytes instead of WELCOME' [slow]='does not come to an end'
 )
 declare -A target_says=(
 	[close]='the peer has closed the connection'
@@ -114,14 +115,14 @@ declare -A target_says=(
 	[part]='that no machine has' [state]='cannot set the MSRs 0: Invalid argument'
 	[set]='the shared-page set is refused' [count]='says it sent 1 pages, 0 have come'
 	[crc]='the stream was damaged on its way' [early]='did not send the shared-page set'
-	[commit]='frame of type 9 out of turn'
+	[commit]='frame of type 9 out of turn' [body]='SET and 67108864 bytes instead of HELLO'
 )
 peers()
 {
 	keeper=("${policy[@]}")
 	begin peer || return
 	local how
-	for how in close stall garbage version memory type length; do
+	for how in close stall garbage version memory type length body slow; do
 		"$top/build/selftests/bad_peer" listen "$work/bad-$how" "$how" &
 		children+=($!)
 		within 60 test -e "$work/bad-$how" || return
@@ -146,7 +147,7 @@ bad_sources()
 	local how
 	keeper=("${policy[@]}")
 	for how in close garbage version memory type length outside flags part state set count \
-		crc early commit; do
+		crc early commit body; do
 		await "src-$how" "${keeper[@]}" || return
 		"$top/build/selftests/bad_peer" connect "$work/src-$how.m" "$how"
 		never_ran "src-$how" || return
@@ -225,18 +226,21 @@ cut_at_random()
 
 paused() { local before; before=$(control "$1" look) && sleep 1 && same "$before" control "$1" look; }
 
+too_late() { ! control "$1" cancel > "$work/cancel" 2>&1 && cat "$work/cancel" >> "$work/cancels"; }
+
 # never_both CLIENT NAME: until the client ends; who has been seen to run in NAME-b is
 # asked first, so NAME-a has to have stopped before
 never_both()
 {
 	while kill -0 "$1" 2>/dev/null; do
 		! control "$2-b" status 2>/dev/null | grep -qx running ||
-			! control "$2-a" status | grep -x running || { echo "both run"; return 1; }
+			{ ! control "$2-a" status | grep -x running && too_late "$2-a"; } ||
+			{ echo "both run, or it was cancelled"; return 1; }
 		sleep 0.1
 	done
 }
 
-# lose NAME FRAME WAY: NAME-a migrates to NAME-b, and this frame of the handshake is lost
+# lose NAME FRAME WAY [TIMEOUT]: NAME-a migrates to NAME-b, and this frame of the handshake is lost
 lose()
 {
 	local client
@@ -245,7 +249,7 @@ lose()
 	"$top/build/selftests/bad_peer" lose "$work/$1.r" "$work/$1-b.m" "$2" "$3" &
 	children+=($!)
 	within 60 test -e "$work/$1.r" || return
-	timeout $((120 * patience)) "$hcvm" migrate "$work/$1-a.c" "unix:$work/$1.r" timeout=2 \
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$1-a.c" "unix:$work/$1.r" "timeout=${4:-2}" \
 		> "$work/said" 2>&1 &
 	client=$!
 	never_both "$client" "$1" || return
@@ -285,10 +289,11 @@ doubt_quit()
 	local i=0 way
 	for way in cut stall; do
 		echo "RUNNING $way"
-		doubt "yes$((i += 1))" RUNNING "$way" && works "yes$i-b" && paused "yes$i-a" &&
+		doubt "yes$((i += 1))" RUNNING "$way" 8 && works "yes$i-b" && paused "yes$i-a" &&
 			same 'in doubt' control "yes$i-a" status && quit "yes$i-a" &&
 			works "yes$i-b" && clean "yes$i-b" && quit "yes$i-b" || return
 	done
+	grep 'cancel: the target has been told to run' "$work/cancels"
 }
 
 # Before COMMIT there is no doubt.
@@ -352,6 +357,18 @@ cancelled()
 	cat "$work/said"
 	grep -q interrupted "$work/said" && ended can-b 1 &&
 		await can-c "${keeper[@]}" && move can can-c && ended can 0 && clean can-c && quit can-c
+}
+
+# Low memory is written faster than it may be sent, and what lies above is sent all the same.
+nothing_starves()
+{
+	local left
+	keeper=("${policy[@]}")
+	begin thin 300 && await thin-b "${keeper[@]}" || return
+	move thin thin-b bandwidth=2M rounds=1 > "$work/said" || return
+	cat "$work/said"
+	left=$(sed -n 's/^round [0-9]* (stopped): \([0-9]*\) pages to send.*/\1/p' "$work/said")
+	[ "$left" -lt 1500 ] && ended thin 0 && works thin-b && clean thin-b && quit thin-b
 }
 
 # stands_still NAME TO STOP OPTIONS...: NAME, of the test build, migrates to TO, until go
@@ -501,6 +518,7 @@ check "a guest migrates over TCP, by IPv4 and by IPv6" over_tcp
 check "a target that nobody listens at is named, and the source runs on" nobody_there
 check "a target names the port that is in use" port_in_use
 check "a cancelled migration leaves the source running, and the next one works" cancelled
+check "with little bandwidth no page waits for the end" nothing_starves
 check "a policy that is detached meanwhile ends the migration, and the guest goes on" policy_detached
 check "a target whose policy is detached does not take the machine" target_detached
 check "a request that the set has missed ends the migration, and the next one" request_missed

@@ -180,16 +180,20 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	return false;
 }
 
-static bool cancel_migration(struct vm *vm)
+/* The reason why it cannot be, or NULL. */
+static const char *cancel_migration(struct vm *vm)
 {
-	bool there;
+	const char *why = NULL;
 
 	pthread_mutex_lock(&vm->lock);
-	there = vm->migration;
-	if (there)
+	if (!vm->migration)
+		why = "no migration";
+	else if (vm->migration->committing)
+		why = "the target has been told to run";
+	else
 		eventfd_write(vm->migration->cancel_fd, 1);
 	pthread_mutex_unlock(&vm->lock);
-	return there;
+	return why;
 }
 
 static bool end_doubt(struct vm *vm)
@@ -222,6 +226,8 @@ static void status(struct vm *vm, FILE *out)
 /* True: a migration has out now. */
 static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 {
+	const char *why;
+
 	if (!argc) {
 		fprintf(out, "error no command\n");
 	} else if (!strcmp(argv[0], "migrate")) {
@@ -229,7 +235,8 @@ static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 	} else if (!strcmp(argv[0], "status")) {
 		status(vm, out);
 	} else if (!strcmp(argv[0], "cancel")) {
-		fprintf(out, cancel_migration(vm) ? "ok\n" : "error cancel: no migration\n");
+		why = cancel_migration(vm);
+		fprintf(out, why ? "error cancel: %s\n" : "ok\n", why);
 	} else if (!strcmp(argv[0], "resume")) {
 		if (end_doubt(vm)) {
 			vm_resume(vm);

@@ -192,9 +192,16 @@ static int send_machine(struct migration *m)
 /* The VM is the target's, once this has returned 0. */
 static int hand_over(struct migration *m)
 {
-	if (stream_flush(&m->s) || stream_expect(&m->s, FRAME_READY, NULL, 0) ||
+	if (stream_flush(&m->s))
+		return -1;
+	stream_set_deadline(&m->s);
+	if (stream_expect(&m->s, FRAME_READY, NULL, 0) ||
 	    stream_put(&m->s, FRAME_COMMIT, NULL, 0, NULL, 0))
 		return -1;
+	stream_set_deadline(&m->s);
+	pthread_mutex_lock(&m->vm->lock);
+	m->committing = true;
+	pthread_mutex_unlock(&m->vm->lock);
 	if (stream_flush(&m->s)) {
 		/* Not with the ERROR that comes now. */
 		m->s.out_len = 0;

@@ -31,6 +31,8 @@ struct migration {
 	struct hcp_set *set, *own_set;	/* own: of a VM without a book, all private */
 	struct hcp_tracker *tracker;
 	uint64_t *words[MAX_SLOTS];	/* a slot's part of the round */
+	unsigned int at_slot;	/* where the bandwidth ended a round: */
+	size_t at_word;		/* the next one begins there, or what lies behind starves */
 
 	unsigned int round;
 	uint64_t pages, zero_pages;	/* sent */
@@ -38,6 +40,7 @@ struct migration {
 	uint64_t round_ns, round_bytes;	/* of the round before: the bandwidth */
 	int64_t last_pages;	/* of the last round, once it is through */
 	bool stopped;		/* it is */
+	bool committing;	/* too late to cancel; under vm->lock */
 	bool committed;		/* the target may run */
 };
 

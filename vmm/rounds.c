@@ -74,7 +74,7 @@ int rounds_open(struct migration *m)
 	}
 	if (wrong_open(m))
 		return stream_fail(&m->s, "out of memory");
-	return vm_log_dirty(m->vm, true) ? stream_fail(&m->s, "KVM does not log dirty pages") : 0;
+	return vm_log_dirty(m->vm, true) ? stream_fail(&m->s, "dirty pages cannot be logged") : 0;
 }
 
 void rounds_close(struct migration *m)
@@ -202,29 +202,49 @@ static bool may_send(const struct migration *m, uint64_t start, uint64_t bytes)
 	return now - start <= SLICE_NS;
 }
 
+static uint64_t words_of_all(const struct migration *m)
+{
+	uint64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < m->vm->nslots; i++)
+		n += nwords(&m->vm->slots[i]);
+	return n;
+}
+
+/* The word behind the last one is the first. */
+static void next_word(const struct migration *m, unsigned int *slot, size_t *word)
+{
+	if (++*word < nwords(&m->vm->slots[*slot]))
+		return;
+	*word = 0;
+	*slot = (*slot + 1) % m->vm->nslots;
+}
+
 int64_t round_send(struct migration *m, bool last)
 {
-	uint64_t start = now_ns(), bytes = m->s.sent + m->s.out_len, bits, page;
+	uint64_t start = now_ns(), bytes = m->s.sent + m->s.out_len, n, bits, page;
 	bool limited = m->opts.bandwidth && !last, full = false;
+	unsigned int i = m->at_slot;
+	size_t w = m->at_word;
 	int64_t left = 0;
-	unsigned int i;
-	size_t w;
 
-	for (i = 0; i < m->vm->nslots; i++) {
-		for (w = 0; w < nwords(&m->vm->slots[i]); w++) {
-			for (bits = m->words[i][w]; bits; bits &= bits - 1) {
-				if (!full && limited)
-					full = !may_send(m, start,
-							 m->s.sent + m->s.out_len - bytes);
-				/* Nobody asks for its status: the next round has it. */
-				if (full || wrong_leaves(m, last)) {
-					left++;
-					continue;
-				}
-				page = w * 64 + __builtin_ctzll(bits);
-				if (send_page(m, &m->vm->slots[i], page))
-					return -1;
+	for (n = words_of_all(m); n; n--, next_word(m, &i, &w)) {
+		for (bits = m->words[i][w]; bits; bits &= bits - 1) {
+			if (limited && !full &&
+			    !may_send(m, start, m->s.sent + m->s.out_len - bytes)) {
+				full = true;
+				m->at_slot = i;
+				m->at_word = w;
 			}
+			/* Nobody asks for its status: the next round has it. */
+			if (full || wrong_leaves(m, last)) {
+				left++;
+				continue;
+			}
+			page = w * 64 + __builtin_ctzll(bits);
+			if (send_page(m, &m->vm->slots[i], page))
+				return -1;
 		}
 	}
 	if (stream_flush(&m->s))

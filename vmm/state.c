@@ -161,10 +161,12 @@ int state_save(struct vm *vm, struct stream *s)
 	int size;
 
 	/* KVM completes what is pending (an exception's payload, INIT, SIPI) when it is asked. */
-	for (i = 0; i < vm->nvcpus; i++)
-		if (save_part(&vm->vcpus[i], STATE_EVENTS) < 0 ||
-		    save_part(&vm->vcpus[i], STATE_MP) < 0)
+	for (i = 0; i < vm->nvcpus; i++) {
+		if (save_part(&vm->vcpus[i], STATE_EVENTS) < 0)
+			return cannot(s, "save", STATE_EVENTS, i);
+		if (save_part(&vm->vcpus[i], STATE_MP) < 0)
 			return cannot(s, "save", STATE_MP, i);
+	}
 
 	for (i = 0; i < vm->nvcpus; i++) {
 		for (part = STATE_CPUID; part < NR_STATE_PARTS; part++) {

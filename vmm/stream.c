@@ -106,7 +106,7 @@ static int aborted(struct stream *s)
 	return poll(fds, 2, 0) > 0 ? stream_fail(s, "interrupted") : 0;
 }
 
-/* The time of a last word is over. */
+/* A peer that moves, but not on. */
 static int late(struct stream *s)
 {
 	return s->deadline_ns && now_ns() > s->deadline_ns ?
@@ -228,29 +228,40 @@ static int fill(struct stream *s, size_t len)
 	return 0;
 }
 
+static int next_header(struct stream *s, struct frame_header *h)
+{
+	if (fill(s, sizeof(*h)))
+		return -1;
+	memcpy(h, s->in + s->in_pos, sizeof(*h));
+	if (!h->type || h->type >= NR_FRAMES)
+		return stream_fail(s, "the peer does not speak hcvm's migration protocol (frame of type 0x%x)",
+				   h->type);
+	if (h->len > frames[h->type].max)
+		return stream_fail(s, "the peer sent a frame of type %s with %u bytes, at most %u are right",
+				   frames[h->type].name, h->len, frames[h->type].max);
+	return 0;
+}
+
+/* What follows the header. */
+static int next_data(struct stream *s, const struct frame_header *h, struct frame *f)
+{
+	if (fill(s, sizeof(*h) + h->len))
+		return -1;
+	f->type = h->type;
+	f->len = h->len;
+	f->data = s->in + s->in_pos + sizeof(*h);
+	/* END tells the CRC of what came before it. */
+	if (f->type != FRAME_END)
+		s->crc_in = crc32(s->crc_in, s->in + s->in_pos, sizeof(*h) + h->len);
+	s->in_pos += sizeof(*h) + h->len;
+	return 0;
+}
+
 int stream_next(struct stream *s, struct frame *f)
 {
 	struct frame_header h;
 
-	if (fill(s, sizeof(h)))
-		return -1;
-	memcpy(&h, s->in + s->in_pos, sizeof(h));
-	if (!h.type || h.type >= NR_FRAMES)
-		return stream_fail(s, "the peer does not speak hcvm's migration protocol (frame of type 0x%x)",
-				   h.type);
-	if (h.len > frames[h.type].max)
-		return stream_fail(s, "the peer sent a frame of type %s with %u bytes, at most %u are right",
-				   frames[h.type].name, h.len, frames[h.type].max);
-	if (fill(s, sizeof(h) + h.len))
-		return -1;
-	f->type = h.type;
-	f->len = h.len;
-	f->data = s->in + s->in_pos + sizeof(h);
-	/* END tells the CRC of what came before it. */
-	if (f->type != FRAME_END)
-		s->crc_in = crc32(s->crc_in, s->in + s->in_pos, sizeof(h) + h.len);
-	s->in_pos += sizeof(h) + h.len;
-	return 0;
+	return next_header(s, &h) ?: next_data(s, &h, f);
 }
 
 int stream_told_error(struct stream *s, const struct frame *f)
@@ -267,18 +278,27 @@ int stream_told_error(struct stream *s, const struct frame *f)
 
 int stream_expect(struct stream *s, uint32_t type, void *data, size_t len)
 {
+	struct frame_header h;
 	struct frame f;
 
-	if (stream_next(s, &f))
+	if (next_header(s, &h))
+		return -1;
+	/* Before its data: what nobody wants is not waited for. */
+	if (h.type != FRAME_ERROR && (h.type != type || h.len != len))
+		return stream_fail(s, "the peer sent a frame of type %s and %u bytes instead of %s and %zu",
+				   frames[h.type].name, h.len, frames[type].name, len);
+	if (next_data(s, &h, &f))
 		return -1;
 	if (f.type == FRAME_ERROR)
 		return stream_told_error(s, &f);
-	if (f.type != type || f.len != len)
-		return stream_fail(s, "the peer sent a frame of type %s and %u bytes instead of %s and %zu",
-				   frames[f.type].name, f.len, frames[type].name, len);
 	if (len)
 		memcpy(data, f.data, len);
 	return 0;
+}
+
+void stream_set_deadline(struct stream *s)
+{
+	s->deadline_ns = now_ns() + s->timeout_ms * 1000000ULL;
 }
 
 /* Nobody interrupts it, so it has an end of its own. */

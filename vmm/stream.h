@@ -90,7 +90,7 @@ struct stream {
 	size_t out_len, in_pos, in_len;
 	bool told;		/* by the peer: an ERROR */
 	bool lost;		/* the peer has closed; why may be unread */
-	uint64_t deadline_ns;	/* of the last word, 0: none */
+	uint64_t deadline_ns;	/* 0: none */
 	char why[256];
 };
 
@@ -103,6 +103,8 @@ __attribute__((format(printf, 2, 3))) int stream_fail(struct stream *s, const ch
 int stream_put(struct stream *s, uint32_t type, const void *a, size_t alen,
 	       const void *b, size_t blen);
 int stream_flush(struct stream *s);
+/* All that follows has one timeout from now on: to move byte by byte is not enough. */
+void stream_set_deadline(struct stream *s);
 /* The next frame, which has at most as many bytes as its type may have. */
 int stream_next(struct stream *s, struct frame *f);
 /* It has to be of this type and size; an ERROR is told. */

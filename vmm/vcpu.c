@@ -19,6 +19,7 @@
 #include "vm.h"
 
 #define KICK_SIGNAL	SIGUSR1
+#define KICK_NS		50000000	/* until the next one */
 
 static __thread struct vcpu *self;
 
@@ -212,16 +213,34 @@ void vm_resume(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void vm_pause(struct vm *vm)
+static bool all_parked(const struct vm *vm)
 {
 	unsigned int i;
 
+	for (i = 0; i < vm->nthreads; i++)
+		if (!vm->vcpus[i].parked)
+			return false;
+	return true;
+}
+
+/*
+ * A vCPU that waits for a device's lock uses its signal up there, and may then wait for
+ * whoever reads the console: so it gets another one.
+ */
+void vm_pause(struct vm *vm)
+{
+	struct timespec end;
+
 	pthread_mutex_lock(&vm->lock);
 	vm->state = VM_PAUSED;
-	kick_all(vm);
-	for (i = 0; i < vm->nthreads; i++)
-		while (!vm->vcpus[i].parked)
-			pthread_cond_wait(&vm->cond, &vm->lock);
+	while (!all_parked(vm)) {
+		kick_all(vm);
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_nsec += KICK_NS;
+		end.tv_sec += end.tv_nsec / 1000000000;
+		end.tv_nsec %= 1000000000;
+		pthread_cond_clockwait(&vm->cond, &vm->lock, CLOCK_MONOTONIC, &end);
+	}
 	pthread_mutex_unlock(&vm->lock);
 }
 
