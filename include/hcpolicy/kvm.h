@@ -93,7 +93,8 @@ enum kvm_hcpolicy_flags {
  * that @gpa is page-aligned, @npages is not zero, and the range ends below the
  * vCPU's MAXPHYADDR.
  *
- * @gpa: guest physical, in bytes, without C-bit or S-bit
+ * @gpa: guest physical, in bytes; a hypercall's as the guest gave it, other doors'
+ *	without C-bit or S-bit
  * @npages: in 4 KiB pages
  * @attrs: as the guest gave them: KVM_MAP_GPA_RANGE_*
  * @vcpu_id: which vCPU asks

@@ -39,6 +39,8 @@ struct kvm_hcpolicy_request {
  *
  * A hint: kvm_hcpolicy_map_gpa_range() looks again, and answers
  * %KVM_HCPOLICY_DEFAULT if the policy has gone.
+ *
+ * Return: true if it has.
  */
 static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 {

@@ -450,14 +450,17 @@ static int hcpolicy_attach(struct kvm_hcpolicy *policy, const char *name)
 	if (rcu_access_pointer(policy->kvm->hcpolicy))
 		return -EBUSY;
 
-	/* A policy that is not to stay must not answer a running guest. */
+	/* A guest that runs already is not answered by a policy that cannot stay. */
 	if (before_run && hcpolicy_too_late(policy->kvm))
 		return -EALREADY;
 
 	hcpolicy_publish(policy);
 	trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, name);
 
-	/* A vCPU may have run for the first time since. */
+	/*
+	 * A vCPU may have run for the first time since, and may have been answered:
+	 * its request is in the book of a policy that was never attached.
+	 */
 	if (before_run && hcpolicy_too_late(policy->kvm)) {
 		hcpolicy_unlink(policy);
 		return -EALREADY;

@@ -43,7 +43,9 @@ static inline int kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 
 /**
  * kvm_hcpolicy_should_yield - is it time to leave a loop of handled requests?
- * @answered: how many have been handled since the guest was last resumed
+ * @answered: how many have been handled in this loop
+ *
+ * Return: true if it is.
  */
 static inline bool kvm_hcpolicy_should_yield(unsigned int answered)
 {
