@@ -3,6 +3,7 @@
  * The test build's wrong orders.  A naive tracker stands in for libhcpolicy's, so that
  * one thing at a time can be wrong with it; with WRONG_NOTHING nothing is.
  */
+#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -176,8 +177,16 @@ bool wrong_leaves(const struct migration *m, bool last)
 	return m->round == 2 && !last && strstr(m->opts.stops, "leave");
 }
 
+/* Whoever watches may be slow; the target would give us up meanwhile. */
+static void ping(struct migration *m)
+{
+	if (!stream_put(&m->s, FRAME_PING, NULL, 0, NULL, 0))
+		stream_flush(&m->s);
+}
+
 void wrong_point(struct migration *m, const char *name)
 {
+	struct timespec end;
 	char want[64];
 	const char *at;
 
@@ -190,8 +199,15 @@ void wrong_point(struct migration *m, const char *name)
 	fprintf(m->out, "at %s\n", want);
 	fflush(m->out);
 	pthread_mutex_lock(&lock);
-	while (!goes)
-		pthread_cond_wait(&cond, &lock);
+	while (!goes) {
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_sec++;
+		if (pthread_cond_clockwait(&cond, &lock, CLOCK_MONOTONIC, &end) && !goes) {
+			pthread_mutex_unlock(&lock);
+			ping(m);
+			pthread_mutex_lock(&lock);
+		}
+	}
 	goes--;
 	pthread_mutex_unlock(&lock);
 }
