@@ -41,8 +41,8 @@ play()
 		dos=("${dos[@]:1}")
 	}
 	rm -f "$work/said"; mkfifo "$work/said"
-	"$hcvm" migrate "$work/$a-a.c" "unix:$work/$a-b.m" "rounds=$rounds" ${stops:+"stops=$stops"} \
-		> "$work/said" 2>&1 &
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$a-a.c" "unix:$work/$a-b.m" \
+		"rounds=$rounds" ${stops:+"stops=$stops"} > "$work/said" 2>&1 &
 	client=$!
 	while read -r line; do
 		echo "# $line"

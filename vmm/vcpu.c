@@ -233,8 +233,7 @@ void vm_pause(struct vm *vm)
 
 	pthread_mutex_lock(&vm->lock);
 	vm->state = VM_PAUSED;
-	while (!all_parked(vm)) {
-		kick_all(vm);
+	for (kick_all(vm); !all_parked(vm); kick_all(vm)) {
 		clock_gettime(CLOCK_MONOTONIC, &end);
 		end.tv_nsec += KICK_NS;
 		end.tv_sec += end.tv_nsec / 1000000000;
