@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <hcpolicy/stream.h>
@@ -70,15 +72,19 @@ static bool is_kept(void *policy)
 static bool save(struct hcpolicy *policy, const char *path, bool force)
 {
 	struct hcp_stream_opts opts = {
-		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)hcpolicy__info(policy)->name,
-		.kept = is_kept, .kept_ctx = policy, .force = force,
+		.sz = sizeof(opts), .log = log_line, .kept = is_kept, .kept_ctx = policy,
+		.force = force,
 	};
+	char what[PATH_MAX + 64];
 	struct new_file file;
 
 	if (!force && !check_stopped(policy))
 		return false;
 	if (!file_begin(&file, path))
 		return false;
+	/* It is about the set, or about the file. */
+	snprintf(what, sizeof(what), "'%s' to %s", hcpolicy__info(policy)->name, path);
+	opts.log_ctx = what;
 	if (hcp_set__save_fd(hcpolicy__set(policy), file.fd, &opts) ||
 	    /* Still: somebody may have let it go on. */
 	    (!force && !check_stopped(policy))) {

@@ -26,8 +26,8 @@ with_module=$work/initrd
 } > "$with_module"
 keeper=(--policy bitmap)
 
-# linux INITRD WORDS...: what the machines are from now on.  A periodic tick: an emulated
-# processor loses an interrupt now and then, and a one-shot timer with it for good.
+# linux INITRD WORDS...: what the machines are from now on.  A periodic tick: on the debug
+# kernel, one with one-shot timers has halted for ever (docs/check-debug.md).
 linux()
 {
 	machine=(--kernel "$kernel" --initrd "$1" --mem 256M --smp 2 --sev-lookalike

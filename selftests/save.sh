@@ -161,7 +161,7 @@ END
 without_its_link()
 {
 	start && end_link && halt &&
-		refused "$name: the set is not complete.*not kept to the end" hcpolicy save $name "$work/ended" &&
+		refused "'$name' to .*/ended: the set is not complete.*not kept to the end" hcpolicy save $name "$work/ended" &&
 		hcpolicy save $name "$work/ended" --force && go_on
 }
 

@@ -44,8 +44,9 @@ struct hcp_stream_opts {
 
 /*
  * Write the set.  While vCPUs run the result is of no one moment: stop them first.
- * -EUCLEAN: the set is not complete, or not kept any more, and no force (if it became so in between, the
- * stream has no end and no restore takes it); what write() said otherwise.
+ * -EUCLEAN: the set is not complete, or not kept any more, and no force (if it became
+ * so in between, the stream has no end and no restore takes it); what write() said
+ * otherwise.
  */
 int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 		  const struct hcp_stream_opts *opts);
