@@ -26,12 +26,11 @@ with_module=$work/initrd
 } > "$with_module"
 keeper=(--policy bitmap)
 
-# linux INITRD WORDS...: what the machines are from now on.  A periodic tick: on the debug
-# kernel, one with one-shot timers has halted for ever (docs/check-debug.md).
+# linux INITRD WORDS...: what the machines are from now on.
 linux()
 {
 	machine=(--kernel "$kernel" --initrd "$1" --mem 256M --smp 2 --sev-lookalike
-		--append "console=ttyS0 panic=-1 hcvm.work=busy nohz=off highres=off ${*:2}")
+		--append "console=ttyS0 panic=-1 hcvm.work=busy ${*:2}")
 }
 
 rounds() { grep -c HCVM-GUEST-ROUND "$work/$1.console"; }
