@@ -69,7 +69,7 @@ check "one bad byte is caught, and the page named" verdict 1 \
 	env QEMU_SPOIL="$work/spoil" "$kit/run" --pages 512 "$qemu"
 check "a VMM that does not start gives no verdict" verdict 2 '^no verdict: .*start failed' "$kit/run" "$work/no-vmm"
 check "a guest that cannot be asked gives no verdict" verdict 2 '^no verdict: the guest does not stop working' \
-	"$kit/run" --pages 512 --seconds 10 "$work/silent"
+	"$kit/run" --pages 512 --seconds $((10 * patience)) "$work/silent"
 check "a guest that encrypts and converts survives migrations, its set kept by a policy" verdict 0 '^PASS$' \
 	env HCVM_OPTIONS="--policy bitmap" "$kit/run" --pages 512 --times 2 "$hcvm"
 check "and its set kept by exits" verdict 0 '^PASS$' "$kit/run" --pages 512 --times 2 "$hcvm"
