@@ -28,7 +28,7 @@
  * hcpolicy_lock guards kvm->hcpolicy, hcpolicy_list, and policy->ops against
  * other writers.  It is a leaf: nothing but list and pointer updates happens
  * under it, as kvm_destroy_vm() may come here under its callers' locks, and BPF
- * calls reg, unreg and update under a mutex of its own.
+ * calls reg and update, and unreg at a detach, under a mutex of its own.
  *
  * A vCPU reads kvm->hcpolicy and policy->ops, and calls the program, in one RCU
  * read-side section.  Whoever takes a policy away waits for a grace period:
@@ -87,7 +87,7 @@ struct kvm_hcpolicy_ops {
 /* One policy on one VM, from attach until detach or the end of the VM. */
 struct kvm_hcpolicy {
 	struct kvm *kvm;
-	u32 flags;			/* as attached: more than any replacement has */
+	u32 flags;			/* its rights: more than any replacement has */
 	const struct kvm_hcpolicy_ops __rcu *ops;
 	struct bpf_link *link;
 	struct list_head node;		/* in hcpolicy_list */
@@ -143,10 +143,11 @@ static int hcpolicy_verdict(struct kvm_vcpu *vcpu, u16 flags, int answer)
 	return KVM_HCPOLICY_DEFAULT;
 }
 
-static bool hcpolicy_may_handle(const struct kvm_hcpolicy_ops *ops, u16 flags)
+static bool hcpolicy_may_handle(const struct kvm_hcpolicy *policy,
+				const struct kvm_hcpolicy_ops *ops, u16 flags)
 {
 	if ((flags & KVM_HCPOLICY_EXIT_ENABLED) &&
-	    !(ops->flags & KVM_HCPOLICY_TAKE_EXITS))
+	    !(ops->flags & READ_ONCE(policy->flags) & KVM_HCPOLICY_TAKE_EXITS))
 		return false;
 
 	return !(flags & KVM_HCPOLICY_PRIVATE_MEM) ||
@@ -167,7 +168,7 @@ static int hcpolicy_call(struct kvm_vcpu *vcpu, struct kvm_hcpolicy_ctx *ctx)
 		return KVM_HCPOLICY_DEFAULT;
 
 	ops = rcu_dereference(policy->ops);
-	if (hcpolicy_may_handle(ops, ctx->flags))
+	if (hcpolicy_may_handle(policy, ops, ctx->flags))
 		ctx->flags |= KVM_HCPOLICY_MAY_HANDLE;
 
 	answer = ops->map_gpa_range(ctx);
@@ -441,9 +442,10 @@ static bool hcpolicy_too_late(struct kvm *kvm)
 	return false;
 }
 
-static int hcpolicy_attach(struct kvm_hcpolicy *policy, const char *name)
+static int hcpolicy_attach(struct kvm_hcpolicy *policy,
+			   const struct kvm_hcpolicy_ops *ops)
 {
-	bool before_run = policy->flags & KVM_HCPOLICY_BEFORE_RUN;
+	bool before_run = ops->flags & KVM_HCPOLICY_BEFORE_RUN;
 
 	guard(mutex)(&hcpolicy_lock);
 
@@ -455,16 +457,18 @@ static int hcpolicy_attach(struct kvm_hcpolicy *policy, const char *name)
 		return -EALREADY;
 
 	hcpolicy_publish(policy);
-	trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, name);
+	trace_kvm_hcpolicy_attach(policy->kvm->userspace_pid, ops->name);
 
 	/*
 	 * A vCPU may have run for the first time since, and may have been answered:
-	 * its request is in the book of a policy that was never attached.
+	 * its request is in the book of a policy that was never attached.  Hence an
+	 * enabled exit is not taken away before it is certain that this one stays.
 	 */
 	if (before_run && hcpolicy_too_late(policy->kvm)) {
 		hcpolicy_unlink(policy);
 		return -EALREADY;
 	}
+	WRITE_ONCE(policy->flags, ops->flags);
 	return 0;
 }
 
@@ -492,12 +496,11 @@ static int hcpolicy_reg(void *kdata, struct bpf_link *link)
 	}
 
 	policy->kvm = file->private_data;
-	policy->flags = ops->flags;
 	policy->link = link;
 	RCU_INIT_POINTER(policy->ops, ops);
 	INIT_WORK(&policy->detach, hcpolicy_detach_work);
 
-	r = hcpolicy_attach(policy, ops->name);
+	r = hcpolicy_attach(policy, ops);
 	if (r) {
 		/* It may have been visible for a moment. */
 		if (r == -EALREADY)
