@@ -93,10 +93,10 @@ enum kvm_hcpolicy_flags {
  * that @gpa is page-aligned, @npages is not zero, and the range ends below the
  * vCPU's MAXPHYADDR.
  *
- * @gpa: guest physical, in bytes; a hypercall's as the guest gave it, other doors'
- *	without C-bit or S-bit
+ * @gpa: guest physical, in bytes, as the exit would show it: what the guest gave to
+ *	the hypercall, and without C-bit or S-bit from other doors
  * @npages: in 4 KiB pages
- * @attrs: as the guest gave them: KVM_MAP_GPA_RANGE_*
+ * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
  * @vcpu_id: which vCPU asks
  * @source: enum kvm_hcpolicy_source
  * @shared: @attrs decoded: 1 = the guest shares, 0 = hides

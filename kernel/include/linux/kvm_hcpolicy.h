@@ -13,7 +13,7 @@
  * struct kvm_hcpolicy_request - one request of a guest, decoded by its door
  * @gpa: first guest physical address, page-aligned
  * @npages: number of 4 KiB pages, not zero; @gpa + @npages does not wrap
- * @attrs: attributes as the guest gave them
+ * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
  * @source: the door, enum kvm_hcpolicy_source
  * @shared: what @attrs ask for: shared or private
  * @valid: no reserved bit in @attrs, and the range ends within the vCPU's

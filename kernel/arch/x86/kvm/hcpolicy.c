@@ -22,7 +22,7 @@ static bool hcpolicy_request_valid(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 /**
  * kvm_hcpolicy_ask - what becomes of a request to share or hide memory?
  * @vcpu: the loaded vCPU that asks, with its SRCU lock held; may be dropped
- * @gpa: first guest physical address, page-aligned, without C-bit or S-bit
+ * @gpa: first guest physical address, page-aligned, as the exit would show it
  * @npages: number of 4 KiB pages, not zero; @gpa + @npages does not wrap
  * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
  * @source: the door
