@@ -29,17 +29,33 @@ static inline bool kvm_map_gpa_range_enabled(struct kvm *kvm)
 	return kvm_map_gpa_range_exits(kvm) || kvm_hcpolicy_attached(kvm);
 }
 
-#ifdef CONFIG_KVM_HCPOLICY
-int kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
-		     enum kvm_hcpolicy_source source);
-#else
+int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
+		       enum kvm_hcpolicy_source source);
+
+/**
+ * kvm_hcpolicy_ask - what becomes of a request to share or hide memory?
+ * @vcpu: the loaded vCPU that asks, with its SRCU lock held; may be dropped
+ * @gpa: first guest physical address, page-aligned, as the exit would show it
+ * @npages: number of 4 KiB pages, not zero; @gpa + @npages does not wrap
+ * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
+ * @source: the door
+ *
+ * Return: %KVM_HCPOLICY_DEFAULT: exit to userspace, which wants that.
+ * %KVM_HCPOLICY_HANDLED: the guest is to see success.  %KVM_HCPOLICY_RETRY, from
+ * the hypercall only: resume the guest at the same instruction.  A negative
+ * KVM_E*: the guest is to see an error, this one if the door has it;
+ * -KVM_ENOSYS if nobody took the request.
+ */
 static inline int kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 				   u64 attrs, enum kvm_hcpolicy_source source)
 {
+	/* Most VMs have no policy: not even a call for them. */
+	if (kvm_hcpolicy_attached(vcpu->kvm))
+		return __kvm_hcpolicy_ask(vcpu, gpa, npages, attrs, source);
+
 	return kvm_map_gpa_range_exits(vcpu->kvm) ? KVM_HCPOLICY_DEFAULT :
 						    -KVM_ENOSYS;
 }
-#endif
 
 /**
  * kvm_hcpolicy_should_yield - is it time to leave a loop of handled requests?
