@@ -26,7 +26,7 @@ with_module=$work/initrd
 } > "$with_module"
 keeper=(--policy bitmap)
 
-# linux INITRD WORDS...: what the machines are from now on.
+# linux INITRD WORDS...: what the machines are from now on
 linux()
 {
 	machine=(--kernel "$kernel" --initrd "$1" --mem 256M --smp 2 --sev-lookalike

@@ -25,8 +25,8 @@
  *
  * Locking and lifetime
  *
- * hcpolicy_lock guards kvm->hcpolicy, hcpolicy_list, and policy->ops against
- * other writers.  It is a leaf: nothing but list and pointer updates happens
+ * hcpolicy_lock guards kvm->hcpolicy, hcpolicy_list, policy->ops and ->flags
+ * against other writers.  It is a leaf: nothing but list and pointer updates happens
  * under it, as kvm_destroy_vm() may come here under its callers' locks, and BPF
  * calls reg and update, and unreg at a detach, under a mutex of its own.
  *
@@ -87,7 +87,7 @@ struct kvm_hcpolicy_ops {
 /* One policy on one VM, from attach until detach or the end of the VM. */
 struct kvm_hcpolicy {
 	struct kvm *kvm;
-	u32 flags;			/* its rights: more than any replacement has */
+	u32 flags;			/* its rights, once attached; replacements have no more */
 	const struct kvm_hcpolicy_ops __rcu *ops;
 	struct bpf_link *link;
 	struct list_head node;		/* in hcpolicy_list */
