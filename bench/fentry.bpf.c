@@ -28,8 +28,8 @@ int keep_book(__u64 *arg)
 	chunk = bpf_map_lookup_elem(&hcp_shared, &key);
 	if (chunk && npages == 1)
 		hcp_book_chunk(chunk, gfn, gfn, !(arg[4] & MAP_GPA_RANGE_ENCRYPTED));
-	else
-		hcp_missed(npages);
+	else if (hcp_info_value())
+		__sync_fetch_and_add(&hcp_info_value()->missed, npages);
 	return 0;
 }
 

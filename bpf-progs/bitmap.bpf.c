@@ -9,8 +9,8 @@
  * Good for: live migration of plain SEV guests, and for watching what a guest
  * shares.  Not good for: a guest that is to be refused something (it books all);
  * VMs whose private memory only userspace converts (SNP, TDX: the requests
- * still exit to the VMM, the book is kept); guests that ask for memory above
- * the set's size, which is counted as missed and ends the trust in the set.
+ * still exit to the VMM, the book is kept).  Requests beyond the set's size are
+ * answered alike and counted apart: memory there cannot be migrated by this set.
  */
 #include "hcpolicy.bpf.h"
 

@@ -131,24 +131,22 @@ static __always_inline void hcp_book_chunk(struct hcp_chunk *chunk, __u64 first,
 	hcp_book_bits(&chunk->words[end], tail, shared);
 }
 
-static __always_inline void hcp_missed(__u64 npages)
+static __always_inline struct hcp_info *hcp_info_value(void)
 {
-	struct hcp_info *info;
 	__u32 key = 0;
 
-	info = bpf_map_lookup_elem(&hcp_info, &key);
-	if (info)
-		__sync_fetch_and_add(&info->missed, npages);
+	return bpf_map_lookup_elem(&hcp_info, &key);
 }
 
 /*
- * Book the request in the set.  Returns how many pages were booked; those
- * beyond the set are counted as missed, and the set is not complete any more.
+ * Book the request in the set.  Returns how many pages were booked.  Those beyond
+ * the set are counted apart: they may be no memory, and end no trust in the rest.
  */
 static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 {
 	__u64 gfn = ctx->gpa >> HCP_PAGE_SHIFT;
 	__u64 left = ctx->npages;
+	struct hcp_info *info;
 	int i;
 
 	/* KVM_HCPOLICY_MAX_PAGES are two chunks: a request lies in three at most. */
@@ -168,15 +166,30 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 		left -= n;
 	}
 
-	if (left)
-		hcp_missed(left);
+	if (left) {
+		info = hcp_info_value();
+		if (info)
+			__sync_fetch_and_add(&info->beyond, left);
+	}
 	return ctx->npages - left;
 }
 
 /* For a request that the policy does not book: the set is not complete any more. */
 static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 {
-	hcp_missed(ctx->npages);
+	__u64 gfn = ctx->gpa >> HCP_PAGE_SHIFT, inside = 0;
+	struct hcp_info *info = hcp_info_value();
+
+	if (!info)
+		return;
+	if (gfn < info->npages)
+		inside = info->npages - gfn;
+	if (inside > ctx->npages)
+		inside = ctx->npages;
+	if (inside)
+		__sync_fetch_and_add(&info->missed, inside);
+	if (inside < ctx->npages)
+		__sync_fetch_and_add(&info->beyond, ctx->npages - inside);
 }
 
 /* HCPOLICY(name, req) { ... }: a policy of that name, at most 15 characters. */

@@ -48,7 +48,7 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 {
 	struct hcp_info *info = policy->info;
 	int pid = opts_get(opts, pid) ?: getpid();
-	const char *name = opts_get(opts, name);
+	const char *name = opts_get(opts, name), *label = opts_get(opts, label);
 	struct timespec now;
 	__u64 ticks;
 
@@ -62,6 +62,10 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 				    "at most %d", name, HCP_NAME_LEN - 1);
 		strcpy(policy->name, name);
 	}
+
+	if (hcp_set__set_label(policy->set, label ?: ""))
+		return fail(policy, EINVAL, "'%s' cannot be a label: printable ASCII, at most %d",
+			    label, HCP_NAME_LEN - 1);
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	info->pid = pid;
@@ -113,7 +117,7 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	__u32 flags;
 	int err, fd;
 
-	err = opts_check(opts, take_exits);
+	err = opts_check(opts, incoming);
 	if (err)
 		return fail(policy, -err, "attach options that this library does not know");
 	if (!policy->attachable)
@@ -124,6 +128,8 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	if (err)
 		return err;
 
+	if (opts_get(opts, incoming))
+		hcp_set__await_restore(policy->set);
 	flags = opts_get(opts, take_exits) ? KVM_HCPOLICY_TAKE_EXITS : 0;
 	fd = create_link(policy, vm_fd, flags | KVM_HCPOLICY_BEFORE_RUN);
 	if (fd == -EALREADY) {
@@ -132,8 +138,10 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 		if (fd < 0)
 			set_state(policy->info, 0, HCP_LATE);
 	}
-	if (fd < 0)
+	if (fd < 0) {
+		set_state(policy->info, 0, HCP_AWAITS_RESTORE);
 		return fd;
+	}
 
 	policy->link_fd = fd;
 	policy->attachable = false;

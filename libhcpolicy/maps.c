@@ -68,7 +68,7 @@ int maps_open(struct hcpolicy *policy, bool fresh)
 		return -errno;
 	if (fresh) {
 		policy->info->version = HCP_INFO_VERSION;
-		policy->info->npages = npages;
+		policy->info->npages = policy->info->reach = npages;
 		policy->info->state = HCP_UNATTACHED;
 	}
 
@@ -81,7 +81,8 @@ int maps_open(struct hcpolicy *policy, bool fresh)
 	if (policy->info->version != HCP_INFO_VERSION)
 		return fail(policy, EINVAL, HCP_MAP_INFO ": version %u, this library knows %u",
 			    policy->info->version, HCP_INFO_VERSION);
-	if (!terminated(policy->info->name) || !terminated(policy->info->policy))
+	if (!terminated(policy->info->name) || !terminated(policy->info->policy) ||
+	    !terminated(policy->info->label))
 		return fail(policy, EINVAL, HCP_MAP_INFO ": a name does not end");
 
 	policy->set = hcp_set__new_over(policy->words, policy->info);

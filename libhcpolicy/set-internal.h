@@ -20,4 +20,11 @@ static inline uint64_t load_word(const struct hcp_set *set, uint64_t word)
 	return __atomic_load_n(&set->words[word], __ATOMIC_RELAXED);
 }
 
+/* Prefixed, as a static library hides nothing.  why.c: hcp_set__why() of any state, and all its reasons in one line. */
+bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_reason *reason);
+size_t hcp_state_text(uint32_t state, uint64_t missed, char *buf, size_t size);
+
+/* set.c: may it be a label?  It goes to terminals. */
+bool hcp_label_valid(const char *label);
+
 #endif /* HCPOLICY_SET_INTERNAL_H */

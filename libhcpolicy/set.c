@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include "set-internal.h"
 
@@ -16,6 +17,15 @@
 #define KVM_EINVAL	22
 #define ATTR_ENCRYPTED	(1ULL << 4)
 #define ATTR_RESERVED	(~0ULL << 5)
+
+/* NULL where a set is wanted. */
+static bool none(const struct hcp_set *set)
+{
+	if (set)
+		return false;
+	errno = EINVAL;
+	return true;
+}
 
 static void change_bits(uint64_t *word, uint64_t bits, bool shared)
 {
@@ -51,7 +61,7 @@ struct hcp_set *hcp_set__new(uint64_t npages)
 
 	set->info = &set->own_info;
 	set->own_info.version = HCP_INFO_VERSION;
-	set->own_info.npages = set->npages;
+	set->own_info.npages = set->own_info.reach = set->npages;
 	return set;
 }
 
@@ -89,26 +99,36 @@ void hcp_set__free(struct hcp_set *set)
 	free(set);
 }
 
-/* Never wraps: a sum that came out as zero would call the set complete. */
-static void add_missed(struct hcp_set *set, uint64_t npages)
+/* Never wraps: a sum that came out as zero would say that there were none. */
+static void add_to(__u64 *counter, uint64_t npages)
 {
-	__u64 sum, old = __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
+	__u64 sum, old = __atomic_load_n(counter, __ATOMIC_RELAXED);
 
 	do {
 		if (__builtin_add_overflow(old, npages, &sum))
 			sum = UINT64_MAX;
-	} while (!__atomic_compare_exchange_n(&set->info->missed, &old, sum, false,
-					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(counter, &old, sum, false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+}
+
+/* How many of these pages are the set's; the others are counted. */
+static uint64_t count_beyond(struct hcp_set *set, uint64_t gfn, uint64_t npages)
+{
+	uint64_t room = gfn < set->npages ? set->npages - gfn : 0;
+
+	if (npages <= room)
+		return npages;
+	add_to(&set->info->beyond, npages - room);
+	return room;
 }
 
 uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, bool shared)
 {
-	uint64_t room = gfn < set->npages ? set->npages - gfn : 0;
-	uint64_t inside = npages < room ? npages : room;
-	uint64_t word, last, head, tail;
+	uint64_t inside, word, last, head, tail;
 
-	if (inside < npages)
-		add_missed(set, npages - inside);
+	if (none(set))
+		return 0;
+	inside = count_beyond(set, gfn, npages);
 	if (!inside)
 		return 0;
 
@@ -128,11 +148,19 @@ uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, boo
 	return inside;
 }
 
+void hcp_set__lost(struct hcp_set *set, uint64_t gfn, uint64_t npages)
+{
+	uint64_t inside = none(set) ? 0 : count_beyond(set, gfn, npages);
+
+	if (inside)
+		add_to(&set->info->missed, inside);
+}
+
 int64_t hcp_set__exit(struct hcp_set *set, uint64_t gpa, uint64_t npages, uint64_t attrs)
 {
 	uint64_t gfn = gpa >> HCP_PAGE_SHIFT;
 
-	if (gpa & ((1ULL << HCP_PAGE_SHIFT) - 1) || gfn + npages <= gfn ||
+	if (none(set) || gpa & ((1ULL << HCP_PAGE_SHIFT) - 1) || gfn + npages <= gfn ||
 	    attrs & ATTR_RESERVED)
 		return -KVM_EINVAL;
 
@@ -142,7 +170,8 @@ int64_t hcp_set__exit(struct hcp_set *set, uint64_t gpa, uint64_t npages, uint64
 
 bool hcp_set__test(const struct hcp_set *set, uint64_t gfn)
 {
-	return gfn < set->npages && load_word(set, gfn / WORD_BITS) >> gfn % WORD_BITS & 1;
+	return !none(set) && gfn < set->npages &&
+	       load_word(set, gfn / WORD_BITS) >> gfn % WORD_BITS & 1;
 }
 
 /* The first frame at or after gfn that is shared, or is not; the size if none. */
@@ -167,7 +196,7 @@ bool hcp_set__next(const struct hcp_set *set, struct hcp_range *range)
 {
 	uint64_t start, gfn;
 
-	if (__builtin_add_overflow(range->gfn, range->npages, &gfn))
+	if (none(range ? set : NULL) || __builtin_add_overflow(range->gfn, range->npages, &gfn))
 		return false;
 
 	start = find(set, gfn, true);
@@ -184,6 +213,8 @@ uint64_t hcp_set__count(const struct hcp_set *set)
 {
 	uint64_t word, count = 0;
 
+	if (none(set))
+		return 0;
 	for (word = 0; word < set->npages / WORD_BITS; word++)
 		count += __builtin_popcountll(load_word(set, word));
 	return count;
@@ -193,36 +224,87 @@ void hcp_set__reset(struct hcp_set *set)
 {
 	uint64_t word;
 
+	if (none(set))
+		return;
 	/* A store to a word that is zero would only cost memory. */
 	for (word = 0; word < set->npages / WORD_BITS; word++) {
 		if (load_word(set, word))
 			change_bits(&set->words[word], ~0ULL, false);
 	}
 	__atomic_store_n(&set->info->missed, 0, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&set->info->state, ~HCP_LATE, __ATOMIC_RELAXED);
+	__atomic_store_n(&set->info->beyond, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&set->info->reach, set->npages, __ATOMIC_RELAXED);
+	/* Last: at no moment is it called complete with some of the above to come. */
+	__atomic_fetch_and(&set->info->state, HCP_DETACHED | HCP_UNATTACHED, __ATOMIC_SEQ_CST);
+}
+
+void hcp_set__await_restore(struct hcp_set *set)
+{
+	if (!none(set))
+		__atomic_fetch_or(&set->info->state, HCP_AWAITS_RESTORE, __ATOMIC_RELAXED);
 }
 
 bool hcp_set__complete(const struct hcp_set *set)
 {
-	return !hcp_set__state(set) && !hcp_set__missed(set);
+	return !none(set) && !hcp_set__state(set) && !hcp_set__missed(set);
 }
 
 uint32_t hcp_set__state(const struct hcp_set *set)
 {
-	return __atomic_load_n(&set->info->state, __ATOMIC_RELAXED);
+	return none(set) ? HCP_UNATTACHED : __atomic_load_n(&set->info->state, __ATOMIC_RELAXED);
 }
 
 uint64_t hcp_set__missed(const struct hcp_set *set)
 {
-	return __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
+	return none(set) ? 0 : __atomic_load_n(&set->info->missed, __ATOMIC_RELAXED);
+}
+
+uint64_t hcp_set__beyond(const struct hcp_set *set)
+{
+	return none(set) ? 0 : __atomic_load_n(&set->info->beyond, __ATOMIC_RELAXED);
+}
+
+uint64_t hcp_set__reach(const struct hcp_set *set)
+{
+	uint64_t reach = none(set) ? 0 : __atomic_load_n(&set->info->reach, __ATOMIC_RELAXED);
+
+	/* It is in memory that others write. */
+	return set && reach > set->npages ? set->npages : reach;
 }
 
 uint64_t hcp_set__npages(const struct hcp_set *set)
 {
-	return set->npages;
+	return none(set) ? 0 : set->npages;
 }
 
 const uint64_t *hcp_set__words(const struct hcp_set *set)
 {
-	return set->words;
+	return none(set) ? NULL : set->words;
+}
+
+bool hcp_label_valid(const char *label)
+{
+	size_t len = strnlen(label, HCP_NAME_LEN);
+
+	for (size_t i = 0; i < len; i++) {
+		if (label[i] < ' ' || label[i] > '~')
+			return false;
+	}
+	return len < HCP_NAME_LEN;
+}
+
+int hcp_set__set_label(struct hcp_set *set, const char *label)
+{
+	if (none(set) || !label || !hcp_label_valid(label)) {
+		errno = EINVAL;
+		return -EINVAL;
+	}
+	memset(set->info->label, 0, HCP_NAME_LEN);
+	memcpy(set->info->label, label, strlen(label));
+	return 0;
+}
+
+const char *hcp_set__label(const struct hcp_set *set)
+{
+	return none(set) ? NULL : set->info->label;
 }

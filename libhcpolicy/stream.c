@@ -14,13 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <hcpolicy/stream.h>
 #include "opts.h"
 #include "set-internal.h"
 
-#define VERSION		1
+#define VERSION		2
 #define MAX_RUNS	(HCP_CHUNK_WORDS * 8 / sizeof(struct run) - 1)
 #define NO_CHUNK	UINT32_MAX
 
@@ -32,8 +33,17 @@ struct header {
 	uint32_t version;
 	uint32_t size;		/* of the header */
 	uint64_t npages;
+	uint64_t saved_at;
+	char label[HCP_NAME_LEN];	/* padded with zeroes */
 	uint32_t reserved;
 	uint32_t crc;		/* of what stands before it */
+};
+
+struct header_v1 {
+	char magic[8];
+	uint32_t version, size;
+	uint64_t npages;
+	uint32_t reserved, crc;
 };
 
 struct record {
@@ -45,15 +55,30 @@ struct run {
 	uint16_t first, last;
 };
 
+/* What a trailer says. */
+struct summary {
+	uint64_t shared, missed, beyond, reach;
+	uint32_t state;
+};
+
 struct trailer {
 	struct record end;	/* NO_CHUNK, and how many records there were */
 	uint64_t shared;
 	uint64_t missed;
+	uint64_t beyond;
+	uint64_t reach;
 	uint32_t state;
 	uint32_t crc;		/* of everything before it but the header's own */
 };
 
-_Static_assert(sizeof(struct header) == 32 && sizeof(struct trailer) == 32, "the format");
+struct trailer_v1 {
+	struct record end;
+	uint64_t shared, missed;
+	uint32_t state, crc;
+};
+
+_Static_assert(sizeof(struct header) == 104 && sizeof(struct trailer) == 48 &&
+	       sizeof(struct header_v1) == 32 && sizeof(struct trailer_v1) == 32, "the format");
 
 struct stream {
 	const struct hcp_stream_opts *opts;
@@ -63,6 +88,7 @@ struct stream {
 	uint32_t crc;
 	uint32_t records;
 	uint64_t shared;
+	struct hcp_stream_info info;	/* restore: what the stream says of itself */
 };
 
 /* A chunk on its way: words of the host, and its payload. */
@@ -90,15 +116,30 @@ static int fail(const struct stream *s, int err, const char *fmt, ...)
 	return -err;
 }
 
-static int begin(struct stream *s, const struct hcp_stream_opts *opts)
+static int begin(struct stream *s, const void *set, const void *callback,
+		 const struct hcp_stream_opts *opts)
 {
-	int err = opts_check(opts, late);
+	int err = set && callback ? opts_check(opts, any_label) : -EINVAL;
 
+	if (!err && opts_get(opts, info) && opts->info->sz < sizeof(*opts->info))
+		err = -EINVAL;
 	if (err)
 		errno = -err;
 	else
 		s->opts = opts;
 	return err;
+}
+
+/* To whoever wants to know; size is the caller's own. */
+static void tell_info(const struct stream *s)
+{
+	struct hcp_stream_info *info = opts_get(s->opts, info);
+	size_t size = info ? info->sz : 0;
+
+	if (!info)
+		return;
+	*info = s->info;
+	info->sz = size;
 }
 
 static bool forced(const struct stream *s)
@@ -124,25 +165,29 @@ static int put(struct stream *s, const void *buf, size_t len)
 
 static int refuse_incomplete(const struct stream *s, uint32_t state, uint64_t missed)
 {
-	return fail(s, EUCLEAN, "the set is not complete (%s%s%s%" PRIu64 " pages missed): "
-		    "a guest that is sent or restored by it may break; start the VM anew "
-		    "under a policy, or force",
-		    state & HCP_LATE ? "kept from too late on, " : "",
-		    state & HCP_DETACHED ? "not kept to the end, " : "",
-		    state & HCP_UNATTACHED ? "kept by nobody, " : "", missed);
+	char why[192];
+
+	hcp_state_text(state, missed, why, sizeof(why));
+	return fail(s, EUCLEAN, "the set is not complete (%s): a guest that is sent or restored by "
+		    "it may break; start the VM anew under a policy, or force", why);
 }
 
 /* Can the set be trusted now, or must it not?  What is wrong with it goes into the stream. */
-static int judge(const struct stream *s, const struct hcp_set *set, uint32_t *state,
-		 uint64_t *missed)
+static int judge(const struct stream *s, const struct hcp_set *set, struct summary *sum)
 {
 	bool (*kept)(void *ctx) = opts_get(s->opts, kept);
 
-	*state = hcp_set__state(set);
-	*missed = hcp_set__missed(set);
+	sum->state = hcp_set__state(set);
+	sum->missed = hcp_set__missed(set);
+	sum->beyond = hcp_set__beyond(set);
+	sum->reach = hcp_set__reach(set);
 	if (kept && !kept(opts_get(s->opts, kept_ctx)))
-		*state |= HCP_DETACHED;
-	return (*state || *missed) && !forced(s) ? refuse_incomplete(s, *state, *missed) : 0;
+		sum->state |= HCP_DETACHED;
+	if ((sum->state || sum->missed) && !forced(s))
+		return refuse_incomplete(s, sum->state, sum->missed);
+	if (opts_get(s->opts, running))
+		sum->state |= HCP_RUNNING;
+	return 0;
 }
 
 /* The runs of a chunk; 0: it is all private; more than MAX_RUNS: too many. */
@@ -196,36 +241,63 @@ static int save_chunk(struct stream *s, struct chunk *c, uint32_t index)
 	return err ? err : put(s, &c->payload, len);
 }
 
-int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
-		  const struct hcp_stream_opts *opts)
+static int put_header(struct stream *s, const struct hcp_set *set)
 {
 	struct header header = {
 		.version = htole32(VERSION),
 		.size = htole32(sizeof(header)),
 		.npages = htole64(set->npages),
 	};
-	struct trailer trailer = { .end.chunk = htole32(NO_CHUNK) };
+	struct timespec now;
+	uint32_t sum;
+	int err;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	header.saved_at = htole64(now.tv_sec * 1000000000ULL + now.tv_nsec);
+	memcpy(header.magic, magic, sizeof(magic));
+	memcpy(header.label, set->info->label, strnlen(set->info->label, HCP_NAME_LEN - 1));
+	sum = crc(0, &header, offsetof(struct header, crc));
+	header.crc = htole32(sum);
+	err = put(s, &header, sizeof(header));
+	s->crc = sum;
+	return err;
+}
+
+static int put_trailer(struct stream *s, const struct summary *sum)
+{
+	struct trailer trailer = {
+		.end.chunk = htole32(NO_CHUNK),
+		.end.nruns = htole32(s->records),
+		.shared = htole64(s->shared),
+		.missed = htole64(sum->missed),
+		.beyond = htole64(sum->beyond),
+		.reach = htole64(sum->reach),
+		.state = htole32(sum->state),
+	};
+
+	trailer.crc = htole32(crc(s->crc, &trailer, offsetof(struct trailer, crc)));
+	return put(s, &trailer, sizeof(trailer));
+}
+
+int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
+		  const struct hcp_stream_opts *opts)
+{
 	struct stream s = { .write = write, .ctx = ctx };
-	uint64_t word, nwords = set->npages / WORD_BITS, missed;
-	uint32_t state, sum;
+	uint64_t word, nwords;
+	struct summary sum;
 	struct chunk c;
 	int err;
 
-	err = begin(&s, opts);
+	err = begin(&s, set, write, opts);
 	if (err)
 		return err;
-	err = judge(&s, set, &state, &missed);
+	err = judge(&s, set, &sum);
+	if (!err)
+		err = put_header(&s, set);
 	if (err)
 		return err;
 
-	memcpy(header.magic, magic, sizeof(magic));
-	sum = crc(0, &header, offsetof(struct header, crc));
-	header.crc = htole32(sum);
-	err = put(&s, &header, sizeof(header));
-	if (err)
-		return err;
-	s.crc = sum;
-
+	nwords = set->npages / WORD_BITS;
 	for (word = 0; word < nwords; word += HCP_CHUNK_WORDS) {
 		memset(c.words, 0, sizeof(c.words));
 		for (uint32_t i = 0; i < HCP_CHUNK_WORDS && word + i < nwords; i++)
@@ -237,15 +309,8 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 
 	/* After the words: what was lost while they were read is known here. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	err = judge(&s, set, &state, &missed);
-	if (err)
-		return err;
-	trailer.end.nruns = htole32(s.records);
-	trailer.shared = htole64(s.shared);
-	trailer.missed = htole64(missed);
-	trailer.state = htole32(state);
-	trailer.crc = htole32(crc(s.crc, &trailer, offsetof(struct trailer, crc)));
-	return put(&s, &trailer, sizeof(trailer));
+	err = judge(&s, set, &sum);
+	return err ? err : put_trailer(&s, &sum);
 }
 
 static int get_bytes(struct stream *s, void *buf, size_t len)
@@ -276,32 +341,85 @@ static int damaged(const struct stream *s, const char *what)
 	return fail(s, EBADMSG, "the stream of a set is damaged: %s; save the set again", what);
 }
 
-static int restore_header(struct stream *s, uint64_t *npages)
+/* The label is shown to people: it holds what a label may, and nothing behind its end. */
+static bool take_label(struct stream *s, const char label[HCP_NAME_LEN])
 {
-	struct header h;
-	int err = get_bytes(s, &h, offsetof(struct header, npages));
+	size_t len = strnlen(label, HCP_NAME_LEN);
 
+	for (size_t i = len; i < HCP_NAME_LEN; i++) {
+		if (label[i])
+			return false;
+	}
+	if (!hcp_label_valid(label))
+		return false;
+	memcpy(s->info.label, label, HCP_NAME_LEN);
+	return true;
+}
+
+/* What follows the first 16 bytes, which are in bytes already. */
+static int restore_header_rest(struct stream *s, void *bytes, size_t size)
+{
+	const size_t first = offsetof(struct header, npages);
+	uint32_t sum;
+	int err;
+
+	err = get_bytes(s, (char *)bytes + first, size - first);
 	if (err)
 		return err;
-	if (memcmp(h.magic, magic, sizeof(magic)))
+	memcpy(&sum, (char *)bytes + size - sizeof(sum), sizeof(sum));
+	s->crc = crc(0, bytes, size - sizeof(sum));
+	return s->crc == le32toh(sum) ? 0 : damaged(s, "the checksum of its header");
+}
+
+static int restore_header(struct stream *s)
+{
+	union {
+		struct header v2;
+		struct header_v1 v1;
+	} h;
+	uint64_t npages;
+	bool v1;
+	int err;
+
+	err = get_bytes(s, &h, offsetof(struct header, npages));
+	if (err)
+		return err;
+	if (memcmp(h.v2.magic, magic, sizeof(magic)))
 		return fail(s, EBADMSG, "not the stream of a set: it begins with something else");
-	if (le32toh(h.version) != VERSION)
+	s->info.version = le32toh(h.v2.version);
+	if (!s->info.version || s->info.version > VERSION)
 		return fail(s, EPROTONOSUPPORT, "the stream of a set has version %u and this "
-			    "library knows %u: save it with the version that restores it",
-			    le32toh(h.version), VERSION);
-	if (le32toh(h.size) != sizeof(h))
+			    "library knows 1 to %u: save it with the version that restores it",
+			    s->info.version, VERSION);
+	v1 = s->info.version == 1;
+	if (le32toh(h.v2.size) != (v1 ? sizeof(h.v1) : sizeof(h.v2)))
 		return damaged(s, "the size of its header");
-	err = get_bytes(s, &h.npages, sizeof(h) - offsetof(struct header, npages));
+	err = restore_header_rest(s, &h, v1 ? sizeof(h.v1) : sizeof(h.v2));
 	if (err)
 		return err;
 
-	s->crc = crc(0, &h, offsetof(struct header, crc));
-	if (s->crc != le32toh(h.crc))
-		return damaged(s, "the checksum of its header");
-	*npages = le64toh(h.npages);
-	if (!*npages || *npages > MAX_PAGES || *npages % WORD_BITS || h.reserved)
+	npages = le64toh(h.v2.npages);
+	if (!npages || npages > MAX_PAGES || npages % WORD_BITS ||
+	    (v1 ? h.v1.reserved : h.v2.reserved))
 		return damaged(s, "what its header says");
+	if (!v1 && !take_label(s, h.v2.label))
+		return damaged(s, "its label");
+	s->info.npages = npages;
+	s->info.saved_at = v1 ? 0 : le64toh(h.v2.saved_at);
 	return 0;
+}
+
+static int check_label(const struct stream *s, const struct hcp_set *set)
+{
+	const char *ours = set->info->label, *theirs = s->info.label;
+
+	if (!theirs[0] || opts_get(s->opts, any_label) || !strncmp(ours, theirs, HCP_NAME_LEN))
+		return 0;
+	if (ours[0])
+		return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set is of '%.*s': "
+			    "restore the one that was saved of it", theirs, HCP_NAME_LEN - 1, ours);
+	return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set has no label: give "
+		    "it that one when it is attached, if it is of the same guest", theirs);
 }
 
 /* Read a record's payload and make it words. */
@@ -336,10 +454,11 @@ static int decode(struct stream *s, struct chunk *c, uint32_t nruns)
 	return 0;
 }
 
-/* Everything up to the end record, into words; *beyond: pages that the set has no room for. */
-static int restore_records(struct stream *s, const struct hcp_set *set, uint64_t npages,
-			   uint64_t *words, struct trailer *trailer, uint64_t *beyond)
+/* Everything up to the end record, into words; *outside: pages that the set has no room for. */
+static int restore_records(struct stream *s, const struct hcp_set *set, uint64_t *words,
+			   struct record *end, uint64_t *outside)
 {
+	const uint64_t npages = s->info.npages;
 	const uint64_t nchunks = (npages + HCP_CHUNK_PAGES - 1) / HCP_CHUNK_PAGES;
 	int64_t previous = -1;
 	struct chunk c;
@@ -352,7 +471,7 @@ static int restore_records(struct stream *s, const struct hcp_set *set, uint64_t
 		err = get(s, &record, sizeof(record));
 		if (err)
 			return err;
-		trailer->end = record;
+		*end = record;
 		record.chunk = le32toh(record.chunk);
 		if (record.chunk == NO_CHUNK)
 			return 0;
@@ -376,46 +495,87 @@ static int restore_records(struct stream *s, const struct hcp_set *set, uint64_t
 			if (word < set->npages / WORD_BITS)
 				words[word] = c.words[i];
 			else
-				*beyond += __builtin_popcountll(c.words[i]);
+				*outside += __builtin_popcountll(c.words[i]);
 		}
 	}
 }
 
-static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *words,
-		       uint64_t *missed, uint32_t *state)
+/* What follows the end record. */
+static int restore_trailer(struct stream *s, const struct record *end)
 {
-	uint64_t npages = 0, beyond = 0;
-	struct trailer t;
+	union {
+		struct trailer v2;
+		struct trailer_v1 v1;
+	} t;
+	const size_t first = offsetof(struct trailer, shared);
+	bool v1 = s->info.version == 1;
+	size_t size = v1 ? sizeof(t.v1) : sizeof(t.v2);
+	uint32_t sum;
 	int err;
 
-	err = restore_header(s, &npages);
+	err = get_bytes(s, (char *)&t + first, size - first);
+	if (err)
+		return err;
+	memcpy(&sum, (char *)&t + size - sizeof(sum), sizeof(sum));
+	s->crc = crc(s->crc, (char *)&t + first, size - first - sizeof(sum));
+	if (s->crc != le32toh(sum))
+		return damaged(s, "its checksum");
+	s->info.shared = le64toh(t.v2.shared);
+	if (le32toh(end->nruns) != s->records || s->info.shared != s->shared)
+		return damaged(s, "its counts");
+	s->info.missed = le64toh(t.v2.missed);
+	s->info.beyond = v1 ? 0 : le64toh(t.v2.beyond);
+	s->info.reach = v1 ? s->info.npages : le64toh(t.v2.reach);
+	s->info.state = le32toh(v1 ? t.v1.state : t.v2.state);
+	return s->info.reach > s->info.npages ? damaged(s, "how far it reaches") : 0;
+}
+
+static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *words)
+{
+	struct record end = {};
+	uint64_t outside = 0;
+	int err;
+
+	err = restore_header(s);
 	if (!err)
-		err = restore_records(s, set, npages, words, &t, &beyond);
+		err = check_label(s, set);
 	if (!err)
-		err = get_bytes(s, &t.shared, sizeof(t) - offsetof(struct trailer, shared));
+		err = restore_records(s, set, words, &end, &outside);
+	if (!err)
+		err = restore_trailer(s, &end);
 	if (err)
 		return err;
 
-	s->crc = crc(s->crc, &t.shared, offsetof(struct trailer, crc) -
-		     offsetof(struct trailer, shared));
-	if (s->crc != le32toh(t.crc))
-		return damaged(s, "its checksum");
-	if (le32toh(t.end.nruns) != s->records || le64toh(t.shared) != s->shared)
-		return damaged(s, "its counts");
-	*missed = le64toh(t.missed);
-	*state = le32toh(t.state);
-	if (beyond)
+	if (outside)
 		return fail(s, ERANGE, "the stream of a set has %" PRIu64 " shared pages beyond "
 			    "this set's %" PRIu64 " MiB; it was saved from one of %" PRIu64 " MiB: "
 			    "make this one as large",
-			    beyond, set->npages >> 8, npages >> 8);
-	if ((*missed || *state) && !forced(s))
-		return refuse_incomplete(s, *state, *missed);
+			    outside, set->npages >> 8, s->info.npages >> 8);
+	if ((s->info.missed || s->info.state) && !forced(s))
+		return refuse_incomplete(s, s->info.state, s->info.missed);
 	return 0;
 }
 
-static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed, bool late)
+/* A stream without requests beyond its set knows of all there is, however large this one is. */
+static uint64_t reach_of(const struct stream *s, const struct hcp_set *set)
 {
+	if (!s->info.beyond && s->info.reach == s->info.npages)
+		return set->npages;
+	return s->info.reach < set->npages ? s->info.reach : set->npages;
+}
+
+static void replace(const struct stream *s, struct hcp_set *set, const uint64_t *words)
+{
+	uint32_t old = hcp_set__state(set), state = old & (HCP_DETACHED | HCP_UNATTACHED);
+
+	/*
+	 * What this set is kept by is its own business.  Whatever was unknown before
+	 * the save is, from here, an earlier request that is unknown.
+	 */
+	if (opts_get(s->opts, late) || s->info.state & ~HCP_RUNNING)
+		state |= HCP_LATE;
+	state |= s->info.state & HCP_RUNNING;
+
 	/* Before the words: at no moment is it called complete with some of them wrong. */
 	__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -424,26 +584,24 @@ static void replace(struct hcp_set *set, const uint64_t *words, uint64_t missed,
 		if (load_word(set, i) != words[i])
 			__atomic_store_n(&set->words[i], words[i], __ATOMIC_RELAXED);
 	}
-
-	/*
-	 * What this set is kept by is its own business.  Whatever was unknown before
-	 * the save is, from here, an earlier request that is unknown.
-	 */
-	__atomic_store_n(&set->info->missed, missed, __ATOMIC_RELAXED);
+	__atomic_store_n(&set->info->missed, s->info.missed, __ATOMIC_RELAXED);
+	__atomic_store_n(&set->info->beyond, s->info.beyond, __ATOMIC_RELAXED);
+	__atomic_store_n(&set->info->reach, reach_of(s, set), __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!late)
-		__atomic_fetch_and(&set->info->state, ~HCP_LATE, __ATOMIC_RELAXED);
+	/* A detach in between stays noted. */
+	__atomic_fetch_or(&set->info->state, state, __ATOMIC_RELAXED);
+	__atomic_fetch_and(&set->info->state, state | HCP_DETACHED | HCP_UNATTACHED,
+			   __ATOMIC_RELAXED);
 }
 
 int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 		     const struct hcp_stream_opts *opts)
 {
 	struct stream s = { .read = read, .ctx = ctx };
-	uint64_t *words, missed = 0;
-	uint32_t state = 0;
+	uint64_t *words;
 	int err;
 
-	err = begin(&s, opts);
+	err = begin(&s, set, read, opts);
 	if (err)
 		return err;
 	words = mmap(NULL, set->npages / 8, PROT_READ | PROT_WRITE,
@@ -452,9 +610,10 @@ int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 		return fail(&s, ENOMEM, "no memory to restore a set of %" PRIu64 " MiB",
 			    set->npages >> 8);
 
-	err = restore_all(&s, set, words, &missed, &state);
+	err = restore_all(&s, set, words);
+	tell_info(&s);
 	if (!err)
-		replace(set, words, missed, state || opts_get(opts, late));
+		replace(&s, set, words);
 	munmap(words, set->npages / 8);
 	if (err)
 		errno = -err;

@@ -9,6 +9,9 @@
  * checks that the set was right to ask, and only then hands them out.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,6 +35,8 @@ struct hcp_tracker {
 	const struct hcp_set *set;
 	bool (*kept)(void *ctx);
 	void *ctx;
+	void (*log)(void *ctx, const char *line);
+	void *log_ctx;
 	bool force;
 
 	struct slot **slots;		/* sorted by gfn */
@@ -40,10 +45,33 @@ struct hcp_tracker {
 	size_t nnumbers;
 };
 
-static int fail(int err)
+__attribute__((format(printf, 3, 4)))
+static int fail(const struct hcp_tracker *tracker, int err, const char *fmt, ...)
 {
+	char line[384];
+	va_list args;
+
+	if (tracker->log) {
+		va_start(args, fmt);
+		vsnprintf(line, sizeof(line), fmt, args);
+		va_end(args);
+		tracker->log(tracker->log_ctx, line);
+	}
 	errno = err;
 	return -err;
+}
+
+static int no_slot(const struct hcp_tracker *tracker, uint32_t number)
+{
+	return fail(tracker, ENOENT, "slot %" PRIu32 " was not added", number);
+}
+
+/* Every frame of every slot is known, or one could go out under a status that nobody knows. */
+static bool slots_within_reach(const struct hcp_tracker *tracker)
+{
+	const struct slot *last = tracker->nslots ? tracker->slots[tracker->nslots - 1] : NULL;
+
+	return !last || last->gfn + last->npages <= hcp_set__reach(tracker->set);
 }
 
 /* Condition 9 of the rule. */
@@ -53,13 +81,31 @@ static int check_trust(const struct hcp_tracker *tracker)
 		return -ENOLINK;
 	if (!tracker->force && !hcp_set__complete(tracker->set))
 		return -EUCLEAN;
-	return 0;
+	return slots_within_reach(tracker) ? 0 : -ERANGE;
+}
+
+/* What check_trust() said, in words. */
+static int distrust(const struct hcp_tracker *tracker, int err)
+{
+	char why[192];
+
+	switch (err) {
+	case -ENOLINK:
+		return fail(tracker, ENOLINK, "the policy is not attached any more: nobody keeps the "
+			    "shared-page set; attach again and reset the VM");
+	case -ERANGE:
+		return fail(tracker, ERANGE, "the shared-page set was restored, and is known below "
+			    "%" PRIu64 " MiB of guest addresses only", hcp_set__reach(tracker->set) >> 8);
+	}
+	hcp_state_text(hcp_set__state(tracker->set), hcp_set__missed(tracker->set), why, sizeof(why));
+	return fail(tracker, EUCLEAN, "the shared-page set is not complete (%s): the guest would not "
+		    "survive", why);
 }
 
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts)
 {
 	struct hcp_tracker *tracker;
-	int err = opts_check(opts, force);
+	int err = set ? opts_check(opts, force) : -EINVAL;
 
 	if (err) {
 		errno = -err;
@@ -71,10 +117,13 @@ struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp
 	tracker->set = set;
 	tracker->kept = opts_get(opts, kept);
 	tracker->ctx = opts_get(opts, ctx);
+	tracker->log = opts_get(opts, log);
+	tracker->log_ctx = opts_get(opts, log_ctx);
 	tracker->force = opts_get(opts, force);
 
 	err = check_trust(tracker);
 	if (err) {
+		distrust(tracker, err);
 		free(tracker);
 		errno = -err;
 		return NULL;
@@ -183,33 +232,49 @@ static void restart_slot(struct slot *slot)
 		memset(slot->done, 0, size);
 }
 
+static int no_memory(const struct hcp_tracker *tracker, uint32_t number)
+{
+	return fail(tracker, ENOMEM, "slot %" PRIu32 ": no memory to track it", number);
+}
+
+static int invalid(void)
+{
+	errno = EINVAL;
+	return -EINVAL;
+}
+
 int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t number, uint64_t gfn,
 			  uint64_t npages)
 {
-	uint64_t size = hcp_set__npages(tracker->set);
 	struct slot *slot, **slots;
+	uint64_t reach;
 	size_t at;
 
+	if (!tracker)
+		return invalid();
 	if (!npages)
-		return fail(EINVAL);
-	if (gfn >= size || npages > size - gfn)
-		return fail(ERANGE);
+		return fail(tracker, EINVAL, "slot %" PRIu32 " has no pages", number);
+	reach = hcp_set__reach(tracker->set);
+	if (gfn >= reach || npages > reach - gfn)
+		return fail(tracker, ERANGE, "slot %" PRIu32 " (gfn 0x%" PRIx64 ", %" PRIu64 " pages) lies "
+			    "beyond frame 0x%" PRIx64 ", up to which the shared-page set is known: a larger "
+			    "set, from before the VM's first instruction on", number, gfn, npages, reach);
 	if (get_number(tracker, number))
-		return fail(EEXIST);
+		return fail(tracker, EEXIST, "slot %" PRIu32 " was added already", number);
 	at = find_slot(tracker, gfn);
 	if (at < tracker->nslots && tracker->slots[at]->gfn < gfn + npages)
-		return fail(EEXIST);
+		return fail(tracker, EEXIST, "slot %" PRIu32 " has frames that another slot has", number);
 
 	slots = reallocarray(tracker->slots, tracker->nslots + 1, sizeof(*slots));
 	if (!slots)
-		return fail(ENOMEM);
+		return no_memory(tracker, number);
 	tracker->slots = slots;
 	slot = new_slot(gfn, npages);
 	if (!slot)
-		return fail(ENOMEM);
+		return no_memory(tracker, number);
 	if (add_number(tracker, number, false, slot)) {
 		free_slot(slot);
-		return fail(ENOMEM);
+		return no_memory(tracker, number);
 	}
 	memmove(&tracker->slots[at + 1], &tracker->slots[at],
 		(tracker->nslots++ - at) * sizeof(*tracker->slots));
@@ -219,16 +284,20 @@ int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t number, uint64_t
 
 int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t number, uint32_t of)
 {
-	struct number *primary = get_number(tracker, of);
+	struct number *primary;
 	struct slot *slot;
 
+	if (!tracker)
+		return invalid();
+	primary = get_number(tracker, of);
 	if (!primary || primary->alias)
-		return fail(ENOENT);
+		return fail(tracker, ENOENT, "slot %" PRIu32 ", an alias of slot %" PRIu32 ": that was not "
+			    "added, or is an alias itself", number, of);
 	if (get_number(tracker, number))
-		return fail(EEXIST);
+		return fail(tracker, EEXIST, "slot %" PRIu32 " was added already", number);
 	slot = primary->slot;
 	if (add_number(tracker, number, true, slot))
-		return fail(ENOMEM);
+		return no_memory(tracker, number);
 	/* What was written through it before its log began, no log has. */
 	restart_slot(slot);
 	return 0;
@@ -236,13 +305,16 @@ int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t number, uint32_
 
 int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t number)
 {
-	struct number *gone = get_number(tracker, number);
+	struct number *gone;
 	struct slot *slot;
 	size_t i, left = 0;
 	bool alias;
 
+	if (!tracker)
+		return invalid();
+	gone = get_number(tracker, number);
 	if (!gone)
-		return fail(ENOENT);
+		return no_slot(tracker, number);
 	slot = gone->slot;
 	alias = gone->alias;
 	for (i = 0; i < tracker->nnumbers; i++) {
@@ -327,13 +399,16 @@ static void undo(const struct hcp_tracker *tracker, struct slot *slot, const uin
 
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_t *words)
 {
-	const struct number *n = get_number(tracker, number);
+	const struct number *n;
 	struct slot *slot;
 	int64_t count = 0;
 	int err;
 
+	if (!tracker || !words)
+		return invalid();
+	n = get_number(tracker, number);
 	if (!n)
-		return fail(ENOENT);
+		return no_slot(tracker, number);
 	slot = n->slot;
 
 	err = check_trust(tracker);
@@ -343,7 +418,7 @@ int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_
 	if (!err)
 		err = check_trust(tracker);
 	if (err)
-		return fail(-err);
+		return distrust(tracker, err);
 
 	if (n->alias) {
 		memset(words, 0, slot->nwords * sizeof(*words));
@@ -369,13 +444,16 @@ static void put_bit(uint64_t *word, uint64_t bit, bool value)
 
 int hcp_tracker__status(struct hcp_tracker *tracker, uint64_t gfn)
 {
-	size_t i = find_slot(tracker, gfn);
 	uint64_t page, bit;
 	struct slot *slot;
 	bool shared;
+	size_t i;
 
+	if (!tracker)
+		return invalid();
+	i = find_slot(tracker, gfn);
 	if (i == tracker->nslots || tracker->slots[i]->gfn > gfn)
-		return fail(ENOENT);
+		return fail(tracker, ENOENT, "no slot has frame 0x%" PRIx64, gfn);
 	slot = tracker->slots[i];
 	page = gfn - slot->gfn;
 	bit = 1ULL << page % WORD_BITS;
@@ -391,6 +469,10 @@ uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker)
 {
 	uint64_t count = 0;
 
+	if (!tracker) {
+		invalid();
+		return 0;
+	}
 	for (size_t s = 0; s < tracker->nslots; s++) {
 		const struct slot *slot = tracker->slots[s];
 		struct cursor c = cursor_at(tracker->set, slot->gfn);
@@ -407,6 +489,6 @@ uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker)
 
 void hcp_tracker__restart(struct hcp_tracker *tracker)
 {
-	for (size_t s = 0; s < tracker->nslots; s++)
+	for (size_t s = 0; tracker && s < tracker->nslots; s++)
 		restart_slot(tracker->slots[s]);
 }

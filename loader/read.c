@@ -18,8 +18,8 @@ static void warn_incomplete(const struct hcpolicy *policy)
 {
 	char state[256];
 
-	state_text(state, sizeof(state), policy);
-	if (strcmp(state, "complete"))
+	/* Nor is one that says where it ends to be taken for more. */
+	if (!state_text(state, sizeof(state), policy) || strcmp(state, "complete"))
 		fprintf(stderr, "hcpolicy: warning: the set is %s\n", state);
 }
 

@@ -123,6 +123,8 @@ static void show_text(const struct hcpolicy *policy)
 
 	printf("%-10s %s\n", "name", info->name);
 	printf("%-10s %s\n", "policy", info->policy);
+	if (info->label[0])
+		printf("%-10s %s\n", "label", info->label);
 	process_comm(other, info);
 	printf("%-10s %d (%s), VM descriptor %d, ", "process", info->pid, other, info->vm_fd);
 	time_text(other, boot_time() + info->start_time * (1000000000 / sysconf(_SC_CLK_TCK)));
@@ -135,6 +137,7 @@ static void show_text(const struct hcpolicy *policy)
 	       size_text(other, shared << HCP_PAGE_SHIFT), ranges, ranges == 1 ? "" : "s");
 	state_text(text, sizeof(text), policy);
 	printf("%-10s %s\n", "state", text);
+	print_help_for_state(stdout, policy);
 
 	counters = counters_read(info, &why);
 	if (!counters) {

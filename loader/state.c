@@ -12,8 +12,6 @@
 #include "out.h"
 #include "state.h"
 
-#define MAX_REASONS 4
-
 uint64_t set_covers(const struct hcp_info *info)
 {
 	return info->npages << HCP_PAGE_SHIFT;
@@ -24,35 +22,48 @@ uint64_t set_memory(const struct hcp_info *info)
 	return info->npages / 8;
 }
 
-/* How many reasons there are for not trusting the set. */
-static int reasons(const struct hcpolicy *policy, char text[MAX_REASONS][64])
+/* What the set cannot know itself: nobody notes there that its link has ended. */
+static uint32_t more_state(const struct hcpolicy *policy)
 {
-	const struct hcp_set *set = hcpolicy__set(policy);
-	uint32_t state = hcp_set__state(set);
-	uint64_t missed = hcp_set__missed(set);
-	int n = 0;
-
-	if (state & HCP_LATE)
-		snprintf(text[n++], 64, "attached or restored late");
-	if (missed)
-		snprintf(text[n++], 64, "%" PRIu64 " page%s missed", missed,
-			 missed == 1 ? "" : "s");
-	if (state & HCP_UNATTACHED)
-		snprintf(text[n++], 64, "not attached yet");
-	else if (state & HCP_DETACHED || !hcpolicy__attached(policy))
-		snprintf(text[n++], 64, "detached");
-	return n;
+	return hcpolicy__attached(policy) ? 0 : HCP_DETACHED;
 }
 
-void state_text(char *buf, size_t size, const struct hcpolicy *policy)
+/* Trusted only inside: who reads on must know where that ends. */
+static size_t beyond_text(char *buf, size_t size, const struct hcp_set *set)
 {
-	char text[MAX_REASONS][64];
-	int n = reasons(policy, text);
+	uint64_t beyond = hcp_set__beyond(set), reach = hcp_set__reach(set);
+	char top[32];
+
+	buf[0] = '\0';
+	if (!beyond && reach == hcp_set__npages(set))
+		return 0;
+	return snprintf(buf, size, " below %s, %" PRIu64 " page%s requested beyond",
+			size_text(top, reach << HCP_PAGE_SHIFT), beyond, beyond == 1 ? "" : "s");
+}
+
+bool state_text(char *buf, size_t size, const struct hcpolicy *policy)
+{
+	const struct hcp_set *set = hcpolicy__set(policy);
+	struct hcp_reason reason;
+	unsigned int n = 0;
 	size_t len;
 
-	len = snprintf(buf, size, n ? "not complete: " : "complete");
-	for (int i = 0; i < n && len < size; i++)
-		len += snprintf(buf + len, size - len, "%s%s", i ? ", " : "", text[i]);
+	len = snprintf(buf, size, "not complete: ");
+	for (; hcp_set__why(set, more_state(policy), n, &reason) && len < size; n++)
+		len += snprintf(buf + len, size - len, "%s%s", n ? ", " : "", reason.why);
+	if (!n) {
+		len = snprintf(buf, size, "complete");
+		beyond_text(buf + len, size - len, set);
+	}
+	return !n;
+}
+
+void print_help_for_state(FILE *file, const struct hcpolicy *policy)
+{
+	struct hcp_reason reason;
+
+	for (unsigned int n = 0; hcp_set__why(hcpolicy__set(policy), more_state(policy), n, &reason); n++)
+		fprintf(file, "%-10s %s: %s\n", n ? "" : "help", reason.why, reason.help);
 }
 
 void print_state(const struct hcpolicy *policy)
@@ -66,14 +77,17 @@ void print_state(const struct hcpolicy *policy)
 void put_state(struct json_object *obj, const struct hcpolicy *policy)
 {
 	struct json_object *array = json_object_new_array();
-	char text[MAX_REASONS][64];
-	int n = reasons(policy, text);
+	const struct hcp_set *set = hcpolicy__set(policy);
+	struct hcp_reason reason;
+	unsigned int n = 0;
 
-	for (int i = 0; i < n; i++)
-		json_object_array_add(array, json_object_new_string(text[i]));
+	for (; hcp_set__why(set, more_state(policy), n, &reason); n++)
+		json_object_array_add(array, json_object_new_string(reason.why));
 	put_bool(obj, "complete", !n);
 	json_object_object_add(obj, "reasons", array);
-	put_u64(obj, "missed", hcp_set__missed(hcpolicy__set(policy)));
+	put_u64(obj, "missed", hcp_set__missed(set));
+	put_u64(obj, "beyond", hcp_set__beyond(set));
+	put_u64(obj, "reach", hcp_set__reach(set) << HCP_PAGE_SHIFT);
 }
 
 void time_text(char buf[32], uint64_t ns)
@@ -100,6 +114,7 @@ void put_identity(struct json_object *obj, const struct hcpolicy *policy)
 
 	put_str(obj, "name", info->name);
 	put_str(obj, "policy", info->policy);
+	put_str(obj, "label", info->label);
 	put_u64(obj, "pid", info->pid);
 	put_u64(obj, "vm_fd", info->vm_fd);
 	process_comm(text, info);

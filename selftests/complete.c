@@ -50,7 +50,7 @@ TEST(a_reset_makes_a_late_set_complete)
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), -KVM_ENOSYS);
 	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
-	CHECK_EQ(vcpu_call(v, MAX_GPA, 1, SHARE), 0);
+	hcp_set__lost(set, 0, 1);
 	CHECK_EQ(hcp_set__missed(set), 1);
 	hcp_set__reset(set);
 	CHECK(hcp_set__complete(set));
@@ -58,6 +58,43 @@ TEST(a_reset_makes_a_late_set_complete)
 	CHECK_EQ(vcpu_call(v, GPA, 2, SHARE), 0);
 	CHECK_EQ(hcp_set__count(set), 2);
 	CHECK(hcp_set__complete(set));
+}
+
+TEST(attached_where_a_guest_will_arrive_the_set_awaits_a_restore)
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .incoming = true };
+	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
+	struct hcp_set *set;
+
+	vm = vm_new(1, false);
+	CHECK_EQ(hcpolicy__load(policy), 0);
+	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
+	set = hcpolicy__set(policy);
+	CHECK_EQ(hcp_set__state(set), HCP_AWAITS_RESTORE);
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK(!hcp_set__complete(set));
+	CHECK_EQ(hcp_set__count(set), 1);
+}
+
+TEST(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not)
+{
+	struct hcpolicy *policy = hcp_open("selftests/loses.bpf.o");
+	struct hcp_set *set;
+
+	vm = vm_new(1, false);
+	v = &vm->vcpus[0];
+	CHECK_EQ(hcpolicy__set_max_gpa(policy, MAX_GPA), 0);
+	CHECK_EQ(hcpolicy__load(policy), 0);
+	CHECK_EQ(hcpolicy__attach(policy, vm->fd, NULL), 0);
+	set = hcpolicy__set(policy);
+	CHECK_EQ(vcpu_call(v, MAX_GPA, 3, SHARE), 0);
+	CHECK_EQ(hcp_set__beyond(set), 3);
+	CHECK(hcp_set__complete(set));
+	CHECK_EQ(vcpu_call(v, MAX_GPA - PAGE, 3, SHARE), 0);
+	CHECK_EQ(hcp_set__beyond(set), 5);
+	CHECK_EQ(hcp_set__missed(set), 1);
+	CHECK(!hcp_set__complete(set));
+	CHECK_EQ(hcp_set__count(set), 0);
 }
 
 TEST(a_detached_policy_leaves_an_incomplete_set)
@@ -167,6 +204,8 @@ TAP_MAIN(
 	T(attached_before_the_first_run_the_set_is_complete),
 	T(attached_after_a_vCPU_ran_the_set_is_late),
 	T(a_reset_makes_a_late_set_complete),
+	T(attached_where_a_guest_will_arrive_the_set_awaits_a_restore),
+	T(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not),
 	T(a_detached_policy_leaves_an_incomplete_set),
 	T(a_policy_that_is_not_attached_has_an_incomplete_set),
 	T(replace_hands_the_same_complete_set_on),

@@ -173,7 +173,7 @@ check "the set of a stopped VM is saved" eval "halt && hcpolicy save $name '$sav
 check "not over a device" refused 'not a regular file' hcpolicy save $name /dev/null
 check "which is still there" test -c /dev/null
 check "it comes back, but who says that its guest stood still?" eval "hcpolicy restore $name '$saved' && same '$first' ranges && late"
-check "so it is not saved again" refused 'not complete.*too late' hcpolicy save $name "$work/late"
+check "so it is not saved again" refused 'not complete.*late' hcpolicy save $name "$work/late"
 check "who knows that says so, and it is complete" eval "hcpolicy restore $name '$saved' --with-its-guest && same '$first' ranges && complete"
 check "the picture is an SVG file with title, sum and legend" svg
 check "the guest goes on and shares more" eval "go_on && ask 'map 0x200000 8 0' && same '$second' ranges"
@@ -181,7 +181,8 @@ check "nothing is restored while it may run" refused 'kill -STOP' hcpolicy resto
 check "a damaged file is refused, and nothing changed" eval "halt && damaged"
 check "that the guest goes on during a restore is noticed" goes_on_meanwhile
 check "the saved set comes back, and lacks what the guest has shared since" eval "halt && hcpolicy restore $name '$saved' && same '$first' ranges && late"
-check "a request beyond the set is missed" eval "go_on && ask 'map 0x2000000000 5 0' && ! late"
+check "a request beyond the set ends no trust in it" eval "go_on && ask 'map 0x2000000000 5 0' && halt && hcpolicy save $name '$work/beyond' && go_on"
+check "one that its policy does not book is missed" eval "hcpolicy replace $name '$top/build/selftests/loses.bpf.o' && ask 'map 0x4000000 5 0' && ! late"
 check "such a set is not saved" eval "halt && refused 'not complete.*5 pages missed' hcpolicy save $name '$work/incomplete'"
 check "unless that is forced" hcpolicy save $name "$work/incomplete" --force
 check "nor restored" refused 'not complete' hcpolicy restore $name "$work/incomplete"

@@ -31,6 +31,7 @@ static const char usage[] =
 "  --policy NAME     let this policy keep the shared-page set in the kernel;\n"
 "                    without it hcvm keeps it from its own exits\n"
 "  --name NAME       pin the policy under this name\n"
+"  --label TEXT      what to call the guest in a set that is saved\n"
 "  --dump FILE       at the end write a core file with the set, for hcp-oracle\n"
 "  --control SOCKET  take commands at this UNIX socket\n"
 "  --incoming ADDR   run nothing, but wait for a machine that migrates to here:\n"
@@ -100,7 +101,7 @@ bool parse_number(const char *text, unsigned int max, unsigned int *n)
 
 int parse_args(int argc, char **argv, struct vm_config *cfg)
 {
-	enum { KERNEL = 256, INITRD, APPEND, GUEST, MEM, SMP, SEV, POLICY, NAME, DUMP,
+	enum { KERNEL = 256, INITRD, APPEND, GUEST, MEM, SMP, SEV, POLICY, NAME, LABEL, DUMP,
 	       CONTROL, INCOMING, ENCRYPT, DRIVE, WRONG, HELP };
 	static const struct option options[] = {
 		{ "kernel", required_argument, NULL, KERNEL },
@@ -112,6 +113,7 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		{ "sev-lookalike", no_argument, NULL, SEV },
 		{ "policy", required_argument, NULL, POLICY },
 		{ "name", required_argument, NULL, NAME },
+		{ "label", required_argument, NULL, LABEL },
 		{ "dump", required_argument, NULL, DUMP },
 		{ "control", required_argument, NULL, CONTROL },
 		{ "incoming", required_argument, NULL, INCOMING },
@@ -157,6 +159,9 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 			break;
 		case NAME:
 			cfg->name = optarg;
+			break;
+		case LABEL:
+			cfg->label = optarg;
 			break;
 		case DUMP:
 			cfg->dump = optarg;

@@ -29,7 +29,11 @@ static void on_log(void *ctx, const char *line)
 static int attach(struct vm *vm, struct book *book)
 {
 	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log };
-	struct hcpolicy_attach_opts attach = { .sz = sizeof(attach), .name = vm->cfg->name };
+	struct hcpolicy_attach_opts attach = {
+		.sz = sizeof(attach), .name = vm->cfg->name, .label = vm->cfg->label,
+		/* What the guest that arrives shares already comes with it. */
+		.incoming = vm->cfg->incoming,
+	};
 
 	book->policy = hcpolicy__open(vm->cfg->policy, &opts);
 	if (!book->policy || hcpolicy__set_max_gpa(book->policy, vm_max_gpa(vm)) ||
@@ -51,6 +55,10 @@ static int enable_exits(struct vm *vm, struct book *book)
 	book->set = hcp_set__new(vm_max_gpa(vm) >> HCP_PAGE_SHIFT);
 	if (!book->set)
 		return fail_errno("no memory for the shared-page set");
+	if (vm->cfg->label && hcp_set__set_label(book->set, vm->cfg->label))
+		return fail_errno("--label %s", vm->cfg->label);
+	if (vm->cfg->incoming)
+		hcp_set__await_restore(book->set);
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
 		return fail_errno("KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
 	return 0;
@@ -103,28 +111,33 @@ bool book_kept(void *vm)
 	return !book || !book->policy || hcpolicy__attached(book->policy);
 }
 
+static void report_complete(const struct vm *vm, const struct hcp_set *set)
+{
+	uint32_t more = book_kept((void *)vm) ? 0 : HCP_DETACHED;
+	struct hcp_reason reason;
+	unsigned int n = 0;
+
+	for (; hcp_set__why(set, more, n, &reason); n++)
+		note("complete no, %s", reason.why);
+	if (!n)
+		note("complete yes");
+}
+
 void book_report(const struct vm *vm)
 {
 	struct hcp_range range = {};
 	unsigned long ranges = 0;
 	const struct hcp_set *set = book_set(vm);
-	uint32_t state;
 
 	if (!set)
 		return;
 	while (hcp_set__next(set, &range))
 		ranges++;
-	state = hcp_set__state(set);
 
 	note("source %s", vm->cfg->policy ? "policy" : "exits");
 	note("shared-pages %llu", (unsigned long long)hcp_set__count(set));
 	note("shared-ranges %lu", ranges);
 	note("missed-pages %llu", (unsigned long long)hcp_set__missed(set));
-	if (!book_kept((void *)vm))
-		state |= HCP_DETACHED;
-	note("complete %s%s%s%s%s", state || hcp_set__missed(set) ? "no" : "yes",
-	     state & HCP_LATE ? ", attached or restored late" : "",
-	     state & HCP_DETACHED ? ", detached" : "",
-	     state & HCP_UNATTACHED ? ", not attached" : "",
-	     hcp_set__missed(set) ? ", requests were missed" : "");
+	note("beyond-pages %llu", (unsigned long long)hcp_set__beyond(set));
+	report_complete(vm, set);
 }

@@ -33,9 +33,17 @@ static size_t nwords(const struct memslot *slot)
 	return (slot->size / PAGE_SIZE + 63) / 64;
 }
 
+/* The tracker says in words why it refuses. */
+static void on_log(void *m, const char *line)
+{
+	stream_fail(&((struct migration *)m)->s, "%s", line);
+}
+
 static int open_tracker(struct migration *m)
 {
-	struct hcp_tracker_opts opts = { .sz = sizeof(opts), .kept = book_kept, .ctx = m->vm };
+	struct hcp_tracker_opts opts = {
+		.sz = sizeof(opts), .kept = book_kept, .ctx = m->vm, .log = on_log, .log_ctx = m,
+	};
 	const struct memslot *slot;
 	int err = 0;
 
@@ -44,12 +52,6 @@ static int open_tracker(struct migration *m)
 		m->set = m->own_set = hcp_set__new(vm_max_gpa(m->vm) / PAGE_SIZE);
 	if (m->set)
 		m->tracker = hcp_tracker__new(m->set, &opts);
-	if (!m->tracker && errno == EUCLEAN)
-		return stream_fail(&m->s,
-				   "the shared-page set is not complete: the guest would not survive");
-	if (!m->tracker && errno == ENOLINK)
-		return stream_fail(&m->s,
-				   "the policy is not attached any more: nobody keeps the shared-page set");
 	if (!m->tracker)
 		return stream_fail(&m->s, "no tracker: %s", strerror(errno));
 	for (slot = m->vm->slots; slot < m->vm->slots + m->vm->nslots && !err; slot++) {
@@ -58,7 +60,7 @@ static int open_tracker(struct migration *m)
 		if (!err && slot->alias >= 0)
 			err = hcp_tracker__add_alias(m->tracker, slot->alias, slot->number);
 	}
-	return err ? stream_fail(&m->s, "no tracker: %s", strerror(-err)) : 0;
+	return err ? -1 : 0;
 }
 
 int rounds_open(struct migration *m)
@@ -105,14 +107,6 @@ static int64_t decide(struct migration *m, int number, uint64_t *words)
 	int64_t n = wrong_tracks(m) ? wrong_round(m, number, words) :
 				      hcp_tracker__round(m->tracker, number, words);
 
-	switch (n) {
-	case -EUCLEAN:
-		return stream_fail(&m->s,
-				   "the shared-page set has missed a request: the guest would not survive");
-	case -ENOLINK:
-		return stream_fail(&m->s,
-				   "the policy was detached: nobody keeps the shared-page set");
-	}
 	return n < 0 ? stream_fail(&m->s, "slot %d: %s", number, strerror(-n)) : n;
 }
 

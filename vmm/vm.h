@@ -102,7 +102,7 @@ enum vm_arrival {
 
 struct vm_config {
 	const char *kernel, *initrd, *append, *guest;
-	const char *policy, *name, *dump;
+	const char *policy, *name, *label, *dump;
 	const char *control, *incoming;
 	uint64_t mem;
 	unsigned int smp;

@@ -23,7 +23,19 @@
 #define HCP_MAP_SHARED		"hcp_shared"	/* the set; required */
 #define HCP_MAP_INFO		"hcp_info"	/* struct hcp_info; required */
 
-/* Why a set is not complete: hcp_info.state, zero if it is. */
+/*
+ * When a set can be trusted.
+ *
+ * It is complete if it has every request that its guest has made: hcp_info.state
+ * and hcp_info.missed are zero.  Each bit of state is one reason why it is not;
+ * missed counts the pages of requests inside the set that were not booked.
+ *
+ * Complete says nothing of frames beyond the set.  A guest may ask for some that
+ * are no memory, as firmware does for a whole MMIO hole, so a request beyond ends
+ * no trust in what is inside: it is counted apart, in beyond.  Whoever migrates
+ * memory asks for frames below hcp_info.reach only, which is the set's size; or
+ * less, if the set was restored from a smaller one that had requests beyond.
+ */
 enum hcp_state {
 	/* Attached after a vCPU had run, or restored late: earlier requests are unknown. */
 	HCP_LATE = 1 << 0,
@@ -31,27 +43,39 @@ enum hcp_state {
 	HCP_DETACHED = 1 << 1,
 	/* Not attached yet, or to nobody. */
 	HCP_UNATTACHED = 1 << 2,
+	/* The guest comes from elsewhere, and so does what it has shared there. */
+	HCP_AWAITS_RESTORE = 1 << 3,
+	/* Saved while its guest may have been running: it is of no one moment. */
+	HCP_RUNNING = 1 << 4,
 };
 
 #define HCP_NAME_LEN		64
-#define HCP_INFO_VERSION	1
+#define HCP_INFO_VERSION	2
 
 /*
  * The one value of hcp_info (mmapable): whose set this is and whether it can
- * be trusted.  A set is complete if state and missed are both zero.  Programs
- * write missed only, atomically; the library writes the rest.
+ * be trusted.  Programs write missed and beyond only, atomically; the library
+ * writes the rest.
  */
 struct hcp_info {
 	__u32 version;		/* HCP_INFO_VERSION */
 	__u32 state;		/* enum hcp_state, ored */
-	__u64 missed;		/* pages of requests that were not booked */
+	__u64 missed;		/* pages inside the set whose requests were not booked */
+	__u64 beyond;		/* pages of requests that lay beyond the set */
 	__u64 npages;		/* the set's size */
+	__u64 reach;		/* from this frame on nothing is known; at most npages */
 	__u64 start_time;	/* of pid, clock ticks after boot: /proc/PID/stat field 22 */
 	__u64 attached_at;	/* CLOCK_REALTIME, ns */
-	__s32 pid;		/* the VM's process, in the loader's pid namespace */
+	__u64 pid_ns;		/* the pid namespace that pid is a number of: its inode */
+	__s32 pid;		/* the VM's process */
 	__s32 vm_fd;		/* the VM's descriptor in pid */
+	__u32 link_id;		/* BPF's ids of what belongs to this set: the link, */
+	__u32 ops_id;		/* the struct_ops map that the link was last given, */
+	__u32 shared_id;	/* and the map hcp_shared; 0: not attached yet */
+	__u32 reserved;
 	char name[HCP_NAME_LEN];	/* the attachment's name, NUL-terminated */
 	char policy[HCP_NAME_LEN];	/* the policy's name, NUL-terminated */
+	char label[HCP_NAME_LEN];	/* what its owner calls the guest, NUL-padded; "": nothing */
 };
 
 #endif /* HCPOLICY_ABI_H */

@@ -78,8 +78,10 @@ enum kvm_hcpolicy_ctx_flags {
  *	enabled the exit.  A replacement may have it only if the attachment had.
  * @KVM_HCPOLICY_BEFORE_RUN: attach only if no vCPU has entered KVM_RUN yet, else
  *	-EALREADY: the one way to know that the policy sees every request that
- *	the guest makes in this VM (a guest that came from elsewhere has made
- *	others there)
+ *	is made in this VM.  It proves no more.  A guest that arrives later, by
+ *	migration or from a snapshot, has made others elsewhere; and a reset from
+ *	outside, after which other pages are shared, is not seen by anybody: to
+ *	KVM it is a new value of some registers.
  */
 enum kvm_hcpolicy_flags {
 	KVM_HCPOLICY_TAKE_EXITS = 1 << 0,

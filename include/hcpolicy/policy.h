@@ -81,16 +81,24 @@ int hcpolicy__load(struct hcpolicy *policy);
 struct hcpolicy_attach_opts {
 	size_t sz;		/* sizeof(struct hcpolicy_attach_opts) */
 	const char *name;	/* [A-Za-z0-9_-]+, at most 63; NULL: the pid in decimal */
+	const char *label;	/* hcp_set__set_label(); NULL: none */
 	int pid;		/* whose VM it is, for hcp_info; 0: the caller */
 	int pid_vm_fd;		/* its descriptor there; used if pid is not 0 */
 	bool take_exits;	/* KVM_HCPOLICY_TAKE_EXITS */
-	uint8_t reserved[7];	/* 0 */
+	bool incoming;		/* a guest will arrive here that has run elsewhere */
+	uint8_t reserved[6];	/* 0 */
 };
 
 /*
  * Attach to the VM behind vm_fd, a descriptor of the caller (pidfd_getfd() gets
- * one of another process).  A VM whose vCPUs ran before is attached too, and
- * its set is marked HCP_LATE.  -EBUSY: it has a policy; -EBADF: vm_fd is not
+ * one of another process).
+ *
+ * Before the first KVM_RUN the set is complete, as the policy sees every request that
+ * is made in this VM.  KVM proves that much (KVM_HCPOLICY_BEFORE_RUN) and no more: not
+ * that the guest begins here.  One that arrives later, by migration or from a snapshot,
+ * has shared pages elsewhere: say incoming, and the set is HCP_AWAITS_RESTORE.  Nor does
+ * anybody see a reset: hcp_set__reset().  A VM whose vCPUs ran before is attached too,
+ * and its set is HCP_LATE.  -EBUSY: it has a policy; -EBADF: vm_fd is not
  * open (or 0); -EINVAL: not a KVM VM; -EIO: the VM is dead; -EPERM: another
  * process' VM without CAP_SYS_ADMIN.
  */

@@ -12,7 +12,8 @@
  * word by word; readers see each word whole.
  *
  * Errors: a negative errno is returned and errno is set; functions that return
- * a pointer return NULL and set errno.
+ * a pointer return NULL and set errno.  NULL where a set is wanted is -EINVAL; where
+ * no error can be returned the answer is 0, false or NULL, and errno is EINVAL.
  */
 #ifndef HCPOLICY_SET_H
 #define HCPOLICY_SET_H
@@ -44,17 +45,20 @@ struct hcp_set *hcp_set__new(uint64_t npages);
 /*
  * The same over words and info that somebody else owns, such as the maps of a
  * policy: both must outlive the set.  words is 8-byte aligned and covers
- * info->npages frames; -EINVAL if info->version is not known.
+ * info->npages frames, of which those below info->reach are known; -EINVAL if info->version is not known.
  */
 struct hcp_set *hcp_set__new_over(uint64_t *words, struct hcp_info *info);
 void hcp_set__free(struct hcp_set *set);
 
 /*
  * Book [gfn, gfn + npages) as shared or private.  Returns how many pages were
- * booked: the part inside the set.  What lies beyond is counted in missed and
- * makes the set incomplete.  Also for reset of a part, memory hot-unplug, restore.
+ * booked: the part inside the set.  What lies beyond is counted in
+ * hcp_set__beyond().  Also for reset of a part, memory hot-unplug, restore.
  */
 uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, bool shared);
+
+/* A request that could not be booked: the set is not complete any more. */
+void hcp_set__lost(struct hcp_set *set, uint64_t gfn, uint64_t npages);
 
 /*
  * Answer one KVM_EXIT_HYPERCALL with nr KVM_HC_MAP_GPA_RANGE: args[0..2].
@@ -80,16 +84,59 @@ bool hcp_set__next(const struct hcp_set *set, struct hcp_range *range);
 uint64_t hcp_set__count(const struct hcp_set *set);
 
 /*
- * The VM was reset: every frame is private again.  Call it while no vCPU runs.
- * A set that had missed requests of the old guest knows all of the new one's,
- * so missed and HCP_LATE are cleared; HCP_DETACHED stays.
+ * The VM was reset, and its vCPUs have not run since: every frame is private again.
+ * Whatever was unknown of the guest before is of no meaning for the one that begins
+ * now: the set is complete, but for HCP_DETACHED and HCP_UNATTACHED, which stay.
+ *
+ * Neither this object nor the hook can see a reset: KVM is told new registers, as
+ * by a debugger.  Whoever resets a VM calls this before its vCPUs run again.
  */
 void hcp_set__reset(struct hcp_set *set);
 
-/* Can the set be trusted, and if not, why: enum hcp_state, and pages missed. */
+/*
+ * A guest will come that has run elsewhere, by migration or from a snapshot, and
+ * shares pages since then.  Not complete (HCP_AWAITS_RESTORE) until hcp_set__restore(),
+ * or a reset of that guest.  (A policy: hcpolicy_attach_opts.incoming.)
+ */
+void hcp_set__await_restore(struct hcp_set *set);
+
+/*
+ * Can the set be trusted, and if not, why: enum hcp_state, and pages missed.  Rules:
+ * hcpolicy/abi.h.  Nobody notes in a set that a policy's link has ended: ask
+ * hcpolicy__attached() too.
+ */
 bool hcp_set__complete(const struct hcp_set *set);
 uint32_t hcp_set__state(const struct hcp_set *set);
 uint64_t hcp_set__missed(const struct hcp_set *set);
+
+/* One reason why a set is not complete, in words. */
+struct hcp_reason {
+	uint32_t state;		/* the bit of enum hcp_state; 0: pages were missed */
+	char why[60];		/* "attached or restored late" */
+	char help[192];		/* a sentence: what makes it complete again */
+};
+
+/*
+ * The n-th reason, from 0 on; false: there are no more.  more: what the caller knows and
+ * the set does not, as HCP_DETACHED of a policy whose link has ended.
+ */
+bool hcp_set__why(const struct hcp_set *set, uint32_t more, unsigned int n,
+		  struct hcp_reason *reason);
+
+/*
+ * Pages of requests that lay beyond the set, and the frame from which on nothing is
+ * known: hcpolicy/abi.h.
+ */
+uint64_t hcp_set__beyond(const struct hcp_set *set);
+uint64_t hcp_set__reach(const struct hcp_set *set);
+
+/*
+ * What its owner calls the guest, for streams (hcpolicy/stream.h).  Names and process
+ * numbers are used again; a label is the owner's word that this is the same guest.
+ * Printable ASCII, at most HCP_NAME_LEN - 1; "" is none.  -EINVAL: it cannot be one.
+ */
+int hcp_set__set_label(struct hcp_set *set, const char *label);
+const char *hcp_set__label(const struct hcp_set *set);
 
 /* The size in pages, and the words themselves for readers of their own. */
 uint64_t hcp_set__npages(const struct hcp_set *set);

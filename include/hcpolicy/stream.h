@@ -26,6 +26,18 @@ extern "C" {
 typedef int (*hcp_write_fn)(void *ctx, const void *buf, size_t len);
 typedef int (*hcp_read_fn)(void *ctx, void *buf, size_t len);
 
+/* What a stream says of itself. */
+struct hcp_stream_info {
+	size_t sz;		/* sizeof(struct hcp_stream_info) */
+	uint64_t npages;	/* the size of the set that was saved */
+	uint64_t reach;		/* and how far it could be trusted */
+	uint64_t shared, missed, beyond;
+	uint64_t saved_at;	/* CLOCK_REALTIME, ns; 0: not known (version 1) */
+	uint32_t version;
+	uint32_t state;		/* enum hcp_state */
+	char label[HCP_NAME_LEN];	/* "": none */
+};
+
 struct hcp_stream_opts {
 	size_t sz;		/* sizeof(struct hcp_stream_opts) */
 	void (*log)(void *ctx, const char *line);
@@ -37,13 +49,18 @@ struct hcp_stream_opts {
 	 */
 	bool (*kept)(void *ctx);
 	void *kept_ctx;
+	/* restore: filled in as far as it was read and checked, also on an error; or NULL. */
+	struct hcp_stream_info *info;
 	bool force;		/* an incomplete set too */
+	bool running;		/* save: the guest may be running: HCP_RUNNING, in the stream */
 	bool late;		/* restore: the guest may have gone on since: HCP_LATE */
-	uint8_t reserved[6];	/* 0 */
+	bool any_label;		/* restore: whatever label the stream has */
+	uint8_t reserved[4];	/* 0 */
 };
 
 /*
- * Write the set.  While vCPUs run the result is of no one moment: stop them first.
+ * Write the set.  While vCPUs run the result is of no one moment: stop them first, or say
+ * running, which needs no force here and does at the restore.
  * -EUCLEAN: the set is not complete, or not kept any more, and no force (if it became
  * so in between, the stream has no end and no restore takes it); what write() said
  * otherwise.
@@ -57,12 +74,19 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
  * or where a snapshot was loaded.  A guest that has gone on may have asked for more since
  * then, which no stream knows: say late if that may be.
  *
+ * A stream with a label is of the guest that its owner calls so: it is refused if the set
+ * has another label, or none, unless any_label is said, as a migration in band does.  One
+ * without a label is taken; info->label is empty then, and whoever asked should hear it.
+ *
  * Nothing of the stream is read beyond its end.  On an error nothing has changed.
  * -EBADMSG: not such a stream, or damaged; -EPROTONOSUPPORT: of a version that is not
  * known; -ENODATA: it ends early; -ERANGE: it shares pages beyond this set; -EUCLEAN:
- * saved from an incomplete set, and no force; -ENOMEM; what read() said otherwise.
+ * saved from an incomplete set, and no force; -EMEDIUMTYPE: it has another label;
+ * -ENOMEM; what read() said otherwise.
  *
- * missed is the stream's afterwards; HCP_LATE is set if late, or if the saved set had any
+ * missed and beyond are the stream's afterwards.  If it had requests beyond, the reach
+ * is no more than the stream's, however large this set is.  HCP_AWAITS_RESTORE ends.
+ * HCP_RUNNING is the stream's; HCP_LATE is set if late, or if the saved set had any other
  * state, whatever it was: from here it is an earlier request that is unknown.
  * HCP_DETACHED and HCP_UNATTACHED are about this set and stay, so attach first, then
  * restore.

@@ -25,8 +25,10 @@
  * is noted need not be what arrives last.  No round of the same slot and none of add,
  * remove, restart is in progress meanwhile.  Everything else from one thread.
  *
- * Errors: a negative errno is returned and errno is set; hcp_tracker__new() returns
- * NULL and sets errno.
+ * Errors: a negative errno is returned and errno is set, and the reason in words goes to
+ * opts->log; hcp_tracker__new() returns NULL and sets errno.  After an error the tracker
+ * is as it was, but for what a round says.  NULL where a tracker or a set is wanted is
+ * -EINVAL (hcp_tracker__pending(): 0).
  */
 #ifndef HCPOLICY_TRACKER_H
 #define HCPOLICY_TRACKER_H
@@ -47,6 +49,9 @@ struct hcp_tracker_opts {
 	 */
 	bool (*kept)(void *ctx);
 	void *ctx;
+	/* One line without newline: what went wrong, and what helps.  NULL: silence. */
+	void (*log)(void *ctx, const char *line);
+	void *log_ctx;
 	bool force;		/* track an incomplete set too: the guest may break */
 	uint8_t reserved[7];	/* 0 */
 };
@@ -62,8 +67,9 @@ void hcp_tracker__free(struct hcp_tracker *tracker);
 /*
  * A memslot, by KVM's number, at [gfn, gfn + npages): nothing of it has been sent.
  * A slot that moves or is recreated is removed and added.  -EEXIST: the number
- * is taken, or another slot has some of these frames; -ERANGE: beyond the set;
- * -EINVAL: no pages; -ENOMEM.
+ * is taken, or another slot has some of these frames; -ERANGE: not below
+ * hcp_set__reach(), so that nobody knows their status (the guard that lets a set stay
+ * complete while its guest asks for frames beyond it); -EINVAL: no pages; -ENOMEM.
  */
 int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t slot, uint64_t gfn, uint64_t npages);
 
@@ -89,7 +95,8 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t slot);
  * alias: 0, and its words are cleared).  Allocates nothing.
  *
  * Before and after its scan it looks whether the set can be trusted.  -EUCLEAN: it
- * has missed a request; -ENOLINK: it is not kept any more; then words are as they
+ * has missed a request; -ENOLINK: it is not kept any more; -ERANGE: a restore has moved
+ * its reach below a slot's end; then words are as they
  * were, the tracker has noted what was dirty, and the VM must not be stopped for good:
  * resume it.  -ENOENT: no such slot, words are as they were.
  */

@@ -18,8 +18,9 @@
 
 #define CHUNKS	3
 #define PAGES	(CHUNKS * (uint64_t)HCP_CHUNK_PAGES)
-#define HEADER	32
-#define ROOM	(HEADER + CHUNKS * (8 + 4096ULL) + 32)
+#define HEADER	104
+#define HEADER_V1 32
+#define ROOM	(HEADER + CHUNKS * (8 + 4096ULL) + 48)
 
 #define REQUIRE(cond)	do {							\
 	if (!(cond)) {								\
@@ -73,6 +74,22 @@ static void make_seed(const char *folder, const char *name, const struct hcp_set
 	REQUIRE(fd >= 0 && !hcp_set__save_fd(set, fd, NULL) && !close(fd));
 }
 
+/* Of version 1, which nobody writes any more; unsigned, as each input is signed too. */
+static void make_seed_v1(const char *folder)
+{
+	static const uint8_t v1[] = {
+		'h', 'c', 'p', 's', 'e', 't', '\r', '\n', 1, 0, 0, 0, HEADER_V1, 0, 0, 0,
+		0, 0x80, 1, [HEADER_V1] = 0, 0, 0, 0, 1, 0, 0, 0, 5, 0, 7, 0,
+		0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 3, [HEADER_V1 + 12 + 31] = 0,
+	};
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/v1", folder);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	REQUIRE(fd >= 0 && write(fd, v1, sizeof(v1)) == sizeof(v1) && !close(fd));
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const char *folder = getenv("SEEDS");
@@ -82,7 +99,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		return 0;
 	set = hcp_set__new(PAGES);
 	REQUIRE(set);
+	make_seed_v1(folder);
 	make_seed(folder, "empty", set);
+	REQUIRE(!hcp_set__set_label(set, "web1"));
+	hcp_set__update(set, PAGES, 9, true);
 	hcp_set__update(set, 5, 3, true);
 	hcp_set__update(set, 100, 1, true);
 	make_seed(folder, "runs", set);
@@ -101,24 +121,26 @@ static void put32(uint8_t *at, uint32_t value)
 		at[i] = value >> 8 * i;
 }
 
-static void sign(uint8_t *bytes, size_t size)
+static void sign(uint8_t *bytes, size_t size, size_t header)
 {
-	uint32_t sum = crc32(0, bytes, HEADER - 4);
+	uint32_t sum = crc32(0, bytes, header - 4);
 
-	put32(bytes + HEADER - 4, sum);
-	put32(bytes + size - 4, crc32(sum, bytes + HEADER, size - HEADER - 4));
+	put32(bytes + header - 4, sum);
+	put32(bytes + size - 4, crc32(sum, bytes + header, size - header - 4));
 }
 
 /* Two pages that a refused stream must leave, of a set that is smaller than the seeds'. */
 static void restore(const uint8_t *data, size_t size, bool force)
 {
-	struct hcp_stream_opts opts = { .sz = sizeof(opts), .force = force };
+	struct hcp_stream_info info = { .sz = sizeof(info) };
+	struct hcp_stream_opts opts = { .sz = sizeof(opts), .force = force, .info = &info };
 	struct hcp_set *set = hcp_set__new(PAGES - HCP_CHUNK_PAGES);
 	struct hcp_set *again = hcp_set__new(PAGES - HCP_CHUNK_PAGES);
 	struct input in = { data, size };
 	static struct output out;
 
 	REQUIRE(set && again);
+	REQUIRE(!hcp_set__set_label(set, "web1") && !hcp_set__set_label(again, "web1"));
 	hcp_set__update(set, 77, 1, true);
 	hcp_set__update(set, HCP_CHUNK_PAGES + 77, 1, true);
 	if (hcp_set__restore(set, get, &in, &opts)) {
@@ -126,6 +148,7 @@ static void restore(const uint8_t *data, size_t size, bool force)
 		REQUIRE(hcp_set__test(set, 77) && hcp_set__test(set, HCP_CHUNK_PAGES + 77));
 	} else {
 		REQUIRE(force || hcp_set__complete(set));
+		REQUIRE(!info.label[0] || !strcmp(info.label, "web1"));
 		out.size = 0;
 		REQUIRE(!hcp_set__save(set, put, &out, &opts));
 		in = (struct input) { out.bytes, out.size };
@@ -133,6 +156,8 @@ static void restore(const uint8_t *data, size_t size, bool force)
 		REQUIRE(!memcmp(hcp_set__words(set), hcp_set__words(again),
 				hcp_set__npages(set) / 8));
 		REQUIRE(hcp_set__missed(set) == hcp_set__missed(again));
+		REQUIRE(hcp_set__beyond(set) == hcp_set__beyond(again));
+		REQUIRE(hcp_set__reach(set) == hcp_set__reach(again));
 		REQUIRE(hcp_set__state(set) == hcp_set__state(again));
 	}
 	hcp_set__free(set);
@@ -141,15 +166,16 @@ static void restore(const uint8_t *data, size_t size, bool force)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	size_t header = size > 8 && data[8] == 1 ? HEADER_V1 : HEADER;
 	uint8_t *copy;
 
 	restore(data, size, size & 1);
-	if (size < HEADER + 4)
+	if (size < header + 4)
 		return 0;
 	copy = malloc(size);
 	REQUIRE(copy);
 	memcpy(copy, data, size);
-	sign(copy, size);
+	sign(copy, size, header);
 	restore(copy, size, !(size & 4));
 	free(copy);
 	return 0;

@@ -128,7 +128,7 @@ static void the_set_is_what_the_guest_asked_for(void)
 
 	CHECK(ask(&vm, 2 * HCP_CHUNK_PAGES - 1, 5, true) == 0);
 	CHECK(hcp_set__test(set, 2 * HCP_CHUNK_PAGES - 1));
-	CHECK(hcp_set__missed(set) == 4 && !hcp_set__complete(set));
+	CHECK(hcp_set__beyond(set) == 4 && hcp_set__complete(set));
 
 	CHECK(!hcpolicy__detach(policy));
 	CHECK(hcp_set__state(set) == HCP_DETACHED && !hcpolicy__attached(policy));

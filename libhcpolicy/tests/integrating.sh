@@ -62,7 +62,7 @@ int main(void)
 	/* Nor may a set that has missed something end a migration. */
 	guest_runs = false;
 	EXPECT(!migrate_round(tracker, slots, 2, true));
-	hcp_set__update(set, 1 << 20, 1, true);
+	hcp_set__lost(set, 5, 1);
 	EXPECT(migrate_round(tracker, slots, 2, true));
 	hcp_tracker__free(tracker);
 	hcp_set__free(set);

@@ -322,13 +322,13 @@ static void wrong_descriptors_are_named(void)
 		{ shared, good, shared, "link: descriptor" },
 		{ shared, good, lru, "link: descriptor" },	/* a type of the same number */
 		{ shared, good, ring, "link: descriptor" },	/* and a zero in the same place */
-		{ shared, 0, -1, "hcp_info: version 2, this library knows 1" },
+		{ shared, 0, -1, "hcp_info: version 1, this library knows 2" },
 		{ shared, 0, -1, "do not belong together" },
 		{ shared, 0, -1, "do not belong together" },
 		{ shared, 0, -1, "hcp_info: a name does not end" },
 	};
 
-	info.version = 2;
+	info.version = 1;
 	bad[15].info = new_info(&info);
 	info.version = HCP_INFO_VERSION;
 	info.npages = 0;

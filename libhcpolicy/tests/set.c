@@ -43,7 +43,7 @@ static void random_updates_match_a_model(void)
 {
 	static unsigned char model[PAGES];
 	struct hcp_set *set = hcp_set__new(PAGES);
-	uint64_t state = seed_once(), missed = 0;
+	uint64_t state = seed_once(), beyond = 0;
 
 	CHECK(set && hcp_set__npages(set) == PAGES);
 	for (int i = 0; i < UPDATES; i++) {
@@ -58,7 +58,7 @@ static void random_updates_match_a_model(void)
 		CHECK(hcp_set__update(set, gfn, n, shared) == in);
 		if (in)
 			memset(model + gfn, shared, in);
-		missed += n - in;
+		beyond += n - in;
 
 		CHECK(!gfn || gfn > PAGES || hcp_set__test(set, gfn - 1) == model[gfn - 1]);
 		CHECK(gfn + n >= PAGES || hcp_set__test(set, gfn + n) == model[gfn + n]);
@@ -66,7 +66,7 @@ static void random_updates_match_a_model(void)
 			check_model(set, model);
 	}
 	check_model(set, model);
-	CHECK(missed && hcp_set__missed(set) == missed);
+	CHECK(beyond && hcp_set__beyond(set) == beyond && hcp_set__complete(set));
 	hcp_set__free(set);
 }
 
@@ -134,9 +134,9 @@ static void edges_of_the_set(void)
 	CHECK(hcp_set__complete(set));
 
 	CHECK(hcp_set__update(set, HCP_CHUNK_PAGES, 3, true) == 0);
-	CHECK(hcp_set__missed(set) == 3 && !hcp_set__complete(set));
+	CHECK(hcp_set__beyond(set) == 3 && hcp_set__complete(set));
 	CHECK(hcp_set__update(set, HCP_CHUNK_PAGES - 2, 5, true) == 2);
-	CHECK(hcp_set__missed(set) == 6 && hcp_set__count(set) == 3);
+	CHECK(hcp_set__beyond(set) == 6 && hcp_set__count(set) == 3);
 	CHECK(!hcp_set__test(set, HCP_CHUNK_PAGES) && !hcp_set__test(set, UINT64_MAX));
 
 	CHECK(hcp_set__update(set, 1, UINT64_MAX, true) == HCP_CHUNK_PAGES - 1);
@@ -148,15 +148,156 @@ static void edges_of_the_set(void)
 	hcp_set__free(NULL);
 }
 
-static void missed_does_not_wrap_to_complete(void)
+static void no_count_wraps_to_none(void)
 {
-	struct hcp_set *set = hcp_set__new(1);
+	static uint64_t words[HCP_CHUNK_WORDS];
+	struct hcp_info info = {
+		.version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES, .reach = HCP_CHUNK_PAGES,
+		.missed = UINT64_MAX - 1, .beyond = UINT64_MAX - 1,
+	};
+	struct hcp_set *set = hcp_set__new_over(words, &info);
 
 	CHECK(set);
-	CHECK(hcp_set__update(set, 1ULL << 40, 1ULL << 63, true) == 0);
-	CHECK(hcp_set__update(set, 1ULL << 40, 1ULL << 63, true) == 0);
-	CHECK(hcp_set__missed(set) == UINT64_MAX && !hcp_set__complete(set));
+	hcp_set__lost(set, 0, 2);
+	hcp_set__update(set, HCP_CHUNK_PAGES, 2, true);
+	CHECK(hcp_set__missed(set) == UINT64_MAX && hcp_set__beyond(set) == UINT64_MAX);
 	hcp_set__free(set);
+}
+
+/* A guest may ask for frames that are no memory: what is inside can be trusted all the same. */
+static void what_lies_beyond_is_counted_apart(void)
+{
+	struct hcp_set *set = hcp_set__new(PAGES);
+
+	CHECK(set && hcp_set__reach(set) == PAGES);
+	CHECK(hcp_set__update(set, PAGES - 2, 5, true) == 2);
+	CHECK(hcp_set__beyond(set) == 3 && !hcp_set__missed(set) && hcp_set__complete(set));
+	hcp_set__lost(set, PAGES, 4);
+	CHECK(hcp_set__beyond(set) == 7 && hcp_set__complete(set));
+
+	/* What is lost inside ends the trust; of a request that is partly inside, that part. */
+	hcp_set__lost(set, PAGES - 1, 10);
+	CHECK(hcp_set__beyond(set) == 16 && hcp_set__missed(set) == 1 && !hcp_set__complete(set));
+	hcp_set__lost(set, 5, 0);
+	CHECK(hcp_set__missed(set) == 1);
+	hcp_set__reset(set);
+	CHECK(!hcp_set__beyond(set) && !hcp_set__missed(set) && hcp_set__complete(set));
+	hcp_set__free(set);
+}
+
+static bool why_is(const struct hcp_set *set, uint32_t more, unsigned int n, uint32_t state,
+		   const char *why)
+{
+	struct hcp_reason reason;
+
+	return hcp_set__why(set, more, n, &reason) && reason.state == state &&
+	       !strcmp(reason.why, why) && reason.help[0];
+}
+
+static void each_reason_is_told_in_words(void)
+{
+	static uint64_t words[HCP_CHUNK_WORDS];
+	struct hcp_info info = {
+		.version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES, .reach = HCP_CHUNK_PAGES,
+	};
+	struct hcp_set *set = hcp_set__new_over(words, &info);
+	struct hcp_reason reason;
+
+	CHECK(set && !hcp_set__why(set, 0, 0, &reason));
+	CHECK(why_is(set, HCP_DETACHED, 0, HCP_DETACHED, "detached"));
+	hcp_set__lost(set, 7, 1);
+	CHECK(why_is(set, 0, 0, 0, "1 page missed") && !hcp_set__why(set, 0, 1, &reason));
+	hcp_set__lost(set, 7, 1);
+	info.state = ~0U;
+	CHECK(why_is(set, 0, 0, HCP_UNATTACHED, "not attached yet"));
+	CHECK(why_is(set, 0, 1, HCP_AWAITS_RESTORE, "awaits a restore"));
+	CHECK(why_is(set, 0, 2, HCP_LATE, "attached or restored late"));
+	CHECK(why_is(set, 0, 3, HCP_RUNNING, "saved while the guest may have been running"));
+	CHECK(why_is(set, 0, 4, ~31U, "a reason that this version does not know"));
+	CHECK(why_is(set, 0, 5, 0, "2 pages missed"));
+	CHECK(!hcp_set__why(set, 0, 6, &reason));
+
+	/* Each bit has one, or a set would be not complete without a word. */
+	info.missed = 0;
+	for (int bit = 0; bit < 32; bit++) {
+		info.state = 1U << bit;
+		CHECK(!hcp_set__complete(set) && hcp_set__why(set, 0, 0, &reason));
+		CHECK(reason.state == 1U << bit && !hcp_set__why(set, 0, 1, &reason));
+	}
+	hcp_set__free(set);
+}
+
+static void a_guest_that_is_to_arrive_is_awaited(void)
+{
+	struct hcp_set *set = hcp_set__new(PAGES);
+
+	CHECK(set);
+	hcp_set__await_restore(set);
+	CHECK(hcp_set__state(set) == HCP_AWAITS_RESTORE && !hcp_set__complete(set));
+	hcp_set__update(set, 5, 1, true);
+	CHECK(!hcp_set__complete(set));
+	hcp_set__reset(set);
+	CHECK(hcp_set__complete(set) && !hcp_set__count(set));
+	hcp_set__free(set);
+}
+
+static void labels(void)
+{
+	static const char *const bad[] = { "a\nb", "\033[2J", "\x7f", "\xc3\xa4" };
+	char longest[HCP_NAME_LEN + 1] = "";
+	struct hcp_set *set = hcp_set__new(1);
+
+	CHECK(set && !strcmp(hcp_set__label(set), ""));
+	memset(longest, 'x', HCP_NAME_LEN);
+	CHECK_ERR(hcp_set__set_label(set, longest), EINVAL);
+	longest[HCP_NAME_LEN - 1] = '\0';
+	CHECK(!hcp_set__set_label(set, longest) && !strcmp(hcp_set__label(set), longest));
+	CHECK(!hcp_set__set_label(set, "web 1") && !strcmp(hcp_set__label(set), "web 1"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		CHECK_ERR(hcp_set__set_label(set, bad[i]), EINVAL);
+	CHECK_ERR(hcp_set__set_label(set, NULL), EINVAL);
+	CHECK(!strcmp(hcp_set__label(set), "web 1"));
+	CHECK(!hcp_set__set_label(set, "") && !strcmp(hcp_set__label(set), ""));
+	hcp_set__free(set);
+}
+
+static bool said_einval(void)
+{
+	bool yes = errno == EINVAL;
+
+	errno = 0;
+	return yes;
+}
+
+static void no_set_is_EINVAL(void)
+{
+	struct hcp_reason reason;
+	struct hcp_range r = {};
+
+	errno = 0;
+	CHECK(!hcp_set__update(NULL, 0, 1, true) && said_einval());
+	CHECK(hcp_set__exit(NULL, 0, 1, 0) == -22);
+	errno = 0;
+	CHECK(!hcp_set__test(NULL, 0) && said_einval());
+	CHECK(!hcp_set__next(NULL, &r) && said_einval());
+	CHECK(!hcp_set__next(NULL, NULL) && said_einval());
+	CHECK(!hcp_set__count(NULL) && said_einval());
+	CHECK(!hcp_set__complete(NULL) && said_einval());
+	CHECK(hcp_set__state(NULL) && said_einval());
+	CHECK(!hcp_set__missed(NULL) && said_einval());
+	CHECK(!hcp_set__beyond(NULL) && said_einval());
+	CHECK(!hcp_set__reach(NULL) && said_einval());
+	CHECK(!hcp_set__npages(NULL) && said_einval());
+	CHECK(!hcp_set__words(NULL) && said_einval());
+	CHECK(!hcp_set__label(NULL) && said_einval());
+	CHECK(!hcp_set__why(NULL, 0, 0, &reason) && said_einval());
+	CHECK_ERR(hcp_set__set_label(NULL, ""), EINVAL);
+	hcp_set__lost(NULL, 0, 1);
+	CHECK(said_einval());
+	hcp_set__reset(NULL);
+	CHECK(said_einval());
+	hcp_set__await_restore(NULL);
+	CHECK(said_einval());
 }
 
 static void runs_are_sorted_and_merged(void)
@@ -196,15 +337,20 @@ static void reset_forgets_the_old_guest(void)
 	struct hcp_info info = {
 		.version = HCP_INFO_VERSION,
 		.npages = HCP_CHUNK_PAGES,
-		.state = HCP_LATE | HCP_DETACHED,
+		.reach = 64,
+		.state = ~0U,
 	};
 	struct hcp_set *set = hcp_set__new_over(words, &info);
 
-	CHECK(set);
+	CHECK(set && hcp_set__reach(set) == 64);
 	hcp_set__update(set, 0, UINT64_MAX, true);
-	CHECK(hcp_set__state(set) == (HCP_LATE | HCP_DETACHED));
+	hcp_set__lost(set, 0, UINT64_MAX);
 	hcp_set__reset(set);
-	CHECK(!hcp_set__count(set) && !hcp_set__missed(set));
+	CHECK(!hcp_set__count(set) && !hcp_set__missed(set) && !hcp_set__beyond(set));
+	CHECK(hcp_set__reach(set) == HCP_CHUNK_PAGES);
+	CHECK(hcp_set__state(set) == (HCP_DETACHED | HCP_UNATTACHED));
+	info.state = HCP_DETACHED | HCP_RUNNING | HCP_AWAITS_RESTORE | HCP_LATE;
+	hcp_set__reset(set);
 	CHECK(hcp_set__state(set) == HCP_DETACHED && !hcp_set__complete(set));
 
 	info.state = 0;
@@ -237,9 +383,9 @@ static void exits_are_answered_as_kvm_does(void)
 	CHECK(!hcp_set__test(set, 6) && hcp_set__count(set) == 2 && hcp_set__complete(set));
 
 	CHECK(hcp_set__exit(set, (PAGES - 1) << 12, 4, 1) == 0);
-	CHECK(hcp_set__test(set, PAGES - 1) && hcp_set__missed(set) == 3);
+	CHECK(hcp_set__test(set, PAGES - 1) && hcp_set__beyond(set) == 3);
 	CHECK(hcp_set__exit(set, 0xfffffffffffff000, 1, 0) == 0);
-	CHECK(hcp_set__missed(set) == 4);
+	CHECK(hcp_set__beyond(set) == 4);
 	CHECK(hcp_set__exit(set, 0, UINT64_MAX, ENC) == 0);
 	CHECK(hcp_set__count(set) == 0);
 	hcp_set__free(set);
@@ -294,7 +440,12 @@ TAP_MAIN(
 	T(random_updates_match_a_model),
 	T(two_threads_share_words),
 	T(edges_of_the_set),
-	T(missed_does_not_wrap_to_complete),
+	T(no_count_wraps_to_none),
+	T(what_lies_beyond_is_counted_apart),
+	T(each_reason_is_told_in_words),
+	T(a_guest_that_is_to_arrive_is_awaited),
+	T(labels),
+	T(no_set_is_EINVAL),
 	T(runs_are_sorted_and_merged),
 	T(reset_forgets_the_old_guest),
 	T(exits_are_answered_as_kvm_does),

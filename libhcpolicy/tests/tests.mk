@@ -30,12 +30,12 @@ $(TESTS)/without-ops.bpf.o: BPF_CFLAGS += -DWITHOUT_OPS
 $(TESTS)/without-member.bpf.o: BPF_CFLAGS += -DWITHOUT_MEMBER
 
 $(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(OBJ)/.flags | $(TESTS)
-$(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c
-$(TESTS)/tracker $(TESTS)/tracker-sanitized: tests/tracker.c tracker.c set.c
-$(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c
+$(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c why.c
+$(TESTS)/tracker $(TESTS)/tracker-sanitized: tests/tracker.c tracker.c set.c why.c
+$(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: LIBS = -lz
-$(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c $(LIBBPF_READY)
-$(TESTS)/hook: tests/hook.c $(POLICY_SRCS) set.c $(LIBBPF_READY)
+$(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
+$(TESTS)/hook: tests/hook.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
 $(TESTS)/policy $(TESTS)/policy-sanitized $(TESTS)/hook: LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
 $(filter %-sanitized,$(PROGRAMS)): FLAGS = $(SANITIZE)
 
@@ -45,7 +45,7 @@ $(PROGRAMS):
 
 # Where the compiler brings no libFuzzer there is no program, and the test says so.
 FUZZ := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(TESTS)/.fuzz: tests/fuzz_stream.c stream.c set.c $(wildcard *.h $(TOP)/include/hcpolicy/*.h) \
+$(TESTS)/.fuzz: tests/fuzz_stream.c stream.c set.c why.c $(wildcard *.h $(TOP)/include/hcpolicy/*.h) \
 		  $(OBJ)/.flags FORCE | $(TESTS)
 	$(Q)if ! echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
 			$(CLANG) $(FUZZ) -x c - -o $@ 2>/dev/null; then \

@@ -341,7 +341,7 @@ static bool kept(void *ctx)
 	if (looks++ < last_good)
 		return true;
 	if (lose_a_request)
-		hcp_set__update(set, PAGES, 1, true);
+		hcp_set__lost(set, 0, 1);
 	return lose_a_request;
 }
 
@@ -393,7 +393,7 @@ static void only_a_right_set_is_tracked(void)
 	set = hcp_set__new(PAGES);
 	looks = last_good = lose_a_request = 0;
 	CHECK_NULL(hcp_tracker__new(set, &watched), ENOLINK);
-	hcp_set__update(set, PAGES, 1, true);
+	hcp_set__lost(set, 0, 1);
 	CHECK_NULL(hcp_tracker__new(set, NULL), EUCLEAN);
 
 	tracker = hcp_tracker__new(set, &force);
@@ -404,6 +404,104 @@ static void only_a_right_set_is_tracked(void)
 	hcp_tracker__free(NULL);
 
 	hcp_set__free(set);
+}
+
+static char said[512];
+
+static void say(void *ctx, const char *line)
+{
+	CHECK(ctx == said && !strchr(line, '\n'));
+	snprintf(said, sizeof(said), "%s", line);
+}
+
+/* The call fails so, with these words. */
+#define CHECK_SAYS(call, error, words)	do {					\
+	said[0] = '\0';								\
+	CHECK_ERR(call, error);							\
+	CHECK(strstr(said, words));						\
+} while (0)
+
+static void errors_come_with_words(void)
+{
+	struct hcp_tracker_opts opts = {
+		.sz = sizeof(opts), .kept = kept, .ctx = &looks, .log = say, .log_ctx = said,
+	};
+
+	set = hcp_set__new(PAGES);
+	looks = lose_a_request = 0;
+	last_good = 1000;
+	hcp_set__lost(set, 0, 3);
+	CHECK_SAYS(hcp_tracker__new(set, &opts) ? 0 : -errno, EUCLEAN, "3 pages missed");
+	hcp_set__reset(set);
+	hcp_set__await_restore(set);
+	CHECK_SAYS(hcp_tracker__new(set, &opts) ? 0 : -errno, EUCLEAN, "awaits a restore");
+	hcp_set__reset(set);
+	last_good = 0;
+	CHECK_SAYS(hcp_tracker__new(set, &opts) ? 0 : -errno, ENOLINK, "not attached any more");
+
+	last_good = 1000;
+	tracker = hcp_tracker__new(set, &opts);
+	CHECK(tracker && !hcp_tracker__add_slot(tracker, 7, 0, 10));
+	CHECK_SAYS(hcp_tracker__add_slot(tracker, 8, 100, 0), EINVAL, "slot 8 has no pages");
+	CHECK_SAYS(hcp_tracker__add_slot(tracker, 8, PAGES, 1), ERANGE, "slot 8");
+	CHECK_SAYS(hcp_tracker__add_slot(tracker, 7, 100, 1), EEXIST, "slot 7");
+	CHECK_SAYS(hcp_tracker__add_slot(tracker, 8, 5, 1), EEXIST, "another slot");
+	CHECK_SAYS(hcp_tracker__add_alias(tracker, 8, 9), ENOENT, "slot 9");
+	CHECK_SAYS(hcp_tracker__add_alias(tracker, 7, 7), EEXIST, "slot 7");
+	CHECK_SAYS(hcp_tracker__remove_slot(tracker, 9), ENOENT, "slot 9");
+	CHECK_SAYS(hcp_tracker__round(tracker, 9, words), ENOENT, "slot 9");
+	CHECK_SAYS(hcp_tracker__status(tracker, 0x5000), ENOENT, "0x5000");
+	hcp_set__lost(set, 0, 1);
+	CHECK_SAYS(hcp_tracker__round(tracker, 7, words), EUCLEAN, "1 page missed");
+	hcp_tracker__free(tracker);
+	hcp_set__free(set);
+}
+
+/* A guest asks for frames beyond the set, which may be no memory: of memory there nobody knows. */
+static void memory_beyond_the_set_cannot_be_tracked(void)
+{
+	struct hcp_info info = {
+		.version = HCP_INFO_VERSION, .npages = PAGES, .reach = PAGES,
+	};
+	static uint64_t set_words[PAGES / 64];
+
+	set = hcp_set__new_over(set_words, &info);
+	hcp_set__update(set, PAGES - 1, 2, true);
+	CHECK(hcp_set__beyond(set) == 1);
+	tracker = hcp_tracker__new(set, NULL);
+	CHECK(tracker && !hcp_tracker__add_slot(tracker, 0, 0, 64));
+	CHECK(!hcp_tracker__add_slot(tracker, 1, PAGES - 64, 64));
+	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 64);
+	CHECK_ERR(hcp_tracker__add_slot(tracker, 2, PAGES, 1), ERANGE);
+	CHECK(!hcp_tracker__remove_slot(tracker, 1));
+
+	/* Restored from a smaller one, of which some requests lay beyond. */
+	info.reach = PAGES - 64;
+	CHECK_ERR(hcp_tracker__add_slot(tracker, 1, PAGES - 64, 64), ERANGE);
+	CHECK_ERR(hcp_tracker__add_slot(tracker, 1, PAGES - 65, 2), ERANGE);
+	CHECK(!hcp_tracker__add_slot(tracker, 1, PAGES - 65, 1));
+	info.reach = PAGES - 65;
+	CHECK_ERR(hcp_tracker__round(tracker, 0, words), ERANGE);
+	hcp_tracker__free(tracker);
+	tracker = hcp_tracker__new(set, NULL);
+	CHECK(tracker);
+	end();
+}
+
+static void no_tracker_is_EINVAL(void)
+{
+	CHECK_NULL(hcp_tracker__new(NULL, NULL), EINVAL);
+	CHECK_ERR(hcp_tracker__add_slot(NULL, 0, 0, 1), EINVAL);
+	CHECK_ERR(hcp_tracker__add_alias(NULL, 0, 0), EINVAL);
+	CHECK_ERR(hcp_tracker__remove_slot(NULL, 0), EINVAL);
+	CHECK_ERR(hcp_tracker__round(NULL, 0, words), EINVAL);
+	CHECK_ERR(hcp_tracker__status(NULL, 0), EINVAL);
+	errno = 0;
+	CHECK(!hcp_tracker__pending(NULL) && errno == EINVAL);
+	hcp_tracker__restart(NULL);
+	begin(PAGES, NULL);
+	CHECK_ERR(hcp_tracker__round(tracker, 0, NULL), EINVAL);
+	end();
 }
 
 static bool is_new(const struct hcp_tracker_opts *opts)
@@ -428,7 +526,7 @@ static void options_of_another_version(void)
 
 	set = hcp_set__new(PAGES);
 	last_good = 1000;
-	hcp_set__update(set, PAGES, 1, true);
+	hcp_set__lost(set, 0, 1);
 	CHECK(is_new(&o.opts));
 	o.more = 1;
 	CHECK_NULL(hcp_tracker__new(set, &o.opts), E2BIG);
@@ -630,7 +728,8 @@ static void after_read(int sig, siginfo_t *info, void *context)
 
 static void a_send_reads_the_status_once(void)
 {
-	struct hcp_info info = { .version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES };
+	struct hcp_info info = { .version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES,
+				 .reach = HCP_CHUNK_PAGES };
 	struct sigaction segv = { .sa_sigaction = on_read, .sa_flags = SA_SIGINFO }, old_segv;
 	struct sigaction step = { .sa_sigaction = after_read, .sa_flags = SA_SIGINFO }, old_step;
 	int first, second;
@@ -676,6 +775,9 @@ TAP_MAIN(
 	T(so_does_an_alias_that_comes),
 	T(a_set_that_fails_loses_nothing),
 	T(only_a_right_set_is_tracked),
+	T(errors_come_with_words),
+	T(memory_beyond_the_set_cannot_be_tracked),
+	T(no_tracker_is_EINVAL),
 	T(options_of_another_version),
 	T(what_cannot_be_a_slot),
 	T(a_send_reads_the_status_once),

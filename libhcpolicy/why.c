@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Why a set is not complete, and what helps: the one place that has the words.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include "set-internal.h"
+
+/* The order in which they are told: first what makes the next ones follow. */
+static const struct {
+	uint32_t state;
+	const char *why, *help;
+} reasons[] = {
+	{ HCP_UNATTACHED, "not attached yet", "attach it before the VM's first instruction" },
+	{ HCP_AWAITS_RESTORE, "awaits a restore",
+	  "the guest that arrives has shared pages elsewhere: restore the set that was saved with it" },
+	{ HCP_LATE, "attached or restored late",
+	  "what its guest asked for before is not known: reset the VM, report that, and it begins anew" },
+	{ HCP_RUNNING, "saved while the guest may have been running",
+	  "save it once more with the VM stopped, and restore that" },
+	{ HCP_DETACHED, "detached",
+	  "what its guest asks for since then is not known: attach a policy again and reset the VM" },
+};
+#define NREASONS (sizeof(reasons) / sizeof(*reasons))
+
+/* A state of a later version is a reason too. */
+#define OTHERS (~(uint32_t)(HCP_LATE | HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE | \
+			    HCP_RUNNING))
+
+static bool tell(struct hcp_reason *reason, uint32_t state, const char *why, const char *help)
+{
+	reason->state = state;
+	snprintf(reason->why, sizeof(reason->why), "%s", why);
+	snprintf(reason->help, sizeof(reason->help), "%s", help);
+	return true;
+}
+
+bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_reason *reason)
+{
+	char why[sizeof(reason->why)];
+	size_t i;
+
+	/* Whoever has not attached yet, or not any more, has no second one of these. */
+	if (state & HCP_UNATTACHED)
+		state &= ~HCP_DETACHED;
+	for (i = 0; i < NREASONS; i++) {
+		if (state & reasons[i].state && !n--)
+			return tell(reason, reasons[i].state, reasons[i].why, reasons[i].help);
+	}
+	if (state & OTHERS && !n--)
+		return tell(reason, state & OTHERS, "a reason that this version does not know",
+			    "look at it with the version that wrote it");
+	if (missed && !n) {
+		snprintf(why, sizeof(why), "%" PRIu64 " page%s missed", missed,
+			 missed == 1 ? "" : "s");
+		return tell(reason, 0, why, "requests for them were not booked: reset the VM, report "
+			    "that, and the set begins anew");
+	}
+	return false;
+}
+
+size_t hcp_state_text(uint32_t state, uint64_t missed, char *buf, size_t size)
+{
+	struct hcp_reason reason;
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned int n = 0; hcp_state_why(state, missed, n, &reason) && len < size; n++)
+		len += snprintf(buf + len, size - len, "%s%s", n ? ", " : "", reason.why);
+	return len;
+}
+
+bool hcp_set__why(const struct hcp_set *set, uint32_t more, unsigned int n,
+		  struct hcp_reason *reason)
+{
+	if (!set || !reason) {
+		errno = EINVAL;
+		return false;
+	}
+	return hcp_state_why(hcp_set__state(set) | more, hcp_set__missed(set), n, reason);
+}
