@@ -335,9 +335,10 @@ struct json_object *counters_read(const struct hcp_info *info, const char **why)
 	return NULL;
 }
 
-void state_text(char *buf, size_t size, const struct hcpolicy *policy)
+bool state_text(char *buf, size_t size, const struct hcpolicy *policy)
 {
 	*buf = 0;
+	return true;
 }
 
 void put_state(struct json_object *obj, const struct hcpolicy *policy)
