@@ -89,6 +89,15 @@ static void report(const char *did, const struct hcpolicy *policy)
 	print_state(policy);
 }
 
+/* KVM proves that no request went by here before; what it cannot see has to be said. */
+static void report_grounds(const struct hcpolicy *policy)
+{
+	if (out_json || !hcp_set__complete(hcpolicy__set(policy)))
+		return;
+	puts("this rests on two things: the guest begins here (one that arrives by migration or from a\n"
+	     "snapshot needs --incoming), and whoever resets the VM says so (hcpolicy reset)");
+}
+
 int cmd_attach(const struct args *args)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
@@ -106,6 +115,8 @@ int cmd_attach(const struct args *args)
 	opts.pid = args->pid;
 	opts.pid_vm_fd = args->vm_fd;
 	opts.take_exits = args->take_exits;
+	opts.label = args->label;
+	opts.incoming = args->incoming;
 
 	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
 	if (vm_fd < 0)
@@ -136,6 +147,7 @@ int cmd_attach(const struct args *args)
 		     "Attach before its first instruction: qemu -S, virsh start --paused, "
 		     "or from the VMM itself");
 	report("is attached to", policy);
+	report_grounds(policy);
 	status = EXIT_OK;
 out:
 	hcpolicy__close(policy);

@@ -17,11 +17,12 @@ struct args {
 	int nwords;
 	const char **params;		/* KEY=VALUE, each with its = */
 	int nparams;
-	const char *name;
+	const char *name, *label;
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
 	uint64_t max_gpa;		/* 0: the library's default */
 	bool take_exits, force, follow, with_its_guest;
+	bool incoming, arrived;
 	const char *svg;		/* a file for the picture */
 };
 
@@ -34,6 +35,7 @@ int cmd_ranges(const struct args *args);
 int cmd_draw(const struct args *args);
 int cmd_save(const struct args *args);
 int cmd_restore(const struct args *args);
+int cmd_reset(const struct args *args);
 int cmd_probe(const struct args *args);
 
 /* text.c: words of the command line, and numbers for people. */
@@ -48,6 +50,9 @@ uint64_t proc_start_time(pid_t pid);
 bool proc_stopped(pid_t pid);
 bool proc_fd_is_vm(pid_t pid, int fd);
 int proc_take_vm(pid_t pid, int *vm_fd);
+
+/* save.c: can no vCPU of the VM run?  An error has been reported. */
+bool stopped_check(const struct hcpolicy *policy);
 
 /* follow.c: a live view until the VM's end; a negative errno. */
 struct draw_style;

@@ -23,6 +23,9 @@ enum {
 	OPT_FOLLOW	= 1 << 7,
 	OPT_SVG		= 1 << 8,
 	OPT_WITH_ITS_GUEST = 1 << 9,
+	OPT_INCOMING	= 1 << 10,
+	OPT_LABEL	= 1 << 11,
+	OPT_ARRIVED	= 1 << 12,
 };
 
 /* getopt's values for them start here, above every character. */
@@ -39,12 +42,17 @@ static const struct option_def option_defs[] = {
 	{ OPT_NAME,	  "name",	"NAME",	"what to call the attachment (default: PID)" },
 	{ OPT_MAX_GPA,	  "max-gpa",	"SIZE",	"the highest guest address, holes and hotplug included\n"
 						"(default 64G; K, M, G, T; 32 KiB of memory per GiB)" },
+	{ OPT_LABEL,	  "label",	"TEXT",	"what you call the guest: a set that is saved carries it, and is\n"
+						"restored for the same one only" },
+	{ OPT_INCOMING,	  "incoming",	NULL,	"a guest will arrive that has run elsewhere (migration, snapshot):\n"
+						"its set is not complete until it is restored" },
 	{ OPT_TAKE_EXITS, "take-exits",	NULL,	"answer also where the VMM has asked for the exits itself" },
 	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy; may be repeated" },
 	{ OPT_FOLLOW,	  "follow",	NULL,	"again each second, with what the guest converts, until the VM ends" },
 	{ OPT_SVG,	  "svg",	"FILE",	"into a file, as an SVG picture" },
 	{ OPT_WITH_ITS_GUEST, "with-its-guest", NULL, "the guest is the one of the save, which has not gone on\n"
 						"since: a snapshot of it was loaded, or it was stopped" },
+	{ OPT_ARRIVED,	  "arrived",	NULL,	"the guest that was awaited has arrived, and is what was reset" },
 	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete, or of a VM that may be running:\n"
 						"its guest may break" },
 };
@@ -59,8 +67,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_NAME | OPT_MAX_GPA |
-				   OPT_TAKE_EXITS | OPT_PARAM,
+	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
+				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
 	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM,
 	  "NAME POLICY", "put another policy over the same set; no request is lost" },
@@ -72,6 +80,8 @@ static const struct command commands[] = {
 	{ "save", cmd_save, 2, OPT_FORCE, "NAME FILE", "the set of a stopped VM to a file" },
 	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE, "NAME FILE",
 	  "and back; complete only --with-its-guest" },
+	{ "reset", cmd_reset, 1, OPT_ARRIVED, "NAME",
+	  "the VM was reset and has not run since: its set begins anew" },
 	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -121,7 +131,13 @@ static void print_help(const struct command *cmd)
 		if (cmd->run == cmd_attach)
 			printf("The policy stays when the command ends, until detach or the VM's end.  Its set\n"
 			       "is complete only if no vCPU has run before: start the VM with qemu -S or\n"
-			       "virsh start --paused, attach, and let it go on.\n");
+			       "virsh start --paused, attach, and let it go on.  KVM proves that much.  It cannot\n"
+			       "see that a guest arrives from elsewhere (say --incoming), nor that the VM is\n"
+			       "reset (say hcpolicy reset).\n");
+		if (cmd->run == cmd_reset)
+			printf("\nNobody can see a reset from outside, and an old guest's pages would stay in the set.\n"
+			       "Say it before the vCPUs run again: pause the VM, reset it, stop its process\n"
+			       "(kill -STOP), hcpolicy reset, and let both go on.  docs/operating.md has it for QEMU.\n");
 		if (cmd->run == cmd_save || cmd->run == cmd_restore)
 			printf("\nThe VM's process must be stopped meanwhile (kill -STOP PID ... kill -CONT PID): that\n"
 			       "its vCPUs do not run cannot be seen otherwise, even if the VMM has paused them.\n"
@@ -211,6 +227,15 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return true;
 	case OPT_WITH_ITS_GUEST:
 		args->with_its_guest = true;
+		return true;
+	case OPT_LABEL:
+		args->label = arg;
+		return true;
+	case OPT_INCOMING:
+		args->incoming = true;
+		return true;
+	case OPT_ARRIVED:
+		args->arrived = true;
 		return true;
 	case OPT_FORCE:
 		args->force = true;

@@ -22,7 +22,7 @@ static void log_line(void *ctx, const char *line)
 	err("%s: %s", (const char *)ctx, line);
 }
 
-static bool check_stopped(const struct hcpolicy *policy)
+bool stopped_check(const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	char comm[32];
@@ -78,7 +78,7 @@ static bool save(struct hcpolicy *policy, const char *path, bool force)
 	char what[PATH_MAX + 64];
 	struct new_file file;
 
-	if (!force && !check_stopped(policy))
+	if (!force && !stopped_check(policy))
 		return false;
 	if (!file_begin(&file, path))
 		return false;
@@ -87,7 +87,7 @@ static bool save(struct hcpolicy *policy, const char *path, bool force)
 	opts.log_ctx = what;
 	if (hcp_set__save_fd(hcpolicy__set(policy), file.fd, &opts) ||
 	    /* Still: somebody may have let it go on. */
-	    (!force && !check_stopped(policy))) {
+	    (!force && !stopped_check(policy))) {
 		file_abort(&file);
 		return false;
 	}
@@ -117,7 +117,7 @@ static bool restore(struct hcpolicy *policy, const char *path, bool with_its_gue
 	int fd, error;
 	char more;
 
-	if (!force && !check_stopped(policy))
+	if (!force && !stopped_check(policy))
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
@@ -131,7 +131,7 @@ static bool restore(struct hcpolicy *policy, const char *path, bool with_its_gue
 	if (error)
 		return false;
 	/* Still: what its guest has asked for meanwhile may have been written over. */
-	if (!force && !check_stopped(policy)) {
+	if (!force && !stopped_check(policy)) {
 		err("the set of '%s' was replaced all the same and may be wrong: restore it again",
 		    hcpolicy__info(policy)->name);
 		return false;
