@@ -452,9 +452,11 @@ hole_shared()
 			control "$a" batch 0 0:0x4000000:0x80000:0 && control "$a" wait 0 &&
 			await "$b" "${keeper[@]}" && stands_still "$a" "$b" round:2 &&
 			control "$a" batch 0 0:0x2000000000:5:0 && control "$a" wait 0 &&
-			control "$a" go && moved "$a" "$b" && control "$b" work "$seed" 300 1 &&
+			control "$a" go || return
+		wait "$client" || { cat "$work/said"; return 1; }
+		ended "$a" 0 && control "$b" work "$seed" 300 1 &&
 			works "$b" && clean "$b" && quit "$b" || return
-		grep '^hcvm: beyond-pages 507909$' "$work/$b.says" || return
+		[ "$(value "$b" beyond-pages)" = 507909 ] || return
 	done
 }
 
