@@ -50,6 +50,7 @@ static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 
 int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,
 			       const struct kvm_hcpolicy_request *req);
+void kvm_hcpolicy_create_vm_debugfs(struct kvm *kvm);
 void kvm_hcpolicy_destroy_vm(struct kvm *kvm);
 void kvm_hcpolicy_init(void);
 void kvm_hcpolicy_exit(void);
@@ -59,6 +60,7 @@ static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 	return false;
 }
 
+static inline void kvm_hcpolicy_create_vm_debugfs(struct kvm *kvm) {}
 static inline void kvm_hcpolicy_destroy_vm(struct kvm *kvm) {}
 static inline void kvm_hcpolicy_init(void) {}
 static inline void kvm_hcpolicy_exit(void) {}

@@ -41,17 +41,23 @@
  * freeing it means unreg(), which takes the lock and unlinks.  Neither is the
  * VM: a pinned link must not keep a dead VMM's memory.  kvm_destroy_vm()
  * unlinks first of all, hence policy->kvm is valid while policy is on the list.
+ *
+ * The debugfs file of a VM holds neither: its show() finds link and ops by
+ * kvm->hcpolicy under hcpolicy_lock, and kvm_destroy_vm_debugfs() waits for it
+ * before the VM goes.  So nobody removes such a file under hcpolicy_lock.
  */
 
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
+#include <linux/debugfs.h>
 #include <linux/file.h>
 #include <linux/kvm_hcpolicy.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -379,6 +385,40 @@ void kvm_hcpolicy_destroy_vm(struct kvm *kvm)
 		kfree(policy);
 	else
 		queue_work(hcpolicy_wq, &policy->detach);
+}
+
+/* Which policy the VM has; nothing if it has none. */
+static int hcpolicy_show(struct seq_file *m, void *v)
+{
+	struct kvm *kvm = m->private;
+	const struct kvm_hcpolicy_ops *ops;
+	const struct kvm_hcpolicy *policy;
+
+	guard(mutex)(&hcpolicy_lock);
+
+	policy = rcu_dereference_protected(kvm->hcpolicy,
+					   lockdep_is_held(&hcpolicy_lock));
+	if (!policy)
+		return 0;
+
+	/* BPF sets the id after reg(), without this lock: it is 0 until then. */
+	ops = rcu_dereference_protected(policy->ops,
+					lockdep_is_held(&hcpolicy_lock));
+	seq_printf(m, "link %u policy %s\n", READ_ONCE(policy->link->id), ops->name);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(hcpolicy);
+
+/**
+ * kvm_hcpolicy_create_vm_debugfs - add the file that tells a VM's policy
+ * @kvm: a new VM that has a folder in debugfs
+ *
+ * The folder's name does not tell whose it is: the number of a descriptor can be
+ * used again while the VM lives.  The id of a link does.
+ */
+void kvm_hcpolicy_create_vm_debugfs(struct kvm *kvm)
+{
+	debugfs_create_file("hcpolicy", 0444, kvm->debugfs_dentry, kvm, &hcpolicy_fops);
 }
 
 /*
