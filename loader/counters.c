@@ -1,67 +1,126 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The hook's counters of one VM, from debugfs: kvm/TID-FD/hcpolicy_*, where
- * TID is the thread that made the VM and FD its descriptor.  Whatever carries
+ * The hook's counters of one VM, from debugfs: kvm/TID-FD/hcpolicy_*.  Whatever carries
  * the prefix is shown: this file knows no counter by name.
+ *
+ * TID and FD are the VM's creation's and say nothing: the number of a descriptor is
+ * used again, and a container has other thread ids.  The file "hcpolicy" in a folder
+ * names the link of the VM's policy.  Rule: the folder is opened first and all is read
+ * by its descriptor, so that no file can be that of another VM which came meanwhile.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "loader.h"
 #include "out.h"
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
+#define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define PREFIX		"hcpolicy_"
+#define MAX_LINE	128
 
-/* Is entry ("TID-FD") the VM with that descriptor in process pid? */
-static bool entry_is_vm(const char *entry, pid_t pid, int vm_fd)
+/* A file of one line; 0 or a negative errno. */
+static int read_line(int dir, const char *name, char line[MAX_LINE])
 {
-	char task[64];
-	int tid, fd, len;
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), error = 0;
+	ssize_t n;
 
-	if (sscanf(entry, "%d-%d%n", &tid, &fd, &len) != 2 || entry[len] || fd != vm_fd)
-		return false;
-	snprintf(task, sizeof(task), "/proc/%d/task/%d", pid, tid);
-	return tid == pid || !access(task, F_OK);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, line, MAX_LINE - 1);
+	if (n < 0)
+		error = -errno;
+	else
+		line[n] = 0;
+	close(fd);
+	return error;
 }
 
-static bool find_dir(const struct hcp_info *info, char *path, size_t size)
+/* 0 if there is none: BPF's ids begin at 1. */
+static unsigned int link_id(int fd)
+{
+	struct bpf_link_info link = {};
+	union bpf_attr attr = { .info = {
+		.bpf_fd = fd, .info_len = sizeof(link), .info = (uintptr_t)&link,
+	} };
+
+	return syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) ? 0 : link.id;
+}
+
+static DIR *open_folders(const char **why)
 {
 	DIR *dir = opendir(KVM_DEBUGFS);
-	struct dirent *entry;
-	bool found = false;
 
-	if (!dir)
-		return false;
-	while (!found && (entry = readdir(dir))) {
-		found = entry_is_vm(entry->d_name, info->pid, info->vm_fd);
-		if (found)
-			snprintf(path, size, "%s/%s", KVM_DEBUGFS, entry->d_name);
-	}
-	closedir(dir);
-	errno = 0;
-	return found;
+	if (dir)
+		return dir;
+	if (errno != ENOENT)
+		*why = "debugfs cannot be read: run as root";
+	else if (access("/sys/module/kvm", F_OK))
+		*why = "kvm is not loaded";
+	else
+		*why = "debugfs is not mounted: mount -t debugfs debugfs /sys/kernel/debug";
+	return NULL;
 }
 
-static bool read_u64(const char *dir, const char *name, uint64_t *value)
+/* Lockdown (Secure Boot) lets nobody open what has a w in its mode; root gets EPERM. */
+static const char *open_error(int error)
 {
-	unsigned long long n;
-	char path[640];
-	FILE *file;
-	bool ok;
+	static char text[256];
+	char line[MAX_LINE], mode[16] = "";
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	ok = fscanf(file, "%llu", &n) == 1;
-	if (ok)
-		*value = n;
-	fclose(file);
-	return ok;
+	/* "none [integrity] confidentiality"; securityfs need not be mounted. */
+	if (!read_line(AT_FDCWD, LOCKDOWN, line) && strchr(line, '['))
+		sscanf(strchr(line, '['), "[%15[a-z]", mode);
+	if (error != -EPERM || !strcmp(mode, "none")) {
+		snprintf(text, sizeof(text), "debugfs: %s%s", strerror(-error),
+			 error == -EACCES ? ": run as root" : "");
+		return text;
+	}
+	snprintf(text, sizeof(text), "closed by lockdown%s%s%s: only the VMM itself can read them, from "
+		 "KVM_GET_STATS_FD (QEMU: query-stats), as KVM refuses its ioctls to other processes",
+		 *mode ? " (" : "", mode, *mode ? ")" : "");
+	return text;
+}
+
+/* The folder of the VM whose policy has that link, or -1. */
+static int open_folder(unsigned int link, const char **why)
+{
+	DIR *dir = open_folders(why);
+	bool named = false, unnamed = false;
+	char line[MAX_LINE];
+	struct dirent *entry;
+	unsigned int id;
+	int fd, error;
+
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir))) {
+		if (!strchr(entry->d_name, '-'))
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		error = read_line(fd, "hcpolicy", line);
+		if (!error && sscanf(line, "link %u ", &id) == 1 && id == link) {
+			closedir(dir);
+			return fd;
+		}
+		named |= !error;
+		unnamed |= error == -ENOENT;
+		close(fd);
+	}
+	closedir(dir);
+	*why = unnamed && !named ?
+	       "this kernel's hook does not say whose they are: load the kvm modules of this version" :
+	       "KVM has made no folder in debugfs for this VM, as when another VM's has its name "
+	       "(kernel log: duplicate directory)";
+	return -1;
 }
 
 static int is_counter(const struct dirent *entry)
@@ -69,34 +128,63 @@ static int is_counter(const struct dirent *entry)
 	return !strncmp(entry->d_name, PREFIX, strlen(PREFIX));
 }
 
-struct json_object *counters_read(const struct hcp_info *info, const char **why)
+/* All of them, or none and *why. */
+static struct json_object *read_folder(int fd, const char **why)
 {
-	struct json_object *counters = NULL;
+	struct json_object *counters = json_object_new_object();
+	char line[MAX_LINE];
 	struct dirent **names;
-	char path[320];
-	uint64_t value;
-	int n;
+	int n, error = 0;
 
-	if (!find_dir(info, path, sizeof(path))) {
-		if (errno == ENOENT)
-			*why = "debugfs is not mounted: mount -t debugfs debugfs /sys/kernel/debug";
-		else if (errno)
-			*why = "debugfs cannot be read: run as root";
-		else
-			*why = "debugfs does not have this VM";
-		return NULL;
-	}
-	n = scandir(path, &names, is_counter, alphasort);
+	n = scandirat(fd, ".", &names, is_counter, alphasort);
 	for (int i = 0; i < n; i++) {
-		if (read_u64(path, names[i]->d_name, &value)) {
-			if (!counters)
-				counters = json_object_new_object();
-			put_u64(counters, names[i]->d_name + strlen(PREFIX), value);
-		}
+		if (!error)
+			error = read_line(fd, names[i]->d_name, line);
+		if (!error)
+			put_u64(counters, names[i]->d_name + strlen(PREFIX), strtoull(line, NULL, 10));
 		free(names[i]);
 	}
 	if (n >= 0)
 		free(names);
-	*why = "the kernel has no counters for this VM";
+	if (n > 0 && !error)
+		return counters;
+	json_object_put(counters);
+	*why = error ? open_error(error) : "the VM has just ended";
+	return NULL;
+}
+
+struct json_object *counters_read(const struct hcpolicy *policy, const char **why)
+{
+	struct json_object *counters;
+	unsigned int link = link_id(hcpolicy__link_fd(policy));
+	int fd;
+
+	*why = "the policy is not attached any more";
+	if (!link || !hcpolicy__attached(policy))
+		return NULL;
+	fd = open_folder(link, why);
+	if (fd < 0)
+		return NULL;
+	counters = read_folder(fd, why);
+	close(fd);
 	return counters;
+}
+
+/* By opening one of the machine's: access() does not know lockdown. */
+bool counters_readable(const char **why)
+{
+	DIR *dir = open_folders(why);
+	int error = -ENOENT;
+	char line[MAX_LINE];
+	struct dirent *entry;
+
+	if (!dir)
+		return false;
+	while (error == -ENOENT && (entry = readdir(dir)))
+		if (is_counter(entry))
+			error = read_line(dirfd(dir), entry->d_name, line);
+	closedir(dir);
+	if (error)
+		*why = error == -ENOENT ? "this kernel's kvm has none" : open_error(error);
+	return !error;
 }

@@ -49,7 +49,7 @@ static bool count_requests(const struct hcpolicy *policy, uint64_t *requests)
 	struct json_object *counters, *value;
 	const char *why;
 
-	counters = counters_read(hcpolicy__info(policy), &why);
+	counters = counters_read(policy, &why);
 	if (!counters)
 		return false;
 	*requests = 0;
@@ -61,7 +61,7 @@ static bool count_requests(const struct hcpolicy *policy, uint64_t *requests)
 	return true;
 }
 
-/* A count that began anew, with another VM's number, is no rate. */
+/* A count that somebody has set back (debugfs lets root) is no rate. */
 static double rate(uint64_t now, uint64_t before, double seconds)
 {
 	return now >= before && seconds > 0 ? (now - before) / seconds : 0;

@@ -67,8 +67,10 @@ struct hcpolicy *pins_open(const char *name, bool *gone);
 struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);
 
-/* counters.c: the kernel's own counts for one VM; NULL and *why if there are none. */
+/* counters.c: the kernel's own counts for policy's VM; NULL and *why if there are none. */
 struct json_object;
-struct json_object *counters_read(const struct hcp_info *info, const char **why);
+struct json_object *counters_read(const struct hcpolicy *policy, const char **why);
+/* Could they be read, on this machine? */
+bool counters_readable(const char **why);
 
 #endif /* LOADER_H */

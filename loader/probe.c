@@ -6,10 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -18,6 +21,8 @@
 
 #define CAP_SYS_ADMIN	21
 #define POLICY_SUFFIX	".bpf.o"
+#define TEXT_SIZE	2048
+#define LINE_SIZE	512
 
 struct check {
 	const char *name;
@@ -86,24 +91,25 @@ static bool look_btf(char *text, size_t size)
 	return false;
 }
 
+/* Off is no obstacle: struct_ops has its trampoline all the same, and that calls the interpreter. */
 static bool look_jit(char *text, size_t size)
 {
 	FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
-	int value = 0;
+	int value = -1;
 
-	if (!file) {
-		snprintf(text, size, "bpf_jit_enable: %s: a kernel with CONFIG_BPF_JIT, "
-			 "and the host's network namespace", strerror(errno));
-		return false;
+	if (file) {
+		if (fscanf(file, "%d", &value) != 1)
+			value = -1;
+		fclose(file);
 	}
-	if (fscanf(file, "%d", &value) != 1)
-		value = 0;
-	fclose(file);
-	if (value)
+	if (value > 0)
 		snprintf(text, size, "net.core.bpf_jit_enable = %d", value);
+	else if (!value)
+		snprintf(text, size, "off: policies run all the same, more slowly, in BPF's interpreter: "
+			 "sysctl net.core.bpf_jit_enable=1");
 	else
-		snprintf(text, size, "off: sysctl net.core.bpf_jit_enable=1");
-	return value;
+		snprintf(text, size, "cannot be seen: look in the host's network namespace");
+	return value > 0;
 }
 
 static bool look_caps(char *text, size_t size)
@@ -146,17 +152,14 @@ static bool look_bpffs(char *text, size_t size)
 
 static bool look_debugfs(char *text, size_t size)
 {
-	bool ok = is_fs("/sys/kernel/debug", DEBUGFS_MAGIC);
+	const char *why;
+	bool ok = counters_readable(&why);
 
-	if (ok && access("/sys/kernel/debug/kvm", R_OK))
-		snprintf(text, size, "/sys/kernel/debug/kvm: %s: no counters in hcpolicy show",
-			 strerror(errno));
-	else if (ok)
+	if (ok)
 		snprintf(text, size, "/sys/kernel/debug, for the counters of hcpolicy show");
 	else
-		snprintf(text, size, "not mounted, so no counters in hcpolicy show: "
-			 "mount -t debugfs debugfs /sys/kernel/debug");
-	return ok && !access("/sys/kernel/debug/kvm", R_OK);
+		snprintf(text, size, "no counters in hcpolicy show: %s", why);
+	return ok;
 }
 
 static int is_policy(const struct dirent *entry)
@@ -166,18 +169,57 @@ static int is_policy(const struct dirent *entry)
 	return len > suffix && !strcmp(entry->d_name + len - suffix, POLICY_SUFFIX);
 }
 
-/* The names of the policies in one directory, appended to text. */
-static void policies_in(const char *dir, char *text, size_t size)
+struct found {
+	char good[TEXT_SIZE / 2];	/* names */
+	char bad[TEXT_SIZE];		/* what was said of files that are none, a "; " before each */
+};
+
+__attribute__((format(printf, 3, 4)))
+static void append(char *text, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + len, size - len, fmt, ap);
+	va_end(ap);
+}
+
+/* The last line says what it came to. */
+static void keep_line(void *line, const char *said)
+{
+	snprintf(line, LINE_SIZE, "%s", said);
+}
+
+static void try_policy(const char *dir, const char *file, struct found *found)
+{
+	char path[PATH_MAX], line[LINE_SIZE] = "";
+	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = keep_line, .log_ctx = line };
+	int len = strlen(file) - strlen(POLICY_SUFFIX);
+	struct hcpolicy *policy;
+	struct stat st;
+
+	/* Opening a pipe would wait. */
+	snprintf(path, sizeof(path), "%s%s/%s", *dir == '/' ? "" : "./", dir, file);
+	if (stat(path, &st) || !S_ISREG(st.st_mode)) {
+		append(found->bad, sizeof(found->bad), "; policy '%.*s': %s is not a file", len, file, path);
+		return;
+	}
+	policy = hcpolicy__open(path, &opts);
+	if (policy)
+		append(found->good, sizeof(found->good), "%s%.*s", *found->good ? " " : "", len, file);
+	else
+		append(found->bad, sizeof(found->bad), "; %s", line);
+	hcpolicy__close(policy);
+}
+
+static void policies_in(const char *dir, struct found *found)
 {
 	struct dirent **names;
 	int n = scandir(dir, &names, is_policy, alphasort);
 
 	for (int i = 0; i < n; i++) {
-		size_t len = strlen(text);
-
-		snprintf(text + len, size - len, "%s%.*s", len ? " " : "",
-			 (int)(strlen(names[i]->d_name) - strlen(POLICY_SUFFIX)),
-			 names[i]->d_name);
+		try_policy(dir, names[i]->d_name, found);
 		free(names[i]);
 	}
 	if (n >= 0)
@@ -188,25 +230,26 @@ static bool look_policies(char *text, size_t size)
 {
 	const char *env = getenv("HCPOLICY_PATH");
 	char *path = strdup(env ? env : ""), *rest = path, *dir;
+	struct found found = {};
 
-	text[0] = 0;
 	while ((dir = strsep(&rest, ":")))
 		if (*dir)
-			policies_in(dir, text, size);
+			policies_in(dir, &found);
 	free(path);
-	policies_in(HCP_POLICY_DIR, text, size);
-	if (text[0])
-		return true;
-	snprintf(text, size, "none in $HCPOLICY_PATH or %s: set HCPOLICY_PATH, "
-		 "or give a policy by its path", HCP_POLICY_DIR);
-	return false;
+	policies_in(HCP_POLICY_DIR, &found);
+	if (*found.good)
+		snprintf(text, size, "%s%s", found.good, found.bad);
+	else
+		snprintf(text, size, "none in $HCPOLICY_PATH or %s: set HCPOLICY_PATH, "
+			 "or give a policy by its path%s", HCP_POLICY_DIR, found.bad);
+	return *found.good;
 }
 
 static const struct check checks[] = {
 	{ "/dev/kvm",	true,	look_dev_kvm },
 	{ "hook",	true,	look_hook },
 	{ "kvm BTF",	true,	look_btf },
-	{ "BPF JIT",	true,	look_jit },
+	{ "BPF JIT",	false,	look_jit },
 	{ "privilege",	true,	look_caps },
 	{ "bpffs",	true,	look_bpffs },
 	{ "debugfs",	false,	look_debugfs },
@@ -218,7 +261,7 @@ int cmd_probe(const struct args *args)
 	struct json_object *obj = json_object_new_object();
 	struct json_object *list = json_object_new_array();
 	bool usable = true;
-	char text[512];
+	char text[TEXT_SIZE];
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		struct json_object *item = json_object_new_object();

@@ -139,7 +139,7 @@ static void show_text(const struct hcpolicy *policy)
 	printf("%-10s %s\n", "state", text);
 	print_help_for_state(stdout, policy);
 
-	counters = counters_read(info, &why);
+	counters = counters_read(policy, &why);
 	if (!counters) {
 		printf("%-10s none: %s\n", "counters", why);
 		return;
@@ -155,7 +155,6 @@ static void show_text(const struct hcpolicy *policy)
 
 static void show_json(const struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
 	struct json_object *obj = json_object_new_object();
 	struct json_object *counters;
@@ -165,7 +164,7 @@ static void show_json(const struct hcpolicy *policy)
 	put_u64(obj, "shared_pages", hcp_set__count(set));
 	put_u64(obj, "shared_ranges", count_ranges(set));
 	put_state(obj, policy);
-	counters = counters_read(info, &why);
+	counters = counters_read(policy, &why);
 	if (counters)
 		json_object_object_add(obj, "counters", counters);
 	else

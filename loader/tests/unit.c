@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "diff.h"
@@ -330,7 +331,7 @@ int hcpolicy__link_fd(const struct hcpolicy *policy)
 	return -1;
 }
 
-struct json_object *counters_read(const struct hcp_info *info, const char **why)
+struct json_object *counters_read(const struct hcpolicy *policy, const char **why)
 {
 	return NULL;
 }
@@ -508,6 +509,27 @@ static void test_usage(void)
 	check_run("probe -j > /dev/full", 1, "write failed");
 }
 
+/* Whatever else this machine can do. */
+static void test_probe(void)
+{
+	char dir[] = "/tmp/loader-unit.XXXXXX", path[64], pipe[64], out[8192], *line;
+	FILE *file;
+
+	check(mkdtemp(dir), "a folder for what are no policies");
+	snprintf(path, sizeof(path), "%s/junk.bpf.o", dir);
+	snprintf(pipe, sizeof(pipe), "%s/pipe.bpf.o", dir);
+	file = fopen(path, "w");
+	check(file && fputs("no BPF object", file) >= 0 && !fclose(file) && !mkfifo(pipe, 0600),
+	      "a file and a pipe that have the name of one");
+	setenv("HCPOLICY_PATH", dir, 1);
+	run(out, sizeof(out), "probe", "2>&1");
+	unsetenv("HCPOLICY_PATH");
+	line = strstr(out, "policies   ");
+	check(line && !strncmp(line - 4, "no ", 3) && strstr(line, "junk.bpf.o is not a BPF object") &&
+	      strstr(line, "pipe.bpf.o is not a file"), "probe: what is no policy is named, and why");
+	check(!unlink(path) && !unlink(pipe) && !rmdir(dir), "nothing is left of it");
+}
+
 static void test_json(void)
 {
 	/* Right and wrong lines, with the option in every place: one document each. */
@@ -589,6 +611,7 @@ int main(int argc, char **argv)
 	test_follow();
 	test_stopped();
 	test_words();
+	test_probe();
 	test_usage();
 	test_json();
 	test_find_vm();
