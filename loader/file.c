@@ -10,13 +10,25 @@
 #include "file.h"
 #include "out.h"
 
+/* Those of the file that it will replace, or a new file's; the owner first, as that takes modes away. */
+static bool take_owner(int fd, const struct stat *old)
+{
+	mode_t mask;
+
+	if (old)
+		return !fchown(fd, old->st_uid, old->st_gid) && !fchmod(fd, old->st_mode & 0777);
+	mask = umask(0);
+	umask(mask);
+	return !fchmod(fd, 0666 & ~mask);
+}
+
 bool file_begin(struct new_file *file, const char *path)
 {
 	struct stat st;
-	mode_t mask;
+	bool there = !lstat(path, &st);
 
 	/* As root, a rename over a device or a link would destroy it. */
-	if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
+	if (there && !S_ISREG(st.st_mode)) {
 		err("%s is there and not a regular file: name another one", path);
 		return false;
 	}
@@ -29,9 +41,11 @@ bool file_begin(struct new_file *file, const char *path)
 		free(file->tmp);
 		return false;
 	}
-	mask = umask(0);
-	umask(mask);
-	fchmod(file->fd, 0666 & ~mask);
+	if (!take_owner(file->fd, there ? &st : NULL)) {
+		err("%s cannot keep its owner, group and mode: %s: name another file", path, strerror(errno));
+		file_abort(file);
+		return false;
+	}
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A file that is there whole or not at all: written under another name next to it,
- * and renamed when it is on the disk.  Errors are reported; then and after either end
- * the descriptor is closed.
+ * and renamed when it is on the disk.  One that replaces another has its owner, group
+ * and mode.  Errors are reported; then and after either end the descriptor is closed.
  */
 #ifndef FILE_H
 #define FILE_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * draw --follow: once a second what the guest converts, and its memory map.  On a
- * terminal in one place; else a line each time; with -j an array that ends with the
- * command.  It ends with the VM, or with Ctrl-C.
+ * terminal that can, in one place; else a line each time; with -j an array that ends
+ * with the command.  It ends with the VM, or with Ctrl-C.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -161,7 +161,7 @@ int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 	/* A line on its way to a slow terminal goes on; poll() ends all the same. */
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	struct pollfd link = { .fd = hcpolicy__link_fd(policy) };
-	struct view v = { .policy = policy, .style = *style, .terminal = isatty(STDOUT_FILENO) };
+	struct view v = { .policy = policy, .style = *style, .terminal = out_terminal() };
 	int error;
 
 	error = set_diff_begin(&v.diff, hcpolicy__set(policy));

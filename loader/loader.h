@@ -42,6 +42,7 @@ int cmd_probe(const struct args *args);
 bool parse_size(const char *text, uint64_t *bytes);
 bool parse_int(const char *text, int *value);
 bool valid_name(const char *name);
+const char *nearest(const char *word, const char *const *names, size_t n);
 const char *size_text(char buf[32], uint64_t bytes);
 
 /* proc.c: what /proc tells about a process and its VMs. */

@@ -57,6 +57,7 @@ static const struct option_def option_defs[] = {
 						"its guest may break" },
 };
 #define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
+#define NGENERAL 4	/* and those of every command */
 
 struct command {
 	const char *name;
@@ -177,16 +178,18 @@ static const char *option_list(char *buf, size_t size, unsigned int options)
 
 static const struct command *find_command(const char *name)
 {
-	char list[256];
-	size_t len = 0;
+	const char *names[NCOMMANDS], *near;
 
-	for (size_t i = 0; i < NCOMMANDS; i++)
+	for (size_t i = 0; i < NCOMMANDS; i++) {
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
-	for (size_t i = 0; i < NCOMMANDS; i++)
-		len += snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
-				commands[i].name);
-	err("unknown command '%s'; there are: %s", name, list);
+		names[i] = commands[i].name;
+	}
+	near = nearest(name, names, NCOMMANDS);
+	if (near)
+		err("unknown command '%s': did you mean %s?", name, near);
+	else
+		err("unknown command '%s': see hcpolicy --help", name);
 	return NULL;
 }
 
@@ -250,23 +253,38 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 	}
 }
 
-static void bad_option(int c, const char *word)
+/* word: "--NAME", or "--NAME=ARGUMENT" */
+static void unknown_option(const char *word, const struct option *options)
 {
-	char list[256];
+	const char *names[NOPTIONS + NGENERAL], *near;
+	int n = 0, len = strcspn(word, "=");
+	char *name = strndup(word, len);
 
+	for (; options[n].name; n++)
+		names[n] = options[n].name;
+	near = nearest(name + 2, names, n);
+	if (near)
+		err("unknown option '%s': did you mean --%s?", name, near);
+	else
+		err("unknown option '%s': see hcpolicy --help", name);
+	free(name);
+}
+
+static void bad_option(int c, const char *word, const struct option *options)
+{
 	if (c == ':')
 		err("%s needs an argument", word);
 	else if (optopt && !strncmp(word, "--", 2))
 		err("%s: the option takes no argument", word);
 	else if (optopt)
-		err("unknown option '-%c'; there are: %s", optopt, option_list(list, sizeof(list), ~0));
+		err("unknown option '-%c': see hcpolicy --help", optopt);
 	else
-		err("unknown option '%s'; there are: %s", word, option_list(list, sizeof(list), ~0));
+		unknown_option(word, options);
 }
 
 int main(int argc, char **argv)
 {
-	struct option options[NOPTIONS + 5] = {
+	struct option options[NOPTIONS + NGENERAL + 1] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "pretty", no_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
@@ -284,7 +302,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	for (size_t i = 0; i < NOPTIONS; i++)
-		options[4 + i] = (struct option) {
+		options[NGENERAL + i] = (struct option) {
 			option_defs[i].name, option_defs[i].arg ? required_argument : no_argument,
 			NULL, OPT_BASE + i,
 		};
@@ -318,7 +336,7 @@ int main(int argc, char **argv)
 	}
 	if (bad) {
 		optopt = wrong.optopt;
-		bad_option(wrong.c, wrong.word);
+		bad_option(wrong.c, wrong.word, options);
 		goto out;
 	}
 	if (version) {
@@ -330,7 +348,8 @@ int main(int argc, char **argv)
 		} else {
 			puts("hcpolicy " HCP_VERSION);
 		}
-		return EXIT_OK;
+		status = EXIT_OK;
+		goto out;
 	}
 	if (optind < argc) {
 		cmd = find_command(argv[optind]);
@@ -339,7 +358,8 @@ int main(int argc, char **argv)
 	}
 	if (help) {
 		print_help(cmd);
-		return EXIT_OK;
+		status = EXIT_OK;
+		goto out;
 	}
 	if (!cmd) {
 		err("no command; see hcpolicy --help");

@@ -5,6 +5,8 @@
  */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include "out.h"
 
 bool out_json, out_pretty;
@@ -12,6 +14,13 @@ bool out_json, out_pretty;
 static char *errors;			/* JSON only, lines */
 static struct json_object *warnings;	/* JSON only, array of strings */
 static bool failed;
+
+bool out_terminal(void)
+{
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb") && isatty(STDOUT_FILENO);
+}
 
 static char *format(const char *fmt, va_list ap)
 {

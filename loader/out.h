@@ -14,6 +14,9 @@
 extern bool out_json;		/* -j or -p */
 extern bool out_pretty;		/* -p */
 
+/* Is stdout a terminal that takes colours and moves of the cursor? */
+bool out_terminal(void);
+
 __attribute__((format(printf, 1, 2))) void err(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
 bool err_seen(void);

@@ -142,7 +142,7 @@ int cmd_draw(const struct args *args)
 {
 	struct draw_style style = {
 		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
-		.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+		.colour = out_terminal() && !getenv("NO_COLOR"),
 	};
 	struct hcpolicy *policy;
 	int ret;

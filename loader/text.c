@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include "loader.h"
+
+#define MAX_WORD	32
 
 /* Digits and at most one of K, M, G, T (powers of 1024; a B or iB may follow). */
 bool parse_size(const char *text, uint64_t *bytes)
@@ -64,6 +67,48 @@ bool valid_name(const char *name)
 	return len && len < HCP_NAME_LEN &&
 	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 			    "0123456789_-") == len;
+}
+
+/* Letters that are wrong, missing, too many, or swapped with their neighbour. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[3][MAX_WORD + 1], *before = row[0], *above = row[1], *now = row[2];
+	size_t na = strlen(a), nb = strlen(b);
+
+	for (size_t j = 0; j <= nb; j++)
+		now[j] = j;
+	for (size_t i = 1; i <= na; i++) {
+		size_t *last = before;
+
+		before = above;
+		above = now;
+		now = last;
+		now[0] = i;
+		for (size_t j = 1; j <= nb; j++) {
+			now[j] = MIN(MIN(above[j], now[j - 1]) + 1, above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = MIN(now[j], before[j - 2] + 1);
+		}
+	}
+	return now[nb];
+}
+
+/* Which of n names was meant by a word that is none of them; NULL: none is near. */
+const char *nearest(const char *word, const char *const *names, size_t n)
+{
+	size_t best = strlen(word) > 5 ? 3 : 2, d;
+	const char *found = NULL;
+
+	if (strlen(word) > MAX_WORD)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		d = strlen(names[i]) > MAX_WORD ? best : distance(word, names[i]);
+		if (d < best) {
+			best = d;
+			found = names[i];
+		}
+	}
+	return found;
 }
 
 /* "64 GiB", "506.2 MiB": the largest unit that leaves at least 1. */

@@ -78,7 +78,7 @@ import os, pty, signal, sys
 signal.alarm(60)
 pid, fd = pty.fork()
 if not pid:
-    os.execv(sys.argv[1], ["hcpolicy", "draw", sys.argv[2], "--follow"])
+    os.execve(sys.argv[1], ["hcpolicy", "draw", sys.argv[2], "--follow"], os.environ | { "TERM": "xterm" })
 seen = b""
 while seen.count(b"\x1b[H\x1b[J") < 3:
     seen += os.read(fd, 4096)

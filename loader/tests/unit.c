@@ -281,6 +281,20 @@ static void test_diff(void)
 	hcp_set__free(set);
 }
 
+/* As root the owner and the group are others. */
+static void test_owner(const char *path)
+{
+	struct new_file file;
+	struct stat before, after = {};
+	bool ok = (geteuid() || !chown(path, 12345, 12346)) && !chmod(path, 0640) &&
+		  !stat(path, &before) && file_begin(&file, path) &&
+		  write(file.fd, "four", 4) == 4 && file_commit(&file) && !stat(path, &after);
+
+	check(ok && after.st_uid == before.st_uid && after.st_gid == before.st_gid &&
+	      after.st_mode == before.st_mode && after.st_ino != before.st_ino,
+	      "a file that is written again keeps its owner, group and mode");
+}
+
 static void test_files(void)
 {
 	char dir[] = "/tmp/loader-unit.XXXXXX", path[64], link[64], text[8] = "";
@@ -304,6 +318,7 @@ static void test_files(void)
 	check(read(fd, text, 7) == 5 && !strcmp(text, "three"), "finished, the new one is there");
 	close(fd);
 
+	test_owner(path);
 	check(!symlink(path, link) && !file_begin(&file, link), "a link is not replaced");
 	check(!file_begin(&file, "/dev/null"), "nor a device");
 	check(!file_begin(&file, "/nowhere/file"), "nor is a folder made");
@@ -313,6 +328,7 @@ static void test_files(void)
 
 /* What follow.c asks of a policy, here without one. */
 static struct hcp_set *followed;
+static int followed_link = -1;
 
 struct hcp_set *hcpolicy__set(const struct hcpolicy *policy)
 {
@@ -328,7 +344,7 @@ const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy)
 
 int hcpolicy__link_fd(const struct hcpolicy *policy)
 {
-	return -1;
+	return followed_link;
 }
 
 struct json_object *counters_read(const struct hcpolicy *policy, const char **why)
@@ -383,6 +399,93 @@ static void test_follow(void)
 	check(WIFEXITED(status) && !WEXITSTATUS(status),
 	      "draw --follow ends well by Ctrl-C while it writes");
 	hcp_set__free(followed);
+}
+
+/* Run in a child on a terminal of that name; what it writes there. */
+static int on_terminal(const char *term, int (*run)(void), char *text, size_t size)
+{
+	int status = -1, fd = posix_openpt(O_RDWR | O_NOCTTY);
+	size_t n = 0;
+	ssize_t more;
+	pid_t child;
+
+	if (fd < 0 || grantpt(fd) || unlockpt(fd))
+		return -1;
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		int slave = open(ptsname(fd), O_RDWR | O_NOCTTY);
+
+		alarm(30);
+		close(fd);
+		dup2(slave, STDOUT_FILENO);
+		close(slave);
+		if (term)
+			setenv("TERM", term, 1);
+		else
+			unsetenv("TERM");
+		_exit(run());
+	}
+	/* It may be gone before this looks: then a read says EIO, when it has had all. */
+	waitpid(child, &status, 0);
+	while (n < size - 1 && (more = read(fd, text + n, size - 1 - n)) > 0)
+		n += more;
+	text[n] = 0;
+	close(fd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int is_terminal(void)
+{
+	return out_terminal();
+}
+
+/* By a link that has hung up: it looks once and ends. */
+static int follow_once(void)
+{
+	struct draw_style style = {};
+	int fds[2];
+
+	if (pipe(fds))
+		return 1;
+	close(fds[1]);
+	followed_link = fds[0];
+	return draw_follow(NULL, &style, narrow) ? 1 : 0;
+}
+
+static void test_terminal(void)
+{
+	char text[4096];
+
+	followed = sample_set();
+	check(on_terminal("xterm", is_terminal, text, sizeof(text)) == 1, "a terminal is one");
+	check(on_terminal("dumb", is_terminal, text, sizeof(text)) == 0 &&
+	      on_terminal("", is_terminal, text, sizeof(text)) == 0 &&
+	      on_terminal(NULL, is_terminal, text, sizeof(text)) == 0,
+	      "a dumb one, and one without a name, is none");
+	check(on_terminal("xterm", follow_once, text, sizeof(text)) == 0 && strstr(text, "\033[H"),
+	      "draw --follow moves the cursor on a terminal");
+	check(on_terminal("dumb", follow_once, text, sizeof(text)) == 0 && !strchr(text, 033) &&
+	      strstr(text, "8605 pages shared"), "and prints lines on a dumb one");
+	hcp_set__free(followed);
+}
+
+static void test_nearest(void)
+{
+	static const char *const names[] = { "attach", "show", "max-gpa", "a-name-that-is-longer-than-any-word-of-ours" };
+	static const struct { const char *word, *name; } cases[] = {
+		{ "shwo", "show" }, { "sho", "show" }, { "shows", "show" }, { "shot", "show" },
+		{ "atach", "attach" }, { "tatahc", "attach" }, { "max-gap", "max-gpa" },
+		{ "max-pga2", "max-gpa" }, { "", NULL }, { "s", NULL }, { "stop", NULL },
+		{ "detached", NULL }, { "a-name-that-is-longer-than-any-word-of-our", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *got = nearest(cases[i].word, names, 4), *want = cases[i].name;
+
+		check(got == want || (got && want && !strcmp(got, want)), "nearest to '%s' is %s",
+		      cases[i].word, want ? want : "nothing");
+	}
 }
 
 static void test_stopped(void)
@@ -477,9 +580,13 @@ static void check_run(const char *words, int status, const char *says)
 static void test_usage(void)
 {
 	check_run("", 2, "see hcpolicy --help");
-	check_run("nonsense", 2, "unknown command 'nonsense'; there are: attach, replace, detach, list");
-	check_run("--nonsense list", 2, "unknown option '--nonsense'");
-	check_run("list -x", 2, "unknown option '-x'");
+	check_run("nonsense", 2, "unknown command 'nonsense': see hcpolicy --help");
+	check_run("atach bitmap", 2, "unknown command 'atach': did you mean attach?");
+	check_run("--nonsense list", 2, "unknown option '--nonsense': see hcpolicy --help");
+	check_run("attach bitmap --max-gap 1G", 2, "unknown option '--max-gap': did you mean --max-gpa?");
+	check_run("attach bitmap --nmae=x", 2, "unknown option '--nmae': did you mean --name?");
+	check_run("list --jsno", 2, "unknown option '--jsno': did you mean --json?");
+	check_run("list -x", 2, "unknown option '-x': see hcpolicy --help");
 	check_run("list --json=1", 2, "takes no argument");
 	check_run("list --pid 1", 2, "list takes no --pid");
 	check_run("list me", 2, "too many arguments");
@@ -507,6 +614,10 @@ static void test_usage(void)
 	check_run("attach --help", 0, "Usage: hcpolicy attach POLICY --pid PID");
 	check_run("-V", 0, "hcpolicy " HCP_VERSION);
 	check_run("probe -j > /dev/full", 1, "write failed");
+	check_run("--help > /dev/full", 1, "write failed");
+	check_run("attach --help > /dev/full", 1, "write failed");
+	check_run("--version > /dev/full", 1, "write failed");
+	check_run("--version -j > /dev/full", 1, "write failed");
 }
 
 /* Whatever else this machine can do. */
@@ -609,8 +720,10 @@ int main(int argc, char **argv)
 	test_diff();
 	test_files();
 	test_follow();
+	test_terminal();
 	test_stopped();
 	test_words();
+	test_nearest();
 	test_probe();
 	test_usage();
 	test_json();
