@@ -46,7 +46,7 @@ VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
 	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh counters.sh save.sh linux.sh probe.sh' \
 	   $(MIGRATION_TESTS)
-MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh' \
+MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh migrate-ends.sh' \
 		  'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate-linux.sh plays.sh'
 NESTED_TESTS = attach_errors private_mem snp_doors
 KERNEL_TESTS = verdicts lifetime hostile complete set_model userfault upheaval storm

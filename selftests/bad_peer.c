@@ -179,11 +179,12 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	static char buf[65536];
+	int ms = 3000;
 
 	if (!strcmp(how, "close"))
 		return;
 	if (!strcmp(how, "stall")) {
-		sleep(5);
+		ms = -1;
 	} else if (!strcmp(how, "garbage")) {
 		memset(buf, 0xa5, 4096);
 		say(fd, buf, 4096);
@@ -211,7 +212,7 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 		}
 	}
 	/* What the other side still says is read: closing before would be a reset. */
-	while (poll(&pfd, 1, 3000) > 0 && read(fd, buf, sizeof(buf)) > 0)
+	while (poll(&pfd, 1, ms) > 0 && read(fd, buf, sizeof(buf)) > 0)
 		;
 }
 

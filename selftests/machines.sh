@@ -69,6 +69,24 @@ hop() { await "$2" "${keeper[@]}" && move "$@" && ended "$1" 0; }
 
 quit() { control "$1" quit && ended "$1" 0; }
 
+# works NAME: its guest gets on
+works()
+{
+	local before
+	before=$(control "$1" look) || return
+	within 20 differs "$before" "$1"
+}
+differs() { [ "$(control "$2" look)" != "$1" ]; }
+
+# stands_still NAME TO STOP OPTIONS...: NAME, of the test build, migrates to TO, until go
+stands_still()
+{
+	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "${at[$2]}" "stops=$3" "${@:4}" \
+		> "$work/said" 2>&1 &
+	client=$!
+	within 60 grep -qx "at ${3%%,*}" "$work/said" || { cat "$work/said"; return 1; }
+}
+
 # clean NAME: the guest verifies all its pages; it must be at work
 clean() { control "$1" stop && control "$1" check; }
 

@@ -41,7 +41,7 @@ judged_again()
 {
 	local client
 	await early "${keeper[@]}" && launch clock-a "${keeper[@]}" || return
-	"$hcvm" migrate "$work/clock-a.c" "${at[early]}" bandwidth=64K downtime=1 rounds=1000000 \
+	"$hcvm" migrate "$work/clock-a.c" "${at[early]}" bandwidth=64K downtime=1 rounds=1000000 ready=3600 \
 		> "$work/early" 2>&1 &
 	client=$!
 	children+=("$client")

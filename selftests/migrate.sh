@@ -26,13 +26,6 @@ keeper=("${policy[@]}")
 
 # begin NAME [PAGES]: a machine at work on so many pages for each vCPU
 begin() { launch "$1" "${keeper[@]}" && control "$1" work "$seed" "${2:-300}" 1; }
-works()
-{
-	local before
-	before=$(control "$1" look) || return
-	within 20 differs "$before" "$1"
-}
-differs() { [ "$(control "$2" look)" != "$1" ]; }
 
 once()
 {
@@ -103,7 +96,7 @@ declare -A source_says=(
 	[version]='the target speaks version 2 .* the source version 1'
 	[memory]='the target has --mem 1073741824K, the source has --mem 16384K'
 	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
-	[body]='SET and 67108864 bytes instead of WELCOME' [slow]='does not come to an end'
+	[body]='SET and 67108864 bytes instead of WELCOME' [slow]='has not said within 2 s what is due'
 )
 declare -A target_says=(
 	[close]='the peer has closed the connection'
@@ -371,15 +364,6 @@ nothing_starves()
 	[ "$left" -lt 1500 ] && ended thin 0 && works thin-b && clean thin-b && quit thin-b
 }
 
-# stands_still NAME TO STOP OPTIONS...: NAME, of the test build, migrates to TO, until go
-stands_still()
-{
-	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "${at[$2]}" "stops=$3" "${@:4}" \
-		> "$work/said" 2>&1 &
-	client=$!
-	within 60 grep -qx "at $3" "$work/said" || { cat "$work/said"; return 1; }
-}
-
 # failed NAME TO TEXT: it ends with TEXT on both sides, and NAME has the machine
 failed()
 {
@@ -470,7 +454,7 @@ ready_taken_back()
 	launch back-a "${keeper[@]}" && control back-a wait 0 && control back-a batch 0 5:$p:1:16 \
 		10:$msr:1 4:1 10:$msr:0 9:$p:1:0 4:2 0:$p:1:0 10:$msr:1 4:3 7:$p:1 || return
 	same 'step 1' control back-a wait 0 && await back-b "${keeper[@]}" &&
-		stands_still back-a back-b stop:2 rounds=1 && control back-a go-on 0 &&
+		stands_still back-a back-b stop:2 rounds=1 ready=600 && control back-a go-on 0 &&
 		same 'step 2' control back-a wait 0 && control back-a go &&
 		within 60 grep '^waiting until the guest says' "$work/said" &&
 		control back-a go-on 0 || { cat "$work/said"; return 1; }
@@ -498,7 +482,7 @@ connect_cancelled()
 	within 60 test -e "$work/full" && begin conn && connecting && control conn cancel || return
 	wait "$client" && return 1
 	cat "$work/said"
-	grep -q 'cannot connect to tcp:127.0.0.1:4445: Operation canceled' "$work/said" &&
+	grep -q 'cannot connect to tcp:127.0.0.1:4445: interrupted' "$work/said" &&
 		works conn && clean conn && connecting && quit conn
 }
 

@@ -72,11 +72,6 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
 			  const struct stream *s)
 {
-	struct pollfd fds[] = {
-		{ .fd = fd, .events = POLLOUT },
-		{ .fd = s->abort_fds[0], .events = POLLIN },
-		{ .fd = s->abort_fds[1], .events = POLLIN },
-	};
 	socklen_t len = sizeof(int);
 	int err = 0, n;
 
@@ -84,12 +79,10 @@ static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
 		return 0;
 	if (errno != EINPROGRESS)
 		return -1;
-	do {
-		n = poll(fds, 3, s->timeout_ms);
-	} while (n < 0 && errno == EINTR);
+	n = stream_poll(s, fd, POLLOUT, s->timeout_ms);
 	if (n < 0)
 		return -1;
-	if (fds[1].revents || fds[2].revents)
+	if (stream_aborted(s))
 		err = ECANCELED;
 	else if (!n)
 		err = ETIMEDOUT;
@@ -120,6 +113,13 @@ static int try_one(int family, const struct sockaddr *sa, socklen_t len, const s
 	close(fd);
 	errno = err;
 	return -1;
+}
+
+static const char *reason(const struct stream *s)
+{
+	const char *why = s && errno == ECANCELED ? stream_aborted(s) : NULL;
+
+	return why ?: strerror(errno);
 }
 
 static const char *remedy(bool listening, bool tcp)
@@ -154,7 +154,7 @@ static int open_addr(const char *addr, const struct stream *s, char *why, size_t
 	}
 	if (fd < 0)
 		return say(why, len, "cannot %s %s: %s%s", s ? "connect to" : "listen at",
-			   addr, strerror(errno), remedy(!s, addr[0] == 't'));
+			   addr, reason(s), remedy(!s, addr[0] == 't'));
 	return fd;
 }
 

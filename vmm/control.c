@@ -26,6 +26,7 @@
 #define DEFAULT_DOWNTIME_MS	300
 #define DEFAULT_ROUNDS		30
 #define DEFAULT_TIMEOUT_S	10
+#define DEFAULT_READY_S		20
 
 struct control {
 	int listen_fd, stop_fd;
@@ -54,6 +55,14 @@ static bool parse_option(const char *word, struct migrate_opts *o)
 		return parse_number(v, 1000000, &o->rounds);
 	if (opt(word, "timeout", &v))
 		return parse_number(v, 3600, &o->timeout_s);
+	if (opt(word, "ready", &v))
+		return parse_number(v, 1000000, &o->ready_s);
+	if (opt(word, "limit", &v))
+		return parse_number(v, 1000000, &o->limit_s);
+	if (!strcmp(word, "tied")) {
+		o->tied = true;
+		return true;
+	}
 #ifdef HCVM_WRONG_ORDERS
 	if (opt(word, "stops", &v) && strlen(v) < sizeof(o->stops)) {
 		strcpy(o->stops, v);
@@ -68,7 +77,8 @@ static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *o
 	int i;
 
 	*o = (struct migrate_opts){ .downtime_ms = DEFAULT_DOWNTIME_MS,
-				    .rounds = DEFAULT_ROUNDS, .timeout_s = DEFAULT_TIMEOUT_S };
+				    .rounds = DEFAULT_ROUNDS, .timeout_s = DEFAULT_TIMEOUT_S,
+				    .ready_s = DEFAULT_READY_S };
 	if (argc < 2 || strlen(argv[1]) >= sizeof(o->addr)) {
 		fprintf(out, "error migrate: wanted unix:PATH or tcp:HOST:PORT\n");
 		return false;
@@ -78,7 +88,7 @@ static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *o
 		if (parse_option(argv[i], o))
 			continue;
 		fprintf(out,
-			"error migrate: '%s': wanted bandwidth=SIZE a second (64K or more), downtime=MS, rounds=N, or timeout=S\n",
+			"error migrate: '%s': wanted bandwidth=SIZE a second (64K or more), downtime=MS, rounds=N, timeout=S, ready=S, limit=S, or tied\n",
 			argv[i]);
 		return false;
 	}
@@ -88,6 +98,8 @@ static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *o
 static void free_migration(struct migration *m)
 {
 	close(m->cancel_fd);
+	if (m->limit_fd >= 0)
+		close(m->limit_fd);
 	fclose(m->out);
 	free(m);
 }
@@ -152,7 +164,7 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	}
 	m->vm = vm;
 	m->out = out;
-	m->s.fd = -1;
+	m->s.fd = m->limit_fd = -1;
 	/* It could not be cancelled without. */
 	m->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->cancel_fd < 0) {

@@ -233,8 +233,8 @@ int incoming(struct vm *vm, int signal_fd)
 
 	if (stream_open(&s, err, TIMEOUT_MS))
 		return fail("--incoming: %s", s.why);
-	s.abort_fds[0] = signal_fd;
-	s.abort_fds[1] = vm->end_fd;
+	stream_abort_by(&s, signal_fd, POLLIN, "interrupted");
+	stream_abort_by(&s, vm->end_fd, POLLIN, "interrupted");
 	pthread_mutex_lock(&vm->dev_lock);
 	err = take(vm, &s);
 	pthread_mutex_unlock(&vm->dev_lock);

@@ -3,7 +3,7 @@
  * A migration, as its source sees it.  The rule (docs/migration.md):
  *
  *	rounds while the VM runs, until what is left fits the wanted downtime;
- *	the guest has said that it can be migrated, or we go on with rounds;
+ *	the guest has said that it can be migrated, or we go on with rounds, for a while;
  *	stop for good: every vCPU out of KVM_RUN, its last exit completed;
  *	save vCPUs, interrupt controllers, devices: that can dirty pages;
  *	the last round; the set;
@@ -15,7 +15,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include <asm/kvm_para.h>
 #include <hcpolicy/stream.h>
@@ -24,6 +24,9 @@
 #include "migrate.h"
 #include "state.h"
 #include "wrong.h"
+
+/* So long a guest that is not ready is left alone. */
+#define NAP_NS	200000000ULL
 
 /* The figures of the last attempt. */
 static struct {
@@ -74,18 +77,41 @@ static bool fits(const struct migration *m, int64_t n)
 	return n * (PAGE_SIZE + 16) <= rate * m->opts.downtime_ms / 1000;
 }
 
-/* Not for long: rounds go on meanwhile, and the target hears from us. */
-static int wait_for_guest(struct migration *m, bool *told)
+/* The time from one look to the next counts if the guest is ready at neither. */
+static bool look_ready(struct migration *m)
 {
-	struct pollfd pfd = { .fd = m->cancel_fd, .events = POLLIN };
+	bool ready = is_ready(m->vm);
+	uint64_t now = now_ns();
 
-	if (!*told)
+	if (!ready && m->unready_at)
+		m->unready_ns += now - m->unready_at;
+	m->unready_at = ready ? 0 : now;
+	return ready;
+}
+
+/*
+ * Not for long: rounds go on meanwhile, and the target hears from us.  This time counts in
+ * any case: a guest that is not ready at the wrong moments only comes to its limit too.
+ */
+static int wait_for_guest(struct migration *m)
+{
+	uint64_t limit = m->opts.ready_s * 1000000000ULL, start = now_ns(), ns;
+
+	if (m->unready_ns >= limit)
+		return stream_fail(&m->s,
+				   "the guest was not ready to be migrated (MSR_KVM_MIGRATION_CONTROL) for ready=%u seconds in all: migrate it when it is, or say a higher ready=",
+				   m->opts.ready_s);
+	if (!m->waiting)
 		fprintf(m->out, "waiting until the guest says that it can be migrated (MSR_KVM_MIGRATION_CONTROL)\n");
-	*told = true;
+	m->waiting = true;
 	fflush(m->out);
 	if (stream_put(&m->s, FRAME_PING, NULL, 0, NULL, 0) || stream_flush(&m->s))
 		return -1;
-	poll(&pfd, 1, 200);
+	ns = limit - m->unready_ns;
+	stream_poll(&m->s, -1, 0, (ns < NAP_NS ? ns : NAP_NS) / 1000000 + 1);
+	ns = now_ns() - start;
+	m->unready_ns += ns;
+	m->unready_at += ns;
 	return 0;
 }
 
@@ -97,14 +123,14 @@ static int run_rounds(struct migration *m)
 {
 	uint64_t all = m->vm->cfg->mem / PAGE_SIZE, from = m->pages;
 	unsigned int whole = 0;
-	bool told = false, ready;
 	int64_t n, left;
+	bool ready;
 
 	for (;;) {
 		n = round_scan(m);
 		if (n < 0)
 			return -1;
-		ready = is_ready(m->vm);
+		ready = look_ready(m);
 		if (ready && m->round > 1 && !m->opts.stops[0] && fits(m, n)) {
 			fprintf(m->out, "round %u: %lld pages fit: the guest is stopped now\n",
 				m->round, (long long)n);
@@ -118,15 +144,16 @@ static int run_rounds(struct migration *m)
 		left = round_send(m, false);
 		if (left < 0)
 			return -1;
-		if (ready || !told)
+		if (ready || !m->waiting)
 			tell(m, "", n, left);
 		if (ready) {
+			m->waiting = false;
 			whole += !left;
 			continue;
 		}
 		whole = 0;
 		from = m->pages;
-		if (wait_for_guest(m, &told))
+		if (wait_for_guest(m))
 			return -1;
 	}
 }
@@ -208,7 +235,7 @@ static int hand_over(struct migration *m)
 		return -1;
 	}
 	m->committed = true;
-	m->s.abort_fds[0] = m->s.abort_fds[1] = -1;
+	m->s.naborts = 0;
 	return stream_expect(&m->s, FRAME_RUNNING, NULL, 0);
 }
 
@@ -223,7 +250,7 @@ static int stop_and_send(struct migration *m)
 		return -1;
 	vm_pause(m->vm);
 	pthread_mutex_lock(&m->vm->dev_lock);
-	if (!is_ready(m->vm))
+	if (!look_ready(m))
 		err = 1;
 	else if (m->vm->end != END_NONE)
 		stream_fail(&m->s, "the guest has ended meanwhile");
@@ -231,6 +258,20 @@ static int stop_and_send(struct migration *m)
 		err = send_machine(m) ?: hand_over(m);
 	pthread_mutex_unlock(&m->vm->dev_lock);
 	m->downtime_ns = now_ns() - start;
+	return err;
+}
+
+/* Until the target has the machine; each time that it is stopped in vain it runs again. */
+static int rounds_and_stop(struct migration *m)
+{
+	int err;
+
+	while ((err = run_rounds(m) ?: stop_and_send(m)) > 0) {
+		vm_resume(m->vm);
+		wrong_point(m, "back");
+		if (wait_for_guest(m))
+			return -1;
+	}
 	return err;
 }
 
@@ -252,23 +293,43 @@ static void keep(struct migration *m, uint64_t start)
 	figures.total_ns = now_ns() - start;
 }
 
+static int set_limit(struct migration *m)
+{
+	struct itimerspec limit = { .it_value.tv_sec = m->opts.limit_s };
+
+	if (!m->opts.limit_s)
+		return 0;
+	m->limit_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (m->limit_fd < 0 || timerfd_settime(m->limit_fd, 0, &limit, NULL))
+		return stream_fail(&m->s, "no timer for limit=: %s", strerror(errno));
+	snprintf(m->limit_why, sizeof(m->limit_why),
+		 "the migration was not through within limit=%u seconds: allow it more time, bandwidth or downtime",
+		 m->opts.limit_s);
+	stream_abort_by(&m->s, m->limit_fd, POLLIN, m->limit_why);
+	return 0;
+}
+
+/* All of these count until COMMIT has been sent. */
+static int open_stream(struct migration *m)
+{
+	int err = stream_open(&m->s, -1, m->opts.timeout_s * 1000);
+
+	stream_abort_by(&m->s, m->cancel_fd, POLLIN, "interrupted");
+	stream_abort_by(&m->s, m->vm->end_fd, POLLIN, "interrupted");
+	if (m->opts.tied)
+		stream_abort_by(&m->s, fileno(m->out), 0,
+				"the client that this migration was tied to is gone: migrate again, or without 'tied'");
+	return err ?: set_limit(m);
+}
+
 int migrate(struct migration *m)
 {
 	uint64_t start = now_ns();
 	int err;
 
-	err = stream_open(&m->s, -1, m->opts.timeout_s * 1000);
-	m->s.abort_fds[0] = m->cancel_fd;
-	m->s.abort_fds[1] = m->vm->end_fd;
-	if (!err)
-		err = addr_connect(&m->s, m->opts.addr) ?: greet(m);
+	err = open_stream(m) ?: addr_connect(&m->s, m->opts.addr) ?: greet(m);
 	if (!err) {
-		err = rounds_open(m);
-		do {
-			if (err > 0)
-				vm_resume(m->vm);
-			err = err < 0 ? err : run_rounds(m) ?: stop_and_send(m);
-		} while (err > 0);
+		err = rounds_open(m) ?: rounds_and_stop(m);
 		if (err && !m->committed) {
 			/* Whatever the peer does now, the guest goes on. */
 			vm_resume(m->vm);

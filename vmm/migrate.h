@@ -17,6 +17,9 @@ struct migrate_opts {
 	unsigned int downtime_ms;	/* wanted */
 	unsigned int rounds;	/* whole ones at most, then the VM is stopped anyway */
 	unsigned int timeout_s;	/* for a peer that does not move */
+	unsigned int ready_s;	/* in all, in which the guest is not ready */
+	unsigned int limit_s;	/* for the whole of it, 0: none */
+	bool tied;		/* to its client */
 	char stops[128];	/* of the test build: wrong.h */
 };
 
@@ -26,6 +29,8 @@ struct migration {
 	struct stream s;
 	FILE *out;		/* the client of the control socket */
 	int cancel_fd;
+	int limit_fd;		/* a timer, -1: none */
+	char limit_why[128];
 	pthread_t thread;
 
 	struct hcp_set *set, *own_set;	/* own: of a VM without a book, all private */
@@ -33,6 +38,10 @@ struct migration {
 	uint64_t *words[MAX_SLOTS];	/* a slot's part of the round */
 	unsigned int at_slot;	/* where the bandwidth ended a round: */
 	size_t at_word;		/* the next one begins there, or what lies behind starves */
+
+	uint64_t unready_ns;	/* the guest was not ready */
+	uint64_t unready_at;	/* nor when it was looked at last, 0: it was */
+	bool waiting;		/* for that, and the client was told */
 
 	unsigned int round;
 	uint64_t pages, zero_pages;	/* sent */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Frames over a socket.  Nothing that the peer sends is trusted, and no call waits
- * longer than the timeout without a byte having moved.
+ * longer than the timeout without a byte having moved, nor past a deadline.
  */
 #include <errno.h>
 #include <poll.h>
@@ -54,7 +54,6 @@ int stream_open(struct stream *s, int fd, int timeout_ms)
 {
 	memset(s, 0, sizeof(*s));
 	s->fd = fd;
-	s->abort_fds[0] = s->abort_fds[1] = -1;
 	s->timeout_ms = timeout_ms;
 	s->out = malloc(OUT_SIZE);
 	/* Of this only what is used is ever touched. */
@@ -74,43 +73,81 @@ void stream_close(struct stream *s)
 	s->out = s->in = NULL;
 }
 
-/* Until the socket can do that. */
-static int wait_for(struct stream *s, short events)
+void stream_abort_by(struct stream *s, int fd, short events, const char *why)
 {
-	struct pollfd fds[] = {
-		{ .fd = s->fd, .events = events },
-		{ .fd = s->abort_fds[0], .events = POLLIN },
-		{ .fd = s->abort_fds[1], .events = POLLIN },
-	};
+	s->aborts[s->naborts++] = (struct stream_abort){ fd, events, why };
+}
+
+/* The last one is for another descriptor. */
+static void abort_fds(const struct stream *s, struct pollfd fds[MAX_ABORTS + 1])
+{
+	unsigned int i;
+
+	for (i = 0; i < s->naborts; i++)
+		fds[i] = (struct pollfd){ s->aborts[i].fd, s->aborts[i].events, 0 };
+}
+
+const char *stream_aborted(const struct stream *s)
+{
+	struct pollfd fds[MAX_ABORTS + 1];
+	unsigned int i;
+
+	abort_fds(s, fds);
+	if (poll(fds, s->naborts, 0) > 0)
+		for (i = 0; i < s->naborts; i++)
+			if (fds[i].revents)
+				return s->aborts[i].why;
+	return NULL;
+}
+
+int stream_poll(const struct stream *s, int fd, short events, int timeout_ms)
+{
+	struct pollfd fds[MAX_ABORTS + 1];
 	int n;
 
+	abort_fds(s, fds);
+	fds[s->naborts] = (struct pollfd){ fd, events, 0 };
 	do {
-		n = poll(fds, 3, s->timeout_ms);
+		n = poll(fds, s->naborts + 1, timeout_ms);
 	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return stream_fail(s, "poll: %s", strerror(errno));
-	if (fds[1].revents || fds[2].revents)
-		return stream_fail(s, "interrupted");
-	if (!n)
-		return stream_fail(s, "the peer has not moved for %g s", s->timeout_ms / 1000.0);
-	return 0;
+	return n;
 }
 
 static int aborted(struct stream *s)
 {
-	struct pollfd fds[] = {
-		{ .fd = s->abort_fds[0], .events = POLLIN },
-		{ .fd = s->abort_fds[1], .events = POLLIN },
-	};
+	const char *why = stream_aborted(s);
 
-	return poll(fds, 2, 0) > 0 ? stream_fail(s, "interrupted") : 0;
+	return why ? stream_fail(s, "%s", why) : 0;
 }
 
 /* A peer that moves, but not on. */
 static int late(struct stream *s)
 {
 	return s->deadline_ns && now_ns() > s->deadline_ns ?
-	       stream_fail(s, "the peer does not come to an end") : 0;
+	       stream_fail(s, "the peer has not said within %g s what is due",
+			   s->timeout_ms / 1000.0) : 0;
+}
+
+static int patience_ms(const struct stream *s)
+{
+	uint64_t now = now_ns(), ms;
+
+	if (!s->deadline_ns)
+		return s->timeout_ms;
+	ms = now < s->deadline_ns ? (s->deadline_ns - now) / 1000000 + 1 : 0;
+	return ms < (uint64_t)s->timeout_ms ? (int)ms : s->timeout_ms;
+}
+
+/* Until the socket can do that. */
+static int wait_for(struct stream *s, short events)
+{
+	int n = stream_poll(s, s->fd, events, patience_ms(s));
+
+	if (n < 0)
+		return stream_fail(s, "poll: %s", strerror(errno));
+	if (aborted(s) || late(s))
+		return -1;
+	return n ? 0 : stream_fail(s, "the peer has not moved for %g s", s->timeout_ms / 1000.0);
 }
 
 static int closed(struct stream *s, const char *detail)
@@ -186,10 +223,14 @@ int stream_put(struct stream *s, uint32_t type, const void *a, size_t alen,
 	       const void *b, size_t blen)
 {
 	struct frame_header h = { .type = type, .len = alen + blen };
+	bool fits = sizeof(h) + alen + blen <= OUT_SIZE - s->out_len;
 
 	if (alen + blen > frames[type].max)
 		return stream_fail(s, "%zu bytes are too many for a frame of type %s",
 				   alen + blen, frames[type].name);
+	/* Whole, if it can be: an ERROR in the middle of a frame would not be heard. */
+	if (!fits && stream_flush(s))
+		return -1;
 	if (put_bytes(s, &h, sizeof(h)) || put_bytes(s, a, alen) || put_bytes(s, b, blen))
 		return -1;
 	return 0;
@@ -304,7 +345,7 @@ void stream_set_deadline(struct stream *s)
 /* Nobody interrupts it, so it has an end of its own. */
 static void last_word(struct stream *s)
 {
-	s->abort_fds[0] = s->abort_fds[1] = -1;
+	s->naborts = 0;
 	s->timeout_ms = 200;
 	s->deadline_ns = now_ns() + LAST_WORD_NS;
 }

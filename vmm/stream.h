@@ -80,9 +80,18 @@ struct frame {
 	const uint8_t *data;	/* until the next stream_next() */
 };
 
+/* What ends a stream's waiting, and the words for it. */
+struct stream_abort {
+	int fd;
+	short events;		/* as for poll(): a hang-up always counts */
+	const char *why;
+};
+#define MAX_ABORTS	4
+
 struct stream {
 	int fd;
-	int abort_fds[2];	/* readable: give up; -1: none */
+	struct stream_abort aborts[MAX_ABORTS];
+	unsigned int naborts;
 	int timeout_ms;		/* for a peer that does not move */
 	uint64_t sent;		/* bytes */
 	uint32_t crc_out, crc_in;
@@ -98,6 +107,13 @@ struct stream {
 int stream_open(struct stream *s, int fd, int timeout_ms);
 void stream_close(struct stream *s);
 __attribute__((format(printf, 2, 3))) int stream_fail(struct stream *s, const char *fmt, ...);
+
+/* Give up when fd has one of the events, or has hung up. */
+void stream_abort_by(struct stream *s, int fd, short events, const char *why);
+/* Why to give up, NULL: there is no reason. */
+const char *stream_aborted(const struct stream *s);
+/* poll() for fd (-1: none), and for what aborts. */
+int stream_poll(const struct stream *s, int fd, short events, int timeout_ms);
 
 /* A frame of two pieces; buffered until there is enough, or a flush. */
 int stream_put(struct stream *s, uint32_t type, const void *a, size_t alen,
@@ -117,7 +133,7 @@ void stream_hear_error(struct stream *s);
 
 /* addr.c: unix:PATH or tcp:HOST:PORT.  A descriptor, or -1 and the reason in why. */
 int addr_listen(const char *addr, char *why, size_t len);
-/* Under the stream's timeout and abort_fds, but for a name server, which has its own time. */
+/* Under the stream's timeout and aborts, but for a name server, which has its own time. */
 int addr_connect(struct stream *s, const char *addr);
 /* Removes what listening left in the file system. */
 void addr_forget(const char *addr);

@@ -190,12 +190,15 @@ void wrong_point(struct migration *m, const char *name)
 	char want[64];
 	const char *at;
 
-	snprintf(want, sizeof(want), "%s:%u", name, m->round);
-	at = strstr(m->opts.stops, want);
-	if (!at || (at != m->opts.stops && at[-1] != ','))
-		return;
-	/* Once each. */
-	((char *)at)[0] = '-';
+	snprintf(want, sizeof(want), "%s:*", name);
+	if (!strstr(m->opts.stops, want)) {
+		snprintf(want, sizeof(want), "%s:%u", name, m->round);
+		at = strstr(m->opts.stops, want);
+		if (!at || (at != m->opts.stops && at[-1] != ','))
+			return;
+		/* Once each. */
+		((char *)at)[0] = '-';
+	}
 	fprintf(m->out, "at %s\n", want);
 	fflush(m->out);
 	pthread_mutex_lock(&lock);

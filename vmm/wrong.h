@@ -40,7 +40,7 @@ int wrong_status(struct migration *m, uint64_t gfn);
 void wrong_at_page(struct migration *m, uint64_t gfn);
 /* stops=leave: nothing is sent in the first round. */
 bool wrong_leaves(const struct migration *m, bool last);
-/* stops=NAME:ROUND,...: say `at NAME ROUND`, and wait for the command go. */
+/* stops=NAME:ROUND,... (*: each): say `at NAME:ROUND`, and wait for the command go. */
 void wrong_point(struct migration *m, const char *name);
 void wrong_go(void);
 /* A pending exit that is answered after the last scan. */
