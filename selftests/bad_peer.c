@@ -13,7 +13,7 @@
  *
  * HOW: close, stall, garbage, version, memory, type, length, body (another frame than is
  * due, and not its data), slow (READY in seconds, at the end); and towards a target
- * outside, flags, part, state, set, count, crc, early, commit.
+ * drip (HELLO, a byte at a time), outside, flags, part, state, set, count, crc, early, commit.
  * WAY: cut, the frame is lost and both connections are closed; stall, it is lost and
  * nothing moves any more; mute, it arrives and cannot be answered.
  */
@@ -175,6 +175,20 @@ static void say_slowly(int fd, uint32_t type)
 	}
 }
 
+/* Until the other side has had enough. */
+static void drip(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct frame_header h = { .type = FRAME_HELLO, .len = sizeof(struct frame_hello) };
+	char buf[sizeof(h) + sizeof(struct frame_hello)] = STREAM_MAGIC;
+	size_t i;
+
+	memmove(buf + sizeof(h), buf, sizeof(buf) - sizeof(h));
+	memcpy(buf, &h, sizeof(h));
+	for (i = 0; i < sizeof(buf) && !poll(&pfd, 1, 500); i++)
+		say(fd, buf + i, 1);
+}
+
 static void misbehave(int fd, const char *how, uint32_t hello)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -185,6 +199,8 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 		return;
 	if (!strcmp(how, "stall")) {
 		ms = -1;
+	} else if (!strcmp(how, "drip")) {
+		drip(fd);
 	} else if (!strcmp(how, "garbage")) {
 		memset(buf, 0xa5, 4096);
 		say(fd, buf, 4096);

@@ -61,7 +61,15 @@ at_random()
 	clean "r$count" && quit "r$count"
 }
 
-# refused NAME TEXT OPTIONS...: a source is told TEXT, and so is the target, and goes on
+# turned_away NAME TEXT: this target has said so of who came last, and waits for the next one
+turned_away()
+{
+	within 60 last_says "$1" "turned away: .*$2" || { cat "$work/$1.err"; return 1; }
+	same incoming control "$1" status
+}
+last_says() { tail -n 1 "$work/$1.err" | grep "$2"; }
+
+# refused NAME TEXT OPTIONS...: a source is told TEXT, and so is the target, and both go on
 refused()
 {
 	local name=$1 text=$2
@@ -73,8 +81,8 @@ refused()
 	machine=("${normal[@]}")
 	"$hcvm" migrate "$work/$name-a.c" "unix:$work/$name-b.m" "$@" > "$work/said" 2>&1 && return 1
 	cat "$work/said"
-	grep -q "$text" "$work/said" && ended "$name-b" 1 && grep "$text" "$work/$name-b.err" &&
-		works "$name-a" && clean "$name-a" && quit "$name-a"
+	grep -q "$text" "$work/said" && turned_away "$name-b" "$text" && control "$name-b" quit &&
+		ended "$name-b" 1 && works "$name-a" && clean "$name-a" && quit "$name-a"
 }
 
 normal=("${machine[@]}")
@@ -109,6 +117,7 @@ declare -A target_says=(
 	[set]='the shared-page set is refused' [count]='says it sent 1 pages, 0 have come'
 	[crc]='the stream was damaged on its way' [early]='did not send the shared-page set'
 	[commit]='frame of type 9 out of turn' [body]='SET and 67108864 bytes instead of HELLO'
+	[stall]='\(not moved for\|not said within\) 5 s' [drip]='not said within 5 s what is due'
 )
 peers()
 {
@@ -134,13 +143,25 @@ never_ran()
 	ended "$1" 1 && ! grep 'the machine is here' "$work/$1.err"
 }
 
-# The same towards a target, which says why and ends.
+# The same towards a target.  A greeting that is not right changes nothing there.
+strangers()
+{
+	local how
+	keeper=("${policy[@]}")
+	begin known && await door "${keeper[@]}" || return
+	for how in close garbage version memory body stall drip; do
+		"$top/build/selftests/bad_peer" connect "$work/door.m" "$how"
+		turned_away door "${target_says[$how]}" || return
+	done
+	"$top/build/selftests/bad_peer" connect "$work/door.m" stall &
+	children+=($!)
+	move known door && ended known 0 && works door && clean door && quit door
+}
 bad_sources()
 {
 	local how
 	keeper=("${policy[@]}")
-	for how in close garbage version memory type length outside flags part state set count \
-		crc early commit body; do
+	for how in type length outside flags part state set count crc early commit; do
 		await "src-$how" "${keeper[@]}" || return
 		"$top/build/selftests/bad_peer" connect "$work/src-$how.m" "$how"
 		never_ran "src-$how" || return
@@ -179,8 +200,11 @@ damaged()
 		timeout $((120 * patience)) "$hcvm" migrate "$work/flip.c" "unix:$work/flip$i.r" \
 			rounds=2 > "$work/said" 2>&1 && return 1
 		echo "$frame $n $bit: $(tail -n 1 "$work/said")"
-		never_ran "flip$i" && grep -- "--incoming.*: .*$text" "$work/flip$i.err" &&
-			same running control flip status && control flip look || return
+		if [ "$frame" = HELLO ]; then
+			turned_away "flip$i" "$text" && control "flip$i" quit && ended "flip$i" 1
+		else
+			never_ran "flip$i" && grep -- "--incoming.*: .*$text" "$work/flip$i.err"
+		fi && same running control flip status && control flip look || return
 	done 4< "$work/flips"
 	works flip && clean flip && quit flip
 }
@@ -188,6 +212,8 @@ damaged()
 # cut_off NAME: this target ends because its source is gone, and has not run
 cut_off() { ended "$1" 1 && grep 'the peer has closed the connection' "$work/$1.err"; }
 
+# The frame HELLO, before which a target has no source.
+hello=48
 # A connection that is cut after so many bytes, or in so many places.
 cut_at_random()
 {
@@ -211,7 +237,12 @@ cut_at_random()
 			continue
 		fi
 		echo "cut at $bytes: $(tail -n 1 "$work/said")"
-		cut_off "cut$i" || return
+		if [ "$bytes" -lt "$hello" ]; then
+			turned_away "cut$i" 'the peer has closed the connection' &&
+				control "cut$i" quit && ended "cut$i" 1 || return
+		else
+			cut_off "cut$i" || return
+		fi
 		control cut status | grep running && control cut look || return
 	done
 	clean cut && quit cut
@@ -506,12 +537,13 @@ check "a guest that converts and writes migrates, its set kept by a policy" by_p
 check "a guest that converts and writes migrates, its set kept by exits" by_exits
 check "downtime, rounds, bytes and scan time of both are told" side_by_side
 check "$count random migrations leave every page right" at_random
-check "a target with other memory is refused, both sides say why" other_memory
-check "a target with other vCPUs is refused, both sides say why" other_smp
+check "a target with other memory is refused, both sides say why and go on" other_memory
+check "a target with other vCPUs is refused, both sides say why and go on" other_smp
 check "a source survives peers that close, stall, lie and send garbage" peers
+check "a target turns strangers away, silent and slow ones too, and takes its machine" strangers
 check "a target says what is wrong with a source, and ends" bad_sources
 check "a connection that is cut anywhere leaves the source running" cut_at_random
-check "a bit that flips on the way ends the target, and the source goes on" damaged
+check "a bit that flips on the way is noticed by the target, and the source goes on" damaged
 check "COMMIT or its answer is lost: in doubt, and resume lets the guest go on" doubt_resumed
 check "RUNNING is lost: in doubt, only the target runs, and quit ends the source" doubt_quit
 check "READY is lost: the source goes on, and the target ends" ready_lost

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * --incoming: wait for a source, take its machine over piece by piece, and let it run
- * when the source says so.  Nothing that comes is trusted: whatever does not fit ends
- * this process, and the source keeps its VM.
+ * when the source says so.  Nothing that comes is trusted: who does not greet as an hcvm
+ * with this machine is turned away, and the next one is accepted; after the greeting
+ * whatever does not fit ends this process, and the source keeps its VM.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +20,8 @@
 
 /* A source that does not move for so long is given up. */
 #define TIMEOUT_MS	10000
+/* For the whole greeting: a source that waits behind a stranger has its own timeout. */
+#define GREETING_MS	5000
 
 static void set_arrival(struct vm *vm, enum vm_arrival arrival)
 {
@@ -166,13 +169,7 @@ static int take_machine(struct vm *vm, struct stream *s)
 
 static int take(struct vm *vm, struct stream *s)
 {
-	struct frame_hello mine, theirs;
-
-	machine_hello(vm, &mine);
-	if (stream_expect(s, FRAME_HELLO, &theirs, sizeof(theirs)) ||
-	    machine_matches(s, &theirs, &mine, "the source", "the target") ||
-	    stream_put(s, FRAME_WELCOME, &mine, sizeof(mine), NULL, 0) || stream_flush(s) ||
-	    take_machine(vm, s))
+	if (take_machine(vm, s))
 		return -1;
 	if (!book_kept(vm))
 		return stream_fail(s, "the policy was detached: nobody keeps the shared-page set");
@@ -189,7 +186,23 @@ static int take(struct vm *vm, struct stream *s)
 	return 0;
 }
 
-static int accept_source(struct vm *vm, int listen_fd, int signal_fd)
+/* Nothing of this machine changes. */
+static int greet(struct vm *vm, struct stream *s)
+{
+	struct frame_hello mine, theirs;
+
+	machine_hello(vm, &mine);
+	stream_set_deadline(s);
+	if (stream_expect(s, FRAME_HELLO, &theirs, sizeof(theirs)) ||
+	    machine_matches(s, &theirs, &mine, "the source", "the target") ||
+	    stream_put(s, FRAME_WELCOME, &mine, sizeof(mine), NULL, 0) || stream_flush(s))
+		return -1;
+	s->deadline_ns = 0;
+	s->timeout_ms = TIMEOUT_MS;
+	return 0;
+}
+
+static int accept_one(struct vm *vm, int listen_fd, int signal_fd)
 {
 	struct pollfd fds[] = {
 		{ .fd = listen_fd, .events = POLLIN },
@@ -214,6 +227,27 @@ static int accept_source(struct vm *vm, int listen_fd, int signal_fd)
 	}
 }
 
+/* The connection of the first one whose greeting is right. */
+static int accept_source(struct vm *vm, struct stream *s, int listen_fd, int signal_fd)
+{
+	int fd;
+
+	for (;;) {
+		fd = accept_one(vm, listen_fd, signal_fd);
+		if (fd < 0)
+			return -1;
+		if (stream_open(s, fd, GREETING_MS))
+			return fail("--incoming: %s", s->why);
+		stream_abort_by(s, signal_fd, POLLIN, "interrupted");
+		stream_abort_by(s, vm->end_fd, POLLIN, "interrupted");
+		if (!greet(vm, s))
+			return 0;
+		note("incoming: who came to %s was turned away: %s", vm->cfg->incoming, s->why);
+		stream_say_error(s, s->why);
+		stream_close(s);
+	}
+}
+
 int incoming(struct vm *vm, int signal_fd)
 {
 	const char *addr = vm->cfg->incoming;
@@ -225,16 +259,11 @@ int incoming(struct vm *vm, int signal_fd)
 	if (fd < 0)
 		return fail("--incoming: %s", why);
 	note("incoming: waiting at %s", addr);
-	err = accept_source(vm, fd, signal_fd);
+	err = accept_source(vm, &s, fd, signal_fd);
 	close(fd);
 	addr_forget(addr);
-	if (err < 0)
+	if (err)
 		return -1;
-
-	if (stream_open(&s, err, TIMEOUT_MS))
-		return fail("--incoming: %s", s.why);
-	stream_abort_by(&s, signal_fd, POLLIN, "interrupted");
-	stream_abort_by(&s, vm->end_fd, POLLIN, "interrupted");
 	pthread_mutex_lock(&vm->dev_lock);
 	err = take(vm, &s);
 	pthread_mutex_unlock(&vm->dev_lock);
