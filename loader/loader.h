@@ -49,7 +49,10 @@ const char *size_text(char buf[32], uint64_t bytes);
 void proc_comm(pid_t pid, char comm[32]);
 uint64_t proc_start_time(pid_t pid);
 bool proc_stopped(pid_t pid);
+uint64_t proc_pid_ns(void);
+bool proc_elsewhere(const struct hcp_info *info);
 bool proc_fd_is_vm(pid_t pid, int fd);
+bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
 int proc_take_vm(pid_t pid, int *vm_fd);
 
 /* save.c: can no vCPU of the VM run?  An error has been reported. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "loader.h"
@@ -85,6 +86,99 @@ bool proc_stopped(pid_t pid)
 	if (dir)
 		closedir(dir);
 	return stopped;
+}
+
+/* The line "KEY: VALUE" of a file of numbers in /proc; false: there is none, or several values. */
+static bool read_number(const char *path, const char *key, long *value)
+{
+	size_t len = strlen(key);
+	bool found = false;
+	char line[256];
+	FILE *file;
+	int end;
+
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, key, len) && line[len] == ':' &&
+			sscanf(line + len + 1, "%ld %n", value, &end) == 1 && !line[len + 1 + end];
+	fclose(file);
+	return found;
+}
+
+/* Our pid namespace (its inode); 0: the /proc here shows the numbers of another one. */
+uint64_t proc_pid_ns(void)
+{
+	struct stat st;
+	long pid;
+
+	/* In the /proc of an outer one we have a number there, and one here. */
+	if (!read_number("/proc/self/status", "NSpid", &pid) || pid != getpid() ||
+	    stat("/proc/self/ns/pid", &st))
+		return 0;
+	return st.st_ino;
+}
+
+/* Is the number of the VM's process one of another namespace, which means nothing here? */
+bool proc_elsewhere(const struct hcp_info *info)
+{
+	return info->pid_ns && info->pid_ns != proc_pid_ns();
+}
+
+/* Is /proc/PID the process that pid is here?  Reported if not. */
+static bool check_proc(pid_t pid, int pidfd)
+{
+	char path[64];
+	long there;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (!read_number(path, "Pid", &there) || (there != pid && there != -1)) {
+		err("process %d: the /proc here is of another pid namespace, and its numbers mean "
+		    "other processes: mount that of this one (mount -t proc proc /proc)", pid);
+		return false;
+	}
+	if (there != pid)
+		err("no process %d", pid);
+	return there == pid;
+}
+
+/* Is it one by which a VMM is told to take a guest from elsewhere?  Its length, or 0. */
+static size_t awaits_guest(const char *arg)
+{
+	static const char *const words[] = {
+		"-incoming", "--incoming", "-loadvm", "--loadvm", "--restore",
+	};
+	size_t len = strcspn(arg, "=");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strlen(words[i]) == len && !strncmp(arg, words[i], len))
+			return len;
+	}
+	return 0;
+}
+
+/*
+ * Was pid, a VMM, started to take a guest from elsewhere: by a migration, or from a snapshot?
+ * The option that says so goes to arg.  QEMU, hcvm, cloud-hypervisor and crosvm are known.
+ */
+bool proc_awaits_guest(pid_t pid, char *arg, size_t size)
+{
+	char path[64], *word = NULL;
+	size_t room = 0, len = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	while (!len && getdelim(&word, &room, 0, file) > 0)
+		len = awaits_guest(word);
+	if (len)
+		snprintf(arg, size, "%.*s", (int)len, word);
+	free(word);
+	fclose(file);
+	return len;
 }
 
 bool proc_fd_is_vm(pid_t pid, int fd)
@@ -198,15 +292,17 @@ int proc_take_vm(pid_t pid, int *vm_fd)
 	char comm[32];
 	int pidfd, fd = -1;
 
-	proc_comm(pid, comm);
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0) {
 		if (errno == ESRCH)
 			err("no process %d", pid);
 		else
-			err("process %d (%s): pidfd_open: %s", pid, comm, strerror(errno));
+			err("process %d: pidfd_open: %s", pid, strerror(errno));
 		return -1;
 	}
+	if (!check_proc(pid, pidfd))
+		goto out;
+	proc_comm(pid, comm);
 	*vm_fd = choose_vm(pid, comm, *vm_fd);
 	if (*vm_fd < 0)
 		goto out;

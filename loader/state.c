@@ -101,7 +101,9 @@ void time_text(char buf[32], uint64_t ns)
 
 void process_comm(char comm[32], const struct hcp_info *info)
 {
-	if (proc_start_time(info->pid) == info->start_time)
+	if (proc_elsewhere(info))
+		strcpy(comm, "in another pid namespace");
+	else if (proc_start_time(info->pid) == info->start_time)
 		proc_comm(info->pid, comm);
 	else
 		strcpy(comm, "gone");

@@ -10,7 +10,7 @@
 uint64_t set_covers(const struct hcp_info *info);	/* bytes of guest addresses */
 uint64_t set_memory(const struct hcp_info *info);	/* bytes of kernel memory */
 
-/* The process of a VM: its name, or "gone" though its number may be used again. */
+/* The process of a VM: its name, or "gone" though its number may be used again; or elsewhere. */
 void process_comm(char comm[32], const struct hcp_info *info);
 
 /* name, policy, label, pid, vm_fd, comm, start_time, alive, attached_at, max_gpa, memory */

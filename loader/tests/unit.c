@@ -507,6 +507,48 @@ static void test_stopped(void)
 	check(!proc_stopped(child), "and one that is not there is not");
 }
 
+/* A process of that command line: what of it says that its guest comes from elsewhere? */
+static void check_awaits(const char *first, const char *second, const char *want)
+{
+	char got[32] = "";
+	int fds[2], status;
+	bool awaits;
+	pid_t child;
+
+	if (pipe(fds))
+		abort();
+	child = fork();
+	if (!child) {
+		dup2(fds[0], STDIN_FILENO);
+		close(fds[1]);
+		execl("/bin/sh", "sh", "-c", "kill -STOP $$; read x", "vmm", first, second, NULL);
+		_exit(1);
+	}
+	close(fds[0]);
+	waitpid(child, &status, WUNTRACED);
+	awaits = proc_awaits_guest(child, got, sizeof(got));
+	check(awaits == !!*want && !strcmp(got, want), "a VMM with %s %s: '%s'", first, second,
+	      want);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	close(fds[1]);
+}
+
+static void test_awaits_guest(void)
+{
+	static const char *const words[] = {
+		"-incoming", "--incoming", "-loadvm", "--loadvm", "--restore",
+	};
+	char arg[32];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		check_awaits("-S", words[i], words[i]);
+	check_awaits("--incoming=unix:/x", "-S", "--incoming");
+	check_awaits("-append", "root=x -incoming", "");
+	check_awaits("--incoming-port", "incoming", "");
+	check(!proc_awaits_guest(2147483646, arg, sizeof(arg)), "no process waits for no guest");
+}
+
 static void test_words(void)
 {
 	static const struct { const char *text; uint64_t bytes; } sizes[] = {
@@ -722,6 +764,7 @@ int main(int argc, char **argv)
 	test_follow();
 	test_terminal();
 	test_stopped();
+	test_awaits_guest();
 	test_words();
 	test_nearest();
 	test_probe();
