@@ -44,7 +44,7 @@ VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 1 -- $(MAKE) --no-print-directory -C guest check-kvm' \
 	   'scripts/vm-run --smp 2 --mem 4G --shadow -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh counters.sh save.sh linux.sh probe.sh' \
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh counters.sh save.sh stopped.sh linux.sh probe.sh' \
 	   $(MIGRATION_TESTS)
 MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh migrate-ends.sh' \
 		  'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate-linux.sh plays.sh'

@@ -7,6 +7,7 @@
 #ifndef LOADER_H
 #define LOADER_H
 
+#include <dirent.h>
 #include <sys/types.h>
 #include <hcpolicy/policy.h>
 
@@ -21,7 +22,7 @@ struct args {
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
 	uint64_t max_gpa;		/* 0: the library's default */
-	bool take_exits, force, follow, with_its_guest;
+	bool take_exits, force, follow, with_its_guest, running, any_label;
 	bool incoming, arrived;
 	const char *svg;		/* a file for the picture */
 };
@@ -48,15 +49,12 @@ const char *size_text(char buf[32], uint64_t bytes);
 /* proc.c: what /proc tells about a process and its VMs. */
 void proc_comm(pid_t pid, char comm[32]);
 uint64_t proc_start_time(pid_t pid);
-bool proc_stopped(pid_t pid);
 uint64_t proc_pid_ns(void);
 bool proc_elsewhere(const struct hcp_info *info);
+bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
 int proc_take_vm(pid_t pid, int *vm_fd);
-
-/* save.c: can no vCPU of the VM run?  An error has been reported. */
-bool stopped_check(const struct hcpolicy *policy);
 
 /* follow.c: a live view until the VM's end; a negative errno. */
 struct draw_style;

@@ -26,6 +26,8 @@ enum {
 	OPT_INCOMING	= 1 << 10,
 	OPT_LABEL	= 1 << 11,
 	OPT_ARRIVED	= 1 << 12,
+	OPT_RUNNING	= 1 << 13,
+	OPT_ANY_LABEL	= 1 << 14,
 };
 
 /* getopt's values for them start here, above every character. */
@@ -53,8 +55,9 @@ static const struct option_def option_defs[] = {
 	{ OPT_WITH_ITS_GUEST, "with-its-guest", NULL, "the guest is the one of the save, which has not gone on\n"
 						"since: a snapshot of it was loaded, or it was stopped" },
 	{ OPT_ARRIVED,	  "arrived",	NULL,	"the guest that was awaited has arrived, and is what was reset" },
-	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete, or of a VM that may be running:\n"
-						"its guest may break" },
+	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete: its guest may break" },
+	{ OPT_RUNNING,	  "running",	NULL,	"also of a VM that may be running: the set is not complete then" },
+	{ OPT_ANY_LABEL,  "any-label",	NULL,	"also a set with the label of another guest" },
 };
 #define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
 #define NGENERAL 4	/* and those of every command */
@@ -78,9 +81,9 @@ static const struct command commands[] = {
 	{ "show", cmd_show, 1, 0, "NAME", "all about one of them" },
 	{ "ranges", cmd_ranges, 1, 0, "NAME", "the memory that its guest shares, as ranges" },
 	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG, "NAME", "the same as a picture" },
-	{ "save", cmd_save, 2, OPT_FORCE, "NAME FILE", "the set of a stopped VM to a file" },
-	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE, "NAME FILE",
-	  "and back; complete only --with-its-guest" },
+	{ "save", cmd_save, 2, OPT_FORCE | OPT_RUNNING, "NAME FILE", "the set of a stopped VM to a file" },
+	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE | OPT_RUNNING | OPT_ANY_LABEL,
+	  "NAME FILE", "and back; complete only --with-its-guest" },
 	{ "reset", cmd_reset, 1, OPT_ARRIVED, "NAME",
 	  "the VM was reset and has not run since: its set begins anew" },
 	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
@@ -140,13 +143,23 @@ static void print_help(const struct command *cmd)
 			       "Say it before the vCPUs run again: pause the VM, reset it, stop its process\n"
 			       "(kill -STOP), hcpolicy reset, and let both go on.  docs/operating.md has it for QEMU.\n");
 		if (cmd->run == cmd_save || cmd->run == cmd_restore)
-			printf("\nThe VM's process must be stopped meanwhile (kill -STOP PID ... kill -CONT PID): that\n"
-			       "its vCPUs do not run cannot be seen otherwise, even if the VMM has paused them.\n"
+			printf("\nThe VM must stand still meanwhile, even if the VMM has paused its vCPUs, which cannot be\n"
+			       "seen: every process that could run them is stopped (kill -STOP PID ... kill -CONT PID) or in\n"
+			       "a frozen cgroup (version 2).  That is, each one that has a descriptor of the VM, or vCPUs and\n"
+			       "no VM, or shares its memory with one of those.  It needs the right to see all of them: root\n"
+			       "with CAP_SYS_PTRACE, in the initial pid namespace.\n"
+			       "--force and --running are two things: --force takes a set that is not complete already;\n"
+			       "--running takes one of a VM that does not stand still, or of which that cannot be seen.\n"
 			       "FILE is written whole or not at all, and read and checked before anything changes.\n");
+		if (cmd->run == cmd_save)
+			printf("\nWith --running, of a VM that may have been running, FILE says so, and is restored only with\n"
+			       "--force; of one that stood still it is as without.  FILE has the policy's label.\n");
 		if (cmd->run == cmd_restore)
 			printf("\nWhat the guest has asked for since the save is not in FILE, so the set is not complete afterwards.\n"
 			       "It is only if the guest's memory and vCPUs are those of the moment of the save, which nobody\n"
-			       "can see from here: say --with-its-guest if you know.\n");
+			       "can see from here: say --with-its-guest if you know.  A guest that may run now is not that one,\n"
+			       "so --running does not go with it, and the set is never complete after --running.\n"
+			       "FILE's label must be the policy's, or none, which nobody can tell a guest by; or --any-label.\n");
 		return;
 	}
 	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
@@ -242,6 +255,12 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return true;
 	case OPT_FORCE:
 		args->force = true;
+		return true;
+	case OPT_RUNNING:
+		args->running = true;
+		return true;
+	case OPT_ANY_LABEL:
+		args->any_label = true;
 		return true;
 	default:
 		if (!strchr(arg, '=') || *arg == '=') {

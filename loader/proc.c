@@ -55,37 +55,16 @@ uint64_t proc_start_time(pid_t pid)
 	return start;
 }
 
-/* Is no thread of pid going to run before it gets a SIGCONT? */
-bool proc_stopped(pid_t pid)
+/* The next entry that is a number; false at the end, with errno if it is not one. */
+bool proc_next(DIR *dir, int *number)
 {
-	char path[64], line[1024], *p;
-	bool stopped = false;
 	struct dirent *entry;
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		FILE *file;
-		int tid;
-
-		if (!parse_int(entry->d_name, &tid))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-		file = fopen(path, "re");
-		if (!file)
-			continue;	/* it has just ended */
-		line[fread(line, 1, sizeof(line) - 1, file)] = 0;
-		fclose(file);
-		p = strrchr(line, ')');
-		/* Stopped, or dead already; a debugger's stop can end at any time. */
-		stopped = p && p[1] && p[2] && strchr("TZX", p[2]);
-		if (!stopped)
-			break;
-	}
-	if (dir)
-		closedir(dir);
-	return stopped;
+	do {
+		errno = 0;
+		entry = readdir(dir);
+	} while (entry && !parse_int(entry->d_name, number));
+	return entry;
 }
 
 /* The line "KEY: VALUE" of a file of numbers in /proc; false: there is none, or several values. */

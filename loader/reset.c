@@ -8,27 +8,46 @@
 #include "loader.h"
 #include "out.h"
 #include "state.h"
+#include "stopped.h"
 
-static bool reset(struct hcpolicy *policy, bool arrived)
+static bool not_stopped(const struct hcpolicy *policy, const struct stopped *stopped)
+{
+	err("policy '%s': its guest may change the set meanwhile: %s", hcpolicy__info(policy)->name,
+	    stopped->why);
+	return false;
+}
+
+static bool reset_stopped(struct hcpolicy *policy, struct stopped *stopped)
 {
 	struct hcp_set *set = hcpolicy__set(policy);
-	const char *name = hcpolicy__info(policy)->name;
 
-	if (!stopped_check(policy))
-		return false;
-	/* Before it is here: what it shares would be forgotten, and the set called complete. */
-	if (hcp_set__state(set) & HCP_AWAITS_RESTORE && !arrived) {
-		err("policy '%s' awaits a guest from elsewhere: if that has arrived and is what was reset, "
-		    "--arrived; else there is nothing to report", name);
-		return false;
-	}
 	hcp_set__reset(set);
-	if (stopped_check(policy))
+	if (stopped_still(stopped, hcpolicy__info(policy)))
 		return true;
 	/* It may have asked for pages before its set was emptied. */
 	hcp_set__lost(set, 0, 1);
-	err("the set of '%s' was emptied all the same, and is not complete: reset the VM again", name);
+	not_stopped(policy, stopped);
+	err("the set of '%s' was emptied all the same, and is not complete: reset the VM again",
+	    hcpolicy__info(policy)->name);
 	return false;
+}
+
+static bool reset(struct hcpolicy *policy, bool arrived)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+	struct stopped stopped;
+	bool ok;
+
+	/* Before it is here: what it shares would be forgotten, and the set called complete. */
+	if (hcp_set__state(hcpolicy__set(policy)) & HCP_AWAITS_RESTORE && !arrived) {
+		err("policy '%s' awaits a guest from elsewhere: if that has arrived and is what was "
+		    "reset, --arrived; else there is nothing to report", info->name);
+		return false;
+	}
+	ok = stopped_begin(&stopped, info) ? reset_stopped(policy, &stopped) :
+					     not_stopped(policy, &stopped);
+	stopped_end(&stopped);
+	return ok;
 }
 
 int cmd_reset(const struct args *args)

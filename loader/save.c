@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * save and restore: the set to a file and back.  A set of which vCPUs change words
- * meanwhile is of no one moment.  Whether vCPUs run cannot be seen from outside, but
- * that they cannot: every thread of the VM's process is stopped by a signal.
+ * meanwhile is of no one moment, and says so in the file and after a restore.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,37 +15,65 @@
 #include "loader.h"
 #include "out.h"
 #include "state.h"
+#include "stopped.h"
 
 static void log_line(void *ctx, const char *line)
 {
 	err("%s: %s", (const char *)ctx, line);
 }
 
-bool stopped_check(const struct hcpolicy *policy)
+/* It does not stand still: is that what was asked for? */
+static bool may_run(const struct hcpolicy *policy, const struct stopped *stopped, bool running)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
-	char comm[32];
+	const char *name = hcpolicy__info(policy)->name;
 
-	/* In another pid namespace than it was attached from, the number is not the VM's. */
-	if (proc_start_time(info->pid) != info->start_time) {
-		err("policy '%s': process %d of its VM cannot be seen from here, so its guest may be "
-		    "running: use --force if you know that it is not", info->name, info->pid);
-		return false;
-	}
-	if (proc_stopped(info->pid))
-		return true;
-	process_comm(comm, info);
-	err("policy '%s': process %d (%s) is not stopped, so its guest may change the set meanwhile: "
-	    "kill -STOP %d first and kill -CONT %d then, or --force", info->name, info->pid, comm,
-	    info->pid, info->pid);
-	return false;
+	if (running)
+		warn("policy '%s': its guest may change the set meanwhile: %s", name, stopped->why);
+	else
+		err("policy '%s': its guest may change the set meanwhile: %s, or --running, and the "
+		    "set is not complete then", name, stopped->why);
+	return running;
 }
 
-static void report(const struct hcpolicy *policy, const char *done, const char *file)
+static void put_stream(struct json_object *obj, const struct hcp_stream_info *info)
+{
+	struct json_object *stream = json_object_new_object();
+	char saved_at[32];
+
+	time_text(saved_at, info->saved_at);
+	put_u64(stream, "version", info->version);
+	put_str(stream, "label", info->label);
+	json_object_object_add(stream, "saved_at", info->saved_at ?
+			       json_object_new_string(saved_at) : NULL);
+	put_u64(stream, "max_gpa", info->npages << HCP_PAGE_SHIFT);
+	json_object_object_add(obj, "stream", stream);
+}
+
+/* "label 'web'" */
+static const char *label_text(char buf[HCP_NAME_LEN + 16], const char *label)
+{
+	snprintf(buf, HCP_NAME_LEN + 16, *label ? "label '%s'" : "no label", label);
+	return buf;
+}
+
+static void print_stream(const char *file, const struct hcp_stream_info *info)
+{
+	char label[HCP_NAME_LEN + 16], size[32], saved_at[32] = "an unknown time";
+
+	if (info->saved_at)
+		time_text(saved_at, info->saved_at);
+	printf("%s: version %u, %s, saved at %s, covers %s\n", file, info->version,
+	       label_text(label, info->label), saved_at,
+	       size_text(size, info->npages << HCP_PAGE_SHIFT));
+}
+
+/* more: what the set itself does not know of what was done (enum hcp_state). */
+static void report(const struct hcpolicy *policy, const char *done, const char *file,
+		   uint32_t more, const struct hcp_stream_info *info)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
+	char label[HCP_NAME_LEN + 16], size[32], state[256];
 	uint64_t shared = hcp_set__count(set);
-	char size[32], state[256];
 
 	if (out_json) {
 		struct json_object *obj = json_object_new_object();
@@ -54,14 +81,18 @@ static void report(const struct hcpolicy *policy, const char *done, const char *
 		put_identity(obj, policy);
 		put_str(obj, "file", file);
 		put_u64(obj, "shared_pages", shared);
-		put_state(obj, policy);
+		put_state_more(obj, policy, more);
+		if (info)
+			put_stream(obj, info);
 		out_value(obj);
 		return;
 	}
-	state_text(state, sizeof(state), policy);
-	printf("the set of '%s' was %s %s: %" PRIu64 " page%s shared (%s), %s\n",
-	       hcpolicy__info(policy)->name, done, file, shared, shared == 1 ? "" : "s",
-	       size_text(size, shared << HCP_PAGE_SHIFT), state);
+	state_text_more(state, sizeof(state), policy, more);
+	printf("the set of '%s' (%s) was %s %s: %" PRIu64 " page%s shared (%s), %s\n",
+	       hcpolicy__info(policy)->name, label_text(label, hcp_set__label(set)), done, file,
+	       shared, shared == 1 ? "" : "s", size_text(size, shared << HCP_PAGE_SHIFT), state);
+	if (info)
+		print_stream(file, info);
 }
 
 static bool is_kept(void *policy)
@@ -69,7 +100,38 @@ static bool is_kept(void *policy)
 	return hcpolicy__attached(policy);
 }
 
-static bool save(struct hcpolicy *policy, const char *path, bool force)
+/* From the file's beginning. */
+static bool write_set(const struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts,
+		      bool running)
+{
+	opts->running = running;
+	if (lseek(fd, 0, SEEK_SET) || ftruncate(fd, 0)) {
+		opts->log(opts->log_ctx, strerror(errno));
+		return false;
+	}
+	return !hcp_set__save_fd(hcpolicy__set(policy), fd, opts);
+}
+
+/* *running: may the guest run?  In: is that allowed; out: what was written. */
+static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts, bool *running)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+	struct stopped stopped;
+	bool ok, still;
+
+	still = stopped_begin(&stopped, info);
+	ok = (still || may_run(policy, &stopped, *running)) && write_set(policy, fd, opts, !still);
+	/* Somebody may have let it go on, if only for a while. */
+	if (ok && still && !stopped_still(&stopped, info)) {
+		still = false;
+		ok = may_run(policy, &stopped, *running) && write_set(policy, fd, opts, true);
+	}
+	*running = !still;
+	stopped_end(&stopped);
+	return ok;
+}
+
+static bool save(struct hcpolicy *policy, const char *path, bool force, bool *running)
 {
 	struct hcp_stream_opts opts = {
 		.sz = sizeof(opts), .log = log_line, .kept = is_kept, .kept_ctx = policy,
@@ -78,80 +140,107 @@ static bool save(struct hcpolicy *policy, const char *path, bool force)
 	char what[PATH_MAX + 64];
 	struct new_file file;
 
-	if (!force && !stopped_check(policy))
-		return false;
 	if (!file_begin(&file, path))
 		return false;
 	/* It is about the set, or about the file. */
 	snprintf(what, sizeof(what), "'%s' to %s", hcpolicy__info(policy)->name, path);
 	opts.log_ctx = what;
-	if (hcp_set__save_fd(hcpolicy__set(policy), file.fd, &opts) ||
-	    /* Still: somebody may have let it go on. */
-	    (!force && !stopped_check(policy))) {
-		file_abort(&file);
-		return false;
-	}
-	return file_commit(&file);
+	if (save_to(policy, file.fd, &opts, running))
+		return file_commit(&file);
+	file_abort(&file);
+	return false;
 }
 
 int cmd_save(const struct args *args)
 {
 	struct hcpolicy *policy = pins_open_alive(args->words[0]);
-	bool ok;
+	bool running = args->running, ok;
 
 	if (!policy)
 		return EXIT_FAIL;
-	ok = save(policy, args->words[1], args->force);
+	ok = save(policy, args->words[1], args->force, &running);
 	if (ok)
-		report(policy, "saved to", args->words[1]);
+		report(policy, "saved to", args->words[1], running ? HCP_RUNNING : 0, NULL);
 	hcpolicy__close(policy);
 	return ok ? EXIT_OK : EXIT_FAIL;
 }
 
-static bool restore(struct hcpolicy *policy, const char *path, bool with_its_guest, bool force)
+static bool restore_from(struct hcpolicy *policy, const char *path, struct hcp_stream_opts *opts)
 {
-	struct hcp_stream_opts opts = {
-		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = force,
-		.late = !with_its_guest,
-	};
-	int fd, error;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
 	char more;
 
-	if (!force && !stopped_check(policy))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		err("%s cannot be read: %s", path, strerror(errno));
 		return false;
 	}
-	error = hcp_set__restore_fd(hcpolicy__set(policy), fd, &opts);
+	error = hcp_set__restore_fd(hcpolicy__set(policy), fd, opts);
+	if (error == -EMEDIUMTYPE)
+		err("%s: --any-label restores it all the same, if you know that it is of this guest",
+		    path);
 	if (!error && read(fd, &more, 1) == 1)
 		warn("%s: there is more behind the set, which was not read", path);
 	close(fd);
-	if (error)
-		return false;
-	/* Still: what its guest has asked for meanwhile may have been written over. */
-	if (!force && !stopped_check(policy)) {
-		err("the set of '%s' was replaced all the same and may be wrong: restore it again",
-		    hcpolicy__info(policy)->name);
-		return false;
-	}
-	if (!with_its_guest)
+	return !error;
+}
+
+static void warn_restored(const char *path, const struct args *args,
+			  const struct hcp_stream_info *info)
+{
+	if (!info->label[0])
+		warn("%s has no label: nobody can tell whether it is of this guest", path);
+	if (args->running)
+		warn("what the guest has asked for since the save is unknown, and some of what it asks "
+		     "for meanwhile may be written over");
+	else if (!args->with_its_guest)
 		warn("what the guest has asked for since the save is unknown: --with-its-guest if its "
 		     "memory and vCPUs are those of the save");
-	return true;
+}
+
+static bool restore(struct hcpolicy *policy, const char *path, const struct args *args,
+		    struct hcp_stream_info *info)
+{
+	struct hcp_stream_opts opts = {
+		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = args->force,
+		.late = !args->with_its_guest, .any_label = args->any_label, .info = info,
+	};
+	struct stopped stopped;
+	bool ok, still;
+
+	still = stopped_begin(&stopped, hcpolicy__info(policy));
+	ok = (still || may_run(policy, &stopped, args->running)) &&
+	     restore_from(policy, path, &opts);
+	/* What its guest has asked for meanwhile may have been written over. */
+	if (ok && still && !stopped_still(&stopped, hcpolicy__info(policy)) &&
+	    !may_run(policy, &stopped, args->running)) {
+		hcp_set__await_restore(hcpolicy__set(policy));
+		err("the set of '%s' was replaced all the same, may be wrong and is not complete: "
+		    "restore it again", hcpolicy__info(policy)->name);
+		ok = false;
+	}
+	stopped_end(&stopped);
+	return ok;
 }
 
 int cmd_restore(const struct args *args)
 {
-	struct hcpolicy *policy = pins_open_alive(args->words[0]);
+	struct hcp_stream_info info = { .sz = sizeof(info) };
+	struct hcpolicy *policy;
 	bool ok;
 
+	if (args->running && args->with_its_guest) {
+		err("restore: --running and --with-its-guest do not go together: a guest that runs is "
+		    "not the one of the save any more");
+		return EXIT_USAGE;
+	}
+	policy = pins_open_alive(args->words[0]);
 	if (!policy)
 		return EXIT_FAIL;
-	ok = restore(policy, args->words[1], args->with_its_guest, args->force);
-	if (ok)
-		report(policy, "restored from", args->words[1]);
+	ok = restore(policy, args->words[1], args, &info);
+	if (ok) {
+		warn_restored(args->words[1], args, &info);
+		report(policy, "restored from", args->words[1], 0, &info);
+	}
 	hcpolicy__close(policy);
 	return ok ? EXIT_OK : EXIT_FAIL;
 }

@@ -41,21 +41,27 @@ static size_t beyond_text(char *buf, size_t size, const struct hcp_set *set)
 			size_text(top, reach << HCP_PAGE_SHIFT), beyond, beyond == 1 ? "" : "s");
 }
 
-bool state_text(char *buf, size_t size, const struct hcpolicy *policy)
+bool state_text_more(char *buf, size_t size, const struct hcpolicy *policy, uint32_t more)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
 	struct hcp_reason reason;
 	unsigned int n = 0;
 	size_t len;
 
+	more |= more_state(policy);
 	len = snprintf(buf, size, "not complete: ");
-	for (; hcp_set__why(set, more_state(policy), n, &reason) && len < size; n++)
+	for (; hcp_set__why(set, more, n, &reason) && len < size; n++)
 		len += snprintf(buf + len, size - len, "%s%s", n ? ", " : "", reason.why);
 	if (!n) {
 		len = snprintf(buf, size, "complete");
 		beyond_text(buf + len, size - len, set);
 	}
 	return !n;
+}
+
+bool state_text(char *buf, size_t size, const struct hcpolicy *policy)
+{
+	return state_text_more(buf, size, policy, 0);
 }
 
 void print_help_for_state(FILE *file, const struct hcpolicy *policy)
@@ -74,20 +80,26 @@ void print_state(const struct hcpolicy *policy)
 	puts(text);
 }
 
-void put_state(struct json_object *obj, const struct hcpolicy *policy)
+void put_state_more(struct json_object *obj, const struct hcpolicy *policy, uint32_t more)
 {
 	struct json_object *array = json_object_new_array();
 	const struct hcp_set *set = hcpolicy__set(policy);
 	struct hcp_reason reason;
 	unsigned int n = 0;
 
-	for (; hcp_set__why(set, more_state(policy), n, &reason); n++)
+	more |= more_state(policy);
+	for (; hcp_set__why(set, more, n, &reason); n++)
 		json_object_array_add(array, json_object_new_string(reason.why));
 	put_bool(obj, "complete", !n);
 	json_object_object_add(obj, "reasons", array);
 	put_u64(obj, "missed", hcp_set__missed(set));
 	put_u64(obj, "beyond", hcp_set__beyond(set));
 	put_u64(obj, "reach", hcp_set__reach(set) << HCP_PAGE_SHIFT);
+}
+
+void put_state(struct json_object *obj, const struct hcpolicy *policy)
+{
+	put_state_more(obj, policy, 0);
 }
 
 void time_text(char buf[32], uint64_t ns)

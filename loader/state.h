@@ -17,9 +17,12 @@ void process_comm(char comm[32], const struct hcp_info *info);
 void put_identity(struct json_object *obj, const struct hcpolicy *policy);
 /* complete, reasons, missed, beyond, reach (bytes) */
 void put_state(struct json_object *obj, const struct hcpolicy *policy);
+void put_state_more(struct json_object *obj, const struct hcpolicy *policy, uint32_t more);
 
 /* True and "complete", with where that ends; or "not complete: " and every reason. */
 bool state_text(char *buf, size_t size, const struct hcpolicy *policy);
+/* Both, with what the caller knows of it too (enum hcp_state). */
+bool state_text_more(char *buf, size_t size, const struct hcpolicy *policy, uint32_t more);
 void print_state(const struct hcpolicy *policy);
 /* For each reason what helps, in the form of show; nothing if it is complete. */
 void print_help_for_state(FILE *file, const struct hcpolicy *policy);

@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 25
+plan 33
 
 name=hcst-save
 saved=$work/saved
@@ -17,7 +17,7 @@ hcpolicy() { "$bin/hcpolicy" "$@"; }
 start()
 {
 	rm -f "$work/console" && mkfifo "$work/console" || return
-	"$bin/hcvm" --policy bitmap --name $name --guest "$bin/hcguest.elf" \
+	"$bin/hcvm" --policy bitmap --name $name --label 'web 1' --guest "$bin/hcguest.elf" \
 		< "$work/console" > "$work/says" 2>&1 &
 	pid=$!
 	children+=("$pid")
@@ -161,27 +161,75 @@ END
 without_its_link()
 {
 	start && end_link && halt &&
-		refused "'$name' to .*/ended: the set is not complete.*not kept to the end" hcpolicy save $name "$work/ended" &&
+		refused "'$name' to .*/ended: the set is not complete .detached." hcpolicy save $name "$work/ended" &&
 		hcpolicy save $name "$work/ended" --force && go_on
+}
+
+# The set of another guest, which is called that, or nothing, to FILE.
+other()
+{
+	local file=$1 other status
+	shift
+	"$bin/hcvm" --policy bitmap --name hcst-other "$@" --guest "$bin/hcguest.elf" \
+		< /dev/null > "$work/other" 2>&1 &
+	other=$!
+	children+=("$other")
+	within 30 grep -q ready "$work/other" && kill -STOP "$other" &&
+		within 10 eval "hcpolicy save hcst-other '$file'"
+	status=$?
+	kill -KILL "$other"
+	# Whoever looks when it is gone removes its name.
+	within 10 eval "! hcpolicy list | grep -q hcst-other" && [ "$status" = 0 ] || { cat "$work/other"; return 1; }
+}
+
+# What a restore says that it has restored.
+tells_the_stream()
+{
+	hcpolicy restore $name "$saved" > "$work/told" &&
+		grep -qE "saved: version 2, label 'web 1', saved at 20..-..-..T..:..:..Z, covers 256 MiB" "$work/told" &&
+		hcpolicy restore $name "$saved" -j | "${python[@]}" -c '
+import json, sys, time
+stream = json.load(sys.stdin)["stream"]
+age = time.time() - time.mktime(time.strptime(stream.pop("saved_at") + "UTC", "%Y-%m-%dT%H:%M:%SZ%Z"))
+assert stream == {"version": 2, "label": "web 1", "max_gpa": 256 << 20} and 0 <= age < 600, (stream, age)
+' || { cat "$work/told"; return 1; }
+}
+of_another()
+{
+	other "$work/other.set" --label 'web 2' &&
+		refused "is of the guest 'web 2', and this set is of 'web 1'" hcpolicy restore $name "$work/other.set" &&
+		grep -q -e --any-label "$work/refusal" && same "$first" ranges
+}
+of_nobody()
+{
+	other "$work/other.set" && hcpolicy restore $name "$work/other.set" > "$work/told" 2>&1 &&
+		grep -q 'warning: .*has no label: nobody can tell' "$work/told" && same '[]' ranges || { cat "$work/told"; return 1; }
 }
 
 check "a guest starts under a policy" start
 check "it shares memory" eval "ask 'map 0x100000 16 0' && ask 'map 0x1000000 1 0'"
-check "the set of a VM that may run is not saved" refused "kill -STOP $pid.*--force" hcpolicy save $name "$saved"
+check "the set of a VM that may run is not saved" refused "kill -STOP $pid.*--running" hcpolicy save $name "$saved"
+check "which is not what --force is for" refused 'is not stopped' hcpolicy save $name "$saved" --force
 check "and no file is left" no_file
-check "the set of a stopped VM is saved" eval "halt && hcpolicy save $name '$saved'"
+check "the set of a stopped VM is saved, and whose it is said" eval "halt && hcpolicy save $name '$saved' | grep -F \"(label 'web 1') was saved to\""
 check "not over a device" refused 'not a regular file' hcpolicy save $name /dev/null
 check "which is still there" test -c /dev/null
 check "it comes back, but who says that its guest stood still?" eval "hcpolicy restore $name '$saved' && same '$first' ranges && late"
 check "so it is not saved again" refused 'not complete.*late' hcpolicy save $name "$work/late"
 check "who knows that says so, and it is complete" eval "hcpolicy restore $name '$saved' --with-its-guest && same '$first' ranges && complete"
+check "a restore tells label, time, size and version of the file" tells_the_stream
+check "the set of another guest is refused" of_another
+check "unless any label will do" eval "hcpolicy restore $name '$work/other.set' --any-label && same '[]' ranges"
+check "one that has no label is restored, and nobody can tell whose it is" of_nobody
+check "the guest's own comes back" eval "hcpolicy restore $name '$saved' --with-its-guest && same '$first' ranges && complete"
 check "the picture is an SVG file with title, sum and legend" svg
 check "the guest goes on and shares more" eval "go_on && ask 'map 0x200000 8 0' && same '$second' ranges"
 check "nothing is restored while it may run" refused 'kill -STOP' hcpolicy restore $name "$saved"
 check "a damaged file is refused, and nothing changed" eval "halt && damaged"
 check "that the guest goes on during a restore is noticed" goes_on_meanwhile
+check "and the set not called complete" eval "hcpolicy show $name | grep 'not complete: awaits a restore'"
 check "the saved set comes back, and lacks what the guest has shared since" eval "halt && hcpolicy restore $name '$saved' && same '$first' ranges && late"
-check "a request beyond the set ends no trust in it" eval "go_on && ask 'map 0x2000000000 5 0' && halt && hcpolicy save $name '$work/beyond' && go_on"
+check "a request beyond the set ends no trust in it" eval "hcpolicy restore $name '$saved' --with-its-guest && go_on && ask 'map 0x2000000000 5 0' && halt && hcpolicy save $name '$work/beyond' && go_on"
 check "one that its policy does not book is missed" eval "hcpolicy replace $name '$top/build/selftests/loses.bpf.o' && ask 'map 0x4000000 5 0' && ! late"
 check "such a set is not saved" eval "halt && refused 'not complete.*5 pages missed' hcpolicy save $name '$work/incomplete'"
 check "unless that is forced" hcpolicy save $name "$work/incomplete" --force

@@ -23,6 +23,7 @@
 #include "out.h"
 #include "ranges.h"
 #include "state.h"
+#include "stopped.h"
 
 static int passed, failed, skipped;
 static const char *binary;
@@ -490,21 +491,32 @@ static void test_nearest(void)
 
 static void test_stopped(void)
 {
-	pid_t child = fork();
+	struct holder child = { .pid = fork() }, later;
 	int status;
 
-	if (!child) {
+	if (!child.pid) {
 		for (;;)
 			pause();
 	}
+	later = child;
 	usleep(100000);
-	check(!proc_stopped(child), "a process that sleeps is not stopped");
-	kill(child, SIGSTOP);
-	waitpid(child, &status, WUNTRACED);
-	check(WIFSTOPPED(status) && proc_stopped(child), "one that got SIGSTOP is");
-	kill(child, SIGKILL);
-	waitpid(child, &status, 0);
-	check(!proc_stopped(child), "and one that is not there is not");
+	check(!process_stopped(&child), "a process that sleeps is not stopped");
+	kill(child.pid, SIGSTOP);
+	waitpid(child.pid, &status, WUNTRACED);
+	check(WIFSTOPPED(status) && process_stopped(&child) && child.threads == 1,
+	      "one that got SIGSTOP is");
+	check(process_stopped(&later) && child.switches == later.switches,
+	      "and while it stays so, nothing is switched");
+	kill(child.pid, SIGCONT);
+	waitpid(child.pid, &status, WCONTINUED);
+	kill(child.pid, SIGSTOP);
+	waitpid(child.pid, &status, WUNTRACED);
+	check(process_stopped(&later) && child.switches < later.switches,
+	      "that one has run in between can be seen");
+	kill(child.pid, SIGKILL);
+	waitpid(child.pid, &status, 0);
+	check(process_stopped(&later) && !later.threads, "and one that is gone runs no more");
+	check(!thread_frozen(getpid(), getpid()), "what runs is not in a frozen cgroup");
 }
 
 /* A process of that command line: what of it says that its guest comes from elsewhere? */
@@ -640,6 +652,9 @@ static void test_usage(void)
 	check_run("draw vm --svg", 2, "--svg needs an argument");
 	check_run("ranges vm --force", 2, "ranges takes no --force");
 	check_run("save --help", 0, "kill -STOP PID");
+	check_run("save --help", 0, "--force and --running are two things");
+	check_run("save vm file --any-label", 2, "save takes no --any-label");
+	check_run("restore vm file --running --with-its-guest", 2, "do not go together");
 	check_run("save vm file --with-its-guest", 2, "save takes no --with-its-guest");
 	check_run("restore vm file --with-its-guest=1", 2, "takes no argument");
 	check_run("restore --help", 0, "is not complete afterwards");

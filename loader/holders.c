@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who could run a VM's vCPUs?  KVM lets nobody but the mm that made the VM, and which one
+ * that is cannot be seen from outside.  So it is every process with a descriptor of the VM,
+ * or with vCPUs and no VM, and every process of the same mm as one of those.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "holders.h"
+#include "loader.h"
+
+/* PROC_PID_INIT_INO of the kernel: the namespace in which every process can be seen. */
+#define INITIAL_PID_NS	0xEFFFFFFCUL
+
+/* What the descriptors of a process are. */
+struct view {
+	bool ours, vm, vcpu;
+	pid_t tid;		/* a thread that has ours, or else one that has a vCPU */
+};
+
+__attribute__((format(printf, 2, 3)))
+static bool unknown(struct holders *found, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(found->why, sizeof(found->why), fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static long kcmp(pid_t a, pid_t b, int type, unsigned long fd_a, unsigned long fd_b)
+{
+	return syscall(SYS_kcmp, a, b, type, fd_a, fd_b);
+}
+
+static bool not_allowed(struct holders *found, pid_t pid, int error)
+{
+	char comm[32];
+
+	proc_comm(pid, comm);
+	return unknown(found, "it cannot be seen whether process %d (%s) could run its vCPUs "
+		       "(%s): run as root with CAP_SYS_PTRACE", pid, comm, strerror(error));
+}
+
+/* Something of a thread could not be seen: no matter if it has ended. */
+static bool unseen(struct holders *found, pid_t pid, pid_t tid, int error)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
+	if (error == ESRCH || (access(path, F_OK) && errno == ENOENT))
+		return true;
+	return not_allowed(found, pid, error);
+}
+
+static bool look_at_fd(struct holders *found, const struct hcp_info *info, pid_t pid, pid_t tid,
+		       int fd, struct view *view)
+{
+	char path[64], link[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd/%d", pid, tid, fd);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		return errno == ENOENT || unseen(found, pid, tid, errno);
+	link[len] = 0;
+	if (!strncmp(link, "anon_inode:kvm-vcpu:", 20)) {
+		view->vcpu = true;
+		if (!view->ours)
+			view->tid = tid;
+		return true;
+	}
+	if (strcmp(link, "anon_inode:kvm-vm"))
+		return true;
+	view->vm = true;
+	/* One that cannot be compared may be it. */
+	if (kcmp(info->pid, tid, KCMP_FILE, info->vm_fd, fd) > 0)
+		return true;
+	view->ours = true;
+	view->tid = tid;
+	return true;
+}
+
+static bool look_at_table(struct holders *found, const struct hcp_info *info, pid_t pid, pid_t tid,
+			  struct view *view)
+{
+	char path[64];
+	bool ok = true;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/fd", pid, tid);
+	dir = opendir(path);
+	if (!dir)
+		return unseen(found, pid, tid, errno);
+	while (ok && proc_next(dir, &fd))
+		ok = look_at_fd(found, info, pid, tid, fd, view);
+	if (ok && errno)
+		ok = unseen(found, pid, tid, errno);
+	closedir(dir);
+	return ok;
+}
+
+static bool same_mm(struct holders *found, pid_t pid, pid_t tid, bool *same)
+{
+	for (size_t i = 0; i < found->n && !*same; i++) {
+		long ret = kcmp(found->list[i].tid, tid, KCMP_VM, 0, 0);
+
+		if (ret < 0 && !unseen(found, pid, tid, errno))
+			return false;
+		*same = !ret;
+	}
+	return true;
+}
+
+static DIR *open_tasks(struct holders *found, pid_t pid, bool *ok)
+{
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	*ok = dir || unseen(found, pid, pid, errno);
+	return dir;
+}
+
+/* All descriptors of a process: a thread may have a table of its own. */
+static bool look_at_fds(struct holders *found, const struct hcp_info *info, pid_t pid,
+			struct view *view)
+{
+	bool ok;
+	DIR *dir = open_tasks(found, pid, &ok);
+	int tid;
+
+	while (dir && ok && proc_next(dir, &tid)) {
+		if (tid == pid || kcmp(pid, tid, KCMP_FILES, 0, 0))
+			ok = look_at_table(found, info, pid, tid, view);
+	}
+	if (dir && ok && errno)
+		ok = unseen(found, pid, pid, errno);
+	if (dir)
+		closedir(dir);
+	return ok;
+}
+
+static bool look_at_mm(struct holders *found, pid_t pid, pid_t *tid, bool *same)
+{
+	bool ok;
+	DIR *dir = open_tasks(found, pid, &ok);
+
+	/* Each one: the first thread has no mm any more if it ended before the others. */
+	while (dir && ok && !*same && proc_next(dir, tid))
+		ok = same_mm(found, pid, *tid, same);
+	if (dir && ok && !*same && errno)
+		ok = unseen(found, pid, pid, errno);
+	if (dir)
+		closedir(dir);
+	return ok;
+}
+
+static void add(struct holders *found, pid_t pid, pid_t tid)
+{
+	found->list = realloc(found->list, (found->n + 1) * sizeof(*found->list));
+	if (!found->list)
+		abort();
+	found->list[found->n++] = (struct holder) {
+		.pid = pid, .tid = tid, .start_time = proc_start_time(pid),
+	};
+}
+
+static bool has(const struct holders *found, pid_t pid)
+{
+	for (size_t i = 0; i < found->n; i++) {
+		if (found->list[i].pid == pid)
+			return true;
+	}
+	return false;
+}
+
+static bool find_by_fd(struct holders *found, const struct hcp_info *info, pid_t pid)
+{
+	struct view view = {};
+
+	if (!look_at_fds(found, info, pid, &view))
+		return false;
+	if (view.ours || (view.vcpu && !view.vm))
+		add(found, pid, view.tid);
+	return true;
+}
+
+static bool find_by_mm(struct holders *found, const struct hcp_info *info, pid_t pid)
+{
+	bool same = false;
+	pid_t tid;
+
+	if (has(found, pid))
+		return true;
+	if (!look_at_mm(found, pid, &tid, &same))
+		return false;
+	if (same)
+		add(found, pid, tid);
+	return true;
+}
+
+typedef bool (*look_fn)(struct holders *found, const struct hcp_info *info, pid_t pid);
+
+static bool each_process(struct holders *found, const struct hcp_info *info, look_fn look)
+{
+	bool ok = true, all = false;
+	DIR *dir = opendir("/proc");
+	int pid;
+
+	while (dir && ok && proc_next(dir, &pid)) {
+		/* A /proc that hides processes (hidepid) from us hides that of init too. */
+		all |= pid == 1;
+		/* This one's mm is new since its exec, and has made no VM. */
+		if (pid != getpid())
+			ok = look(found, info, pid);
+	}
+	if (ok && (!dir || errno))
+		ok = unknown(found, "/proc cannot be read (%s)", strerror(errno));
+	if (dir)
+		closedir(dir);
+	if (ok && !all)
+		return unknown(found, "not every process can be seen here: run as root with "
+			       "CAP_SYS_PTRACE");
+	return ok;
+}
+
+static bool not_its_vm(struct holders *found, const struct hcp_info *info)
+{
+	char comm[32];
+
+	proc_comm(info->pid, comm);
+	return unknown(found, "descriptor %d of process %d (%s) is not its VM any more, so it "
+		       "cannot be seen who else could run its vCPUs", info->vm_fd, info->pid, comm);
+}
+
+/* Can all processes be seen, and the one whose VM it is? */
+static bool check_view(struct holders *found, const struct hcp_info *info)
+{
+	uint64_t pid_ns = proc_pid_ns();
+
+	if (!pid_ns)
+		return unknown(found, "the /proc here is of another pid namespace, so it cannot be "
+			       "seen who could run its vCPUs: mount the one of this namespace");
+	if (pid_ns != INITIAL_PID_NS)
+		return unknown(found, "processes outside of the pid namespace here, which cannot be "
+			       "seen, could run its vCPUs: do it in the initial one");
+	if (proc_elsewhere(info))
+		return unknown(found, "process %d of its VM is in another pid namespace, so it is not "
+			       "known which one that is here: attach from the initial one", info->pid);
+	if (proc_start_time(info->pid) != info->start_time)
+		return unknown(found, "process %d of its VM cannot be seen from here", info->pid);
+	errno = 0;
+	if (proc_fd_is_vm(info->pid, info->vm_fd))
+		return true;
+	return errno == EACCES ? not_allowed(found, info->pid, errno) : not_its_vm(found, info);
+}
+
+bool holders_find(struct holders *found, const struct hcp_info *info)
+{
+	*found = (struct holders) {};
+	return check_view(found, info) && each_process(found, info, find_by_fd) &&
+	       (has(found, info->pid) || not_its_vm(found, info)) &&
+	       each_process(found, info, find_by_mm);
+}
+
+void holders_free(struct holders *found)
+{
+	free(found->list);
+	*found = (struct holders) {};
+}

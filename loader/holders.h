@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every process that could run the vCPUs of a policy's VM. */
+#ifndef HOLDERS_H
+#define HOLDERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <hcpolicy/abi.h>
+
+struct holder {
+	pid_t pid, tid;			/* tid: a thread that lives, by which it was found */
+	uint64_t start_time;
+	uint64_t threads, switches;	/* stopped.c's */
+};
+
+struct holders {
+	struct holder *list;		/* in the order of their numbers, as /proc has it */
+	size_t n;
+	char why[256];
+};
+
+/* False: they cannot all be known, and why in words. */
+bool holders_find(struct holders *found, const struct hcp_info *info);
+void holders_free(struct holders *found);
+
+#endif /* HOLDERS_H */

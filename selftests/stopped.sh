@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Whether a VM stands still while its set is saved: every process that could run its
+# vCPUs counts, and what cannot be seen is not proved.  The VM is that of helpers.c, and
+# its policy was attached to a helper.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+plan 22
+
+name=hcst-stopped
+saved=$work/saved
+cgroup=/sys/fs/cgroup/$name
+
+hcpolicy() { "$bin/hcpolicy" "$@"; }
+
+start()
+{
+	mkfifo "$work/to" || return
+	"$top/build/selftests/helpers" < "$work/to" > "$work/pids" &
+	children+=("$!")
+	exec {to}> "$work/to"
+	within 30 test -s "$work/pids" || return
+	read -r vmm all vcpu memory < "$work/pids"
+	children+=("$all" "$vcpu" "$memory")
+	hcpolicy attach bitmap --pid "$all" --name $name && echo go >&"$to" &&
+		within 30 eval "grep -q ') Z' /proc/$vmm/stat"
+}
+
+# All threads of these processes: stopped, or dead.
+halt() { kill -STOP "$@" && within 10 eval '! cat $(printf "/proc/%s/task/*/stat " '"$*"') | grep -v ") [TZ]"'; }
+go_on() { kill -CONT "$vmm" "$all" "$vcpu" "$memory"; }
+
+# refused PATTERN COMMAND...: fails, and says so
+refused()
+{
+	local want=$1
+	shift
+	! "$@" > "$work/refusal" 2>&1 && grep -qE -e "$want" "$work/refusal" || { cat "$work/refusal"; return 1; }
+}
+
+# not_stopped OPTIONS PID...: all those and no others are to be stopped
+not_stopped()
+{
+	local options=$1
+	shift
+	# shellcheck disable=SC2086
+	refused "(is|are) not stopped: kill -STOP $* first.*--running" hcpolicy save $name "$saved" $options
+}
+
+freeze()
+{
+	mkdir "$cgroup" && for pid in "$vmm" "$all" "$vcpu" "$memory"; do
+		echo "$pid" > "$cgroup/cgroup.procs" || return
+	done
+	echo 1 > "$cgroup/cgroup.freeze" && within 10 grep -q 'frozen 1' "$cgroup/cgroup.events"
+}
+thaw() { echo 0 > "$cgroup/cgroup.freeze" && within 10 grep -q 'frozen 0' "$cgroup/cgroup.events"; }
+
+# What the other reader of the stream says, not the writer.
+complete() { hcpolicy restore $name "$saved" --with-its-guest | grep -q ', complete$'; }
+
+says_running()
+{
+	hcpolicy save $name "$saved" --running > "$work/says" 2>&1 &&
+		grep -q 'warning:.*not stopped: kill -STOP' "$work/says" &&
+		grep -q 'not complete: saved while the guest may have been running' "$work/says" &&
+		hcpolicy save $name "$saved" --running -j | grep -q '"complete":false,"reasons":\["saved while' ||
+		{ cat "$work/says"; return 1; }
+}
+restored_running()
+{
+	halt "$vmm" "$all" "$vcpu" "$memory" &&
+		refused 'not complete.*may have been running' hcpolicy restore $name "$saved" --with-its-guest &&
+		hcpolicy restore $name "$saved" --with-its-guest --force > "$work/says" 2>&1 &&
+		grep -q 'not complete: saved while' "$work/says" || { cat "$work/says"; return 1; }
+}
+stood_still_all_the_same()
+{
+	hcpolicy restore $name "$work/clean" --with-its-guest && hcpolicy save $name "$saved" --running && complete
+}
+
+restores_onto_running()
+{
+	go_on && refused 'not stopped' hcpolicy restore $name "$saved" &&
+		refused 'do not go together' hcpolicy restore $name "$saved" --running --with-its-guest &&
+		hcpolicy restore $name "$saved" --running > "$work/says" 2>&1 &&
+		grep -q 'not complete: attached or restored late' "$work/says" || { cat "$work/says"; return 1; }
+}
+
+# The file comes only when the VMM, which was let go on, is stopped again.
+ran_meanwhile()
+{
+	local restorer pipe
+
+	halt "$vmm" "$all" "$vcpu" "$memory" && mkfifo "$work/pipe" && exec {pipe}<> "$work/pipe" || return
+	"$bin/hcpolicy" restore $name "$work/pipe" --with-its-guest {pipe}>&- > "$work/refusal" 2>&1 &
+	restorer=$!
+	children+=("$restorer")
+	within 10 eval "ls -l /proc/$restorer/fd | grep -q '$work/pipe'" || { cat "$work/refusal"; return 1; }
+	kill -CONT "$vmm" && sleep 0.5 && halt "$vmm" && cat "$saved" >&"$pipe"
+	exec {pipe}>&-
+	! wait "$restorer" && grep -qE "process $vmm .*has run meanwhile" "$work/refusal" &&
+		grep -q 'restore it again' "$work/refusal" || { cat "$work/refusal"; return 1; }
+}
+not_called_complete() { hcpolicy show $name | grep -q '^state *not complete: awaits a restore'; }
+
+elsewhere() { unshare --pid --fork "$@"; }
+without_ptrace() { setpriv --bounding-set -sys_ptrace "$@"; }
+
+# A VMM and its attach in a namespace whose numbers /proc does not have.
+attach_elsewhere()
+{
+	elsewhere bash -c '"$1/build/selftests/hold" > "$2" & pid=$!
+		until [ -s "$2" ]; do sleep 0.1; done
+		"$1/build/bin/hcpolicy" attach bitmap --pid $pid --name hcst-elsewhere
+		status=$?; kill $pid; exit $status' - "$top" "$work/held"
+}
+attach_inside()
+{
+	rm -f "$work/held"
+	elsewhere --mount-proc bash -c '"$1/build/selftests/hold" > "$2" & pid=$!
+		until [ -s "$2" ]; do sleep 0.1; done
+		"$1/build/bin/hcpolicy" attach bitmap --pid $pid --name hcst-inside
+		status=$?; kill $pid; exit $status' - "$top" "$work/held"
+}
+
+closes()
+{
+	kill -CONT "$all" && kill -USR1 "$all" && within 10 eval "! ls -l /proc/$all/fd | grep -q kvm-vm" &&
+		halt "$all"
+}
+
+check "a VMM has helper processes, and the policy of one" start
+check "that one is stopped, and the VMM could run" eval "halt $all && not_stopped '' $vmm $vcpu $memory"
+check "it is not forced either" not_stopped --force "$vmm" "$vcpu" "$memory"
+check "and no file is left" test ! -e "$saved"
+check "a stopped VMM, whose main thread has ended, is one" eval "halt $vmm && not_stopped '' $vcpu $memory"
+check "who has a vCPU and no VM could run it" eval "halt $vcpu && not_stopped '' $memory"
+check "and who has the memory of one that could; all are stopped" eval "halt $memory && hcpolicy save $name '$saved' && complete && cp '$saved' '$work/clean'"
+check "not where others cannot be seen" refused 'outside of the pid namespace here.*--running' elsewhere --mount-proc "$bin/hcpolicy" save $name "$work/no"
+check "nor by the numbers of another namespace" refused '/proc here is of another pid namespace.*--running' elsewhere "$bin/hcpolicy" save $name "$work/no"
+check "nor without the right to look" refused 'CAP_SYS_PTRACE' without_ptrace "$bin/hcpolicy" save $name "$work/no"
+check "a frozen cgroup is as good as a signal" eval "freeze && go_on && hcpolicy save $name '$saved' && complete"
+check "a thawed one is not" eval "thaw && not_stopped '' $vmm $all $vcpu $memory"
+check "the set of a VM that runs is not complete, and says so" says_running
+check "and so does its file" restored_running
+check "--running is no lie of a VM that stood still" stood_still_all_the_same
+check "nothing is restored onto a VM that runs, or late" restores_onto_running
+check "that it went on and was stopped again is noticed" ran_meanwhile
+check "and the set is not called complete" not_called_complete
+check "no VM is taken by the numbers of another namespace" refused '/proc here is of another pid namespace' attach_elsewhere
+check "in a namespace of its own it is" attach_inside
+check "the VM's descriptor is closed where it is known" eval "closes && refused 'not its VM any more.*--running' hcpolicy save $name '$saved'"
+kill -KILL "$all" "$vcpu" "$memory" "$vmm"
+check "a process that is gone proves nothing" eval "! hcpolicy save $name '$saved'"
+finish
