@@ -7,7 +7,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 22
+plan 26
 
 name=hcst-stopped
 saved=$work/saved
@@ -126,6 +126,33 @@ attach_inside()
 		status=$?; kill $pid; exit $status' - "$top" "$work/held"
 }
 
+# One that stays, in a namespace of its own, and what is said of it outside of that.
+stays_inside()
+{
+	rm -f "$work/held" && mkfifo "$work/stay" && exec {stay}<> "$work/stay" || return
+	elsewhere --mount-proc bash -c '"$1/build/selftests/hold" > "$2" & pid=$!
+		until [ -s "$2" ]; do sleep 0.1; done
+		"$1/build/bin/hcpolicy" attach bitmap --pid $pid --name hcst-inside && read -r _
+		kill $pid' - "$top" "$work/held" < "$work/stay" > "$work/inside" 2>&1 &
+	children+=("$!")
+	within 30 grep -q 'is attached to' "$work/inside" || { cat "$work/inside"; return 1; }
+}
+its_link_ends()
+{
+	/usr/bin/python3 -IS - /sys/fs/bpf/hcpolicy/hcst-inside/link <<'END' &&
+import ctypes, struct, sys
+def bpf(cmd, attr):
+    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
+    assert n >= 0, ctypes.get_errno()
+    return n
+path = ctypes.create_string_buffer(sys.argv[1].encode())
+link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
+bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
+END
+		hcpolicy list > "$work/list" 2>&1 && grep -q '^hcst-inside .* no .*detached' "$work/list" &&
+		hcpolicy detach hcst-inside || { cat "$work/list"; return 1; }
+}
+
 closes()
 {
 	kill -CONT "$all" && kill -USR1 "$all" && within 10 eval "! ls -l /proc/$all/fd | grep -q kvm-vm" &&
@@ -152,6 +179,11 @@ check "that it went on and was stopped again is noticed" ran_meanwhile
 check "and the set is not called complete" not_called_complete
 check "no VM is taken by the numbers of another namespace" refused '/proc here is of another pid namespace' attach_elsewhere
 check "in a namespace of its own it is" attach_inside
+check "a policy is attached in another namespace, and stays" stays_inside
+check "whose process is not called gone" eval "hcpolicy show hcst-inside > '$work/says' && grep '^process .*(in another pid namespace)' '$work/says' || { cat '$work/says'; false; }"
+check "nor another one of its number stopped" refused 'is in another pid namespace.*--running' hcpolicy save hcst-inside "$work/no"
+check "nor is its name removed as a dead one's" its_link_ends
+echo >&"$stay"
 check "the VM's descriptor is closed where it is known" eval "closes && refused 'not its VM any more.*--running' hcpolicy save $name '$saved'"
 kill -KILL "$all" "$vcpu" "$memory" "$vmm"
 check "a process that is gone proves nothing" eval "! hcpolicy save $name '$saved'"
