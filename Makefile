@@ -44,10 +44,13 @@ VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 	   'scripts/vm-run --smp 1 -- $(MAKE) --no-print-directory -C guest check-kvm' \
 	   'scripts/vm-run --smp 2 --mem 4G --shadow -- selftests/run $(KERNEL_TESTS)' \
 	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh counters.sh save.sh stopped.sh linux.sh probe.sh' \
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh save.sh linux.sh' \
+	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run $(COMMAND_TESTS)' \
 	   $(MIGRATION_TESTS)
 MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh migrate-ends.sh' \
 		  'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate-linux.sh plays.sh'
+# The last one closes the machine down: lockdown has no way back.
+COMMAND_TESTS = names.sh stopped.sh reset.sh counters.sh probe.sh
 NESTED_TESTS = attach_errors private_mem snp_doors
 KERNEL_TESTS = verdicts lifetime hostile complete set_model userfault upheaval storm
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader models,'$(MAKE) --no-print-directory -C $(dir) check')

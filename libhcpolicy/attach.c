@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "internal.h"
+#include "process.h"
 
 static void set_state(struct hcp_info *info, __u32 set, __u32 clear)
 {
@@ -19,29 +20,17 @@ static void set_state(struct hcp_info *info, __u32 set, __u32 clear)
 	__atomic_fetch_and(&info->state, ~clear, __ATOMIC_RELAXED);
 }
 
-/* /proc/PID/stat, field 22; the second one may hold anything, in parentheses. */
-static int start_time(int pid, __u64 *ticks)
+static int find_process(const struct hcpolicy *policy, int pid, uint64_t *ticks)
 {
-	char path[32], stat[1024], *at;
-	int field;
-	FILE *file;
-	size_t len;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -ESRCH;
-	len = fread(stat, 1, sizeof(stat) - 1, file);
-	fclose(file);
-
-	stat[len] = 0;
-	at = strrchr(stat, ')');
-	for (field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (!at)
-		return -ESRCH;
-	*ticks = strtoull(at + 1, NULL, 10);
-	return 0;
+	switch (process_start(pid, ticks)) {
+	case 0:
+		return 0;
+	case -ESRCH:
+		return fail(policy, ESRCH, "there is no process %d", pid);
+	default:
+		return fail(policy, ESRCH, "/proc does not tell of process %d: mount the one of this pid "
+			    "namespace (mount -t proc proc /proc)", pid);
+	}
 }
 
 static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts)
@@ -50,10 +39,12 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	int pid = opts_get(opts, pid) ?: getpid();
 	const char *name = opts_get(opts, name), *label = opts_get(opts, label);
 	struct timespec now;
-	__u64 ticks;
+	uint64_t ticks;
+	int err;
 
-	if (start_time(pid, &ticks))
-		return fail(policy, ESRCH, "there is no process %d", pid);
+	err = find_process(policy, pid, &ticks);
+	if (err)
+		return err;
 	if (!name) {
 		snprintf(policy->name, sizeof(policy->name), "%d", pid);
 	} else {
@@ -69,15 +60,17 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	info->pid = pid;
+	info->pid_ns = process_ns();
 	info->vm_fd = opts_get(opts, pid) ? opts_get(opts, pid_vm_fd) : vm_fd;
 	info->start_time = ticks;
 	info->attached_at = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	info->shared_id = object_id(policy->shared_fd);
 	memcpy(info->name, policy->name, HCP_NAME_LEN);
 	memcpy(info->policy, policy->policy, HCP_NAME_LEN);
 	return 0;
 }
 
-static int attach_failed(const struct hcpolicy *policy, int err, int vm_fd)
+static int attach_failed(struct hcpolicy *policy, int err, int vm_fd)
 {
 	switch (err) {
 	case EBADF:
@@ -105,6 +98,7 @@ static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 	ops_fd = ops_create(policy, vm_fd, flags);
 	if (ops_fd < 0)
 		return ops_fd;
+	policy->info->ops_id = object_id(ops_fd);
 	link_fd = bpf_link_create(ops_fd, 0, BPF_STRUCT_OPS, NULL);
 	if (link_fd < 0 && link_fd != -EALREADY)
 		link_fd = attach_failed(policy, -link_fd, policy->info->vm_fd);
@@ -112,11 +106,27 @@ static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 	return link_fd;
 }
 
+static int attach_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
+{
+	int fd = create_link(policy, vm_fd, flags | KVM_HCPOLICY_BEFORE_RUN);
+
+	if (fd != -EALREADY)
+		return fd;
+	set_state(policy->info, HCP_LATE, 0);
+	fd = create_link(policy, vm_fd, flags);
+	/* The first one may have been there for a moment, and a request in the set since. */
+	if (fd < 0)
+		hcp_set__reset(policy->set);
+	return fd;
+}
+
 int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts)
 {
-	__u32 flags;
+	struct hcp_info before;
 	int err, fd;
 
+	if (!policy)
+		return no_object();
 	err = opts_check(opts, incoming);
 	if (err)
 		return fail(policy, -err, "attach options that this library does not know");
@@ -124,26 +134,24 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 		return fail(policy, EINVAL, "only a loaded policy can be attached, and once");
 	if (vm_fd <= 0)
 		return attach_failed(policy, EBADF, vm_fd);
-	err = fill_info(policy, vm_fd, opts);
-	if (err)
-		return err;
 
-	if (opts_get(opts, incoming))
-		hcp_set__await_restore(policy->set);
-	flags = opts_get(opts, take_exits) ? KVM_HCPOLICY_TAKE_EXITS : 0;
-	fd = create_link(policy, vm_fd, flags | KVM_HCPOLICY_BEFORE_RUN);
-	if (fd == -EALREADY) {
-		set_state(policy->info, HCP_LATE, 0);
-		fd = create_link(policy, vm_fd, flags);
-		if (fd < 0)
-			set_state(policy->info, 0, HCP_LATE);
+	memcpy(&before, policy->info, sizeof(before));
+	fd = fill_info(policy, vm_fd, opts);
+	if (!fd) {
+		if (opts_get(opts, incoming))
+			hcp_set__await_restore(policy->set);
+		fd = attach_link(policy, vm_fd,
+				 opts_get(opts, take_exits) ? KVM_HCPOLICY_TAKE_EXITS : 0);
 	}
 	if (fd < 0) {
-		set_state(policy->info, 0, HCP_AWAITS_RESTORE);
+		memcpy(policy->info, &before, sizeof(before));
+		policy->name[0] = 0;
+		errno = -fd;
 		return fd;
 	}
 
-	policy->link_fd = fd;
+	policy->info->link_id = object_id(fd);
+	__atomic_store_n(&policy->link_fd, fd, __ATOMIC_RELEASE);
 	policy->attachable = false;
 	set_state(policy->info, 0, HCP_UNATTACHED);
 	return 0;
@@ -156,34 +164,38 @@ static int reuse_map(const struct hcpolicy *next, const char *name, int fd)
 	return err ? fail(next, -err, "%s: %s", name, strerror(-err)) : 0;
 }
 
-int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
+static int check_replace(const struct hcpolicy *policy, const struct hcpolicy *next)
 {
-	int fd, err;
-
 	if (policy->link_fd < 0)
 		return fail(policy, ENOLINK, "it is not attached");
 	if (!next->obj || next->shared_fd >= 0)
 		return fail(next, EINVAL, "only an opened policy can replace another one");
 	if (!hcpolicy__attached(policy))
 		return fail(policy, ENOLINK, "it is not attached any more");
+	if (!policy->set)
+		return fail(policy, ENOENT, "it has no set to hand on");
 	if (next->npages && next->npages != hcp_set__npages(policy->set))
 		return fail(next, EINVAL, "it cannot change the size of the set that it takes over");
+	return 0;
+}
+
+static int load_over(struct hcpolicy *next, const struct hcpolicy *policy)
+{
+	int err;
 
 	err = reuse_map(next, HCP_MAP_SHARED, policy->shared_fd);
 	if (!err)
 		err = reuse_map(next, HCP_MAP_INFO, policy->info_fd);
 	if (!err)
 		err = load_object(next);
-	if (!err)
-		err = maps_open(next, false);
-	if (err)
-		return err;
+	return err ? err : maps_open(next, false);
+}
 
-	fd = ops_create(next, -1, take_exits ? KVM_HCPOLICY_TAKE_EXITS : 0);
-	if (fd < 0)
-		return fd;
-	err = bpf_link_update(policy->link_fd, fd, NULL);
-	close(fd);
+static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int ops_fd,
+		       bool take_exits)
+{
+	int err = bpf_link_update(policy->link_fd, ops_fd, NULL);
+
 	if (err == -ENOLINK)
 		return fail(policy, ENOLINK, "it is not attached any more");
 	if (err == -EINVAL && take_exits)
@@ -192,11 +204,83 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 	if (err)
 		return fail(next, -err, "cannot take the place of '%s': %s", policy->policy,
 			    strerror(-err));
+	return 0;
+}
 
-	next->link_fd = policy->link_fd;
-	policy->link_fd = -1;
+/* ops_id comes last: until it is the link's, whoever opens the set does this once more. */
+static void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id)
+{
+	snprintf(info->policy, sizeof(info->policy), "%s", name);
+	__atomic_store_n(&info->ops_id, ops_id, __ATOMIC_RELEASE);
+}
+
+int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
+{
+	struct bpf_object *opened;
+	int fd, err;
+
+	if (!policy || !next)
+		return no_object();
+	err = check_replace(policy, next);
+	if (!err)
+		err = load_begin(next, &opened);
+	if (err)
+		return err;
+
+	err = load_over(next, policy);
+	if (!err) {
+		fd = ops_create(next, -1, take_exits ? KVM_HCPOLICY_TAKE_EXITS : 0);
+		err = fd < 0 ? fd : update_link(policy, next, fd, take_exits);
+		if (!err)
+			replaced_by(next->info, next->policy, object_id(fd));
+		if (fd >= 0)
+			close(fd);
+	}
+	err = load_end(next, opened, err);
+	if (err)
+		return err;
+
 	memcpy(next->name, policy->name, HCP_NAME_LEN);
-	memcpy(next->info->policy, next->policy, HCP_NAME_LEN);
+	fd = __atomic_exchange_n(&policy->link_fd, -1, __ATOMIC_ACQ_REL);
+	__atomic_store_n(&next->link_fd, fd, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/*
+ * The link has another map than hcp_info says: a replace was cut short, which is finished
+ * here, or somebody has replaced it who knows nothing of the set.
+ */
+int finish_replace(struct hcpolicy *policy, __u32 ops_id)
+{
+	struct kept kept;
+	int err, tries;
+	bool same;
+
+	/* Most likely somebody is about to say so. */
+	for (tries = 0; tries < 10; tries++) {
+		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
+			return 0;
+		usleep(20000);
+	}
+	err = ids_kept(policy, ops_id, &kept);
+	if (err && err != -EOPNOTSUPP)
+		return fail(policy, -err, "it was replaced, and by what cannot be seen: %s%s", strerror(-err),
+			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+	same = !err && object_id(kept.shared_fd) == object_id(policy->shared_fd) &&
+	       object_id(kept.info_fd) == object_id(policy->info_fd);
+	if (same) {
+		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
+		    kept.policy);
+		replaced_by(policy->info, kept.policy, ops_id);
+		memcpy(policy->policy, policy->info->policy, HCP_NAME_LEN);
+	} else {
+		say(policy, "policy '%s': another one was put in its place, which does not keep its set",
+		    policy->policy);
+		set_state(policy->info, HCP_DETACHED, 0);
+		policy->info->ops_id = ops_id;
+	}
+	if (!err)
+		kept_close(&kept);
 	return 0;
 }
 
@@ -204,13 +288,16 @@ int hcpolicy__detach(struct hcpolicy *policy)
 {
 	int err;
 
+	if (!policy)
+		return no_object();
 	if (policy->link_fd < 0)
 		return fail(policy, ENOENT, "it has no link to detach");
 	err = bpf_link_detach(policy->link_fd);
 	if (err)
 		return fail(policy, -err, "cannot be detached: %s", strerror(-err));
 
-	set_state(policy->info, HCP_DETACHED, 0);
+	if (policy->info)
+		set_state(policy->info, HCP_DETACHED, 0);
 	err = hcpolicy__unpin(policy);
 	return err == -ENOENT ? 0 : err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * A policy object, shared by the files of libhcpolicy.  It is in one of three
- * stages: opened (obj, no set), loaded (obj and set) or found (a set and no
- * obj, from pins or descriptors); link_fd is there once it was attached.
+ * stages: opened (obj, no maps), loaded (obj and set) or found (no obj; from pins, descriptors
+ * or ids, and what there was of link and maps); link_fd is there once it was attached.
  */
 #ifndef HCPOLICY_INTERNAL_H
 #define HCPOLICY_INTERNAL_H
@@ -15,19 +15,22 @@
 /* How the kernel lays out the value of a kvm_hcpolicy_ops map. */
 struct ops_type {
 	int btf_fd;		/* of the module, -1: built into the kernel */
-	__u32 id;
-	__u32 size;
+	__u32 btf_id, id;
+	__u32 size;		/* 0: not known yet */
 	__u32 vm_fd, flags, map_gpa_range, name;	/* offsets */
 };
 
 struct hcpolicy {
-	hcpolicy_log_fn log;
+	hcpolicy_log_fn log, warn;
 	void *log_ctx;
+	char *bpffs;
 	bool verifier_said_no;		/* seen in what libbpf reports */
 
 	char policy[HCP_NAME_LEN];	/* what it is called */
 	char name[HCP_NAME_LEN];	/* what its attachment is called; "": none */
 
+	void *bytes;			/* of obj's file */
+	size_t size;
 	struct bpf_object *obj;
 	struct bpf_program *prog;	/* in obj: map_gpa_range */
 	struct bpf_map *ops;		/* in obj: the struct_ops map */
@@ -45,24 +48,64 @@ struct hcpolicy {
 /* log.c */
 int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void say(const struct hcpolicy *policy, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+int no_object(void);
 void libbpf_talks_to(struct hcpolicy *policy);
 
 /* open.c */
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
+struct bpf_object *object_new(struct hcpolicy *policy);
+int open_parts(struct hcpolicy *policy);
+
+/* file.c: all of a file; free() it. */
+int read_file(const char *path, void **bytes, size_t *size);
 
 /* maps.c */
 int maps_open(struct hcpolicy *policy, bool fresh);
 void maps_close(struct hcpolicy *policy);
 
-/* load.c */
+/* load.c: the opened object steps aside for a copy that is loaded, and comes back if err. */
+int load_begin(struct hcpolicy *policy, struct bpf_object **opened);
 int load_object(struct hcpolicy *policy);
+int load_end(struct hcpolicy *policy, struct bpf_object *opened, int err);
 
 /* ops.c */
 int ops_find(struct hcpolicy *policy);
-int ops_type_load(struct hcpolicy *policy);
+int ops_type_load(struct hcpolicy *policy, int map_fd);
+void ops_type_close(struct hcpolicy *policy);
 int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags);
+
+/* attach.c: another map was put into the link: whose is it? */
+int finish_replace(struct hcpolicy *policy, __u32 ops_id);
+
+/* folder.c: where it is not said otherwise, what fails is reported. */
+#define FOLDER		"hcpolicy"
+#define FOLDER_NEW	"~new"	/* no NAME can be called so */
+#define FOLDER_OLD	"~old"
+int folder_open(const struct hcpolicy *policy, bool create, int *folder);	/* -1: there is none */
+int folder_lock(const struct hcpolicy *policy, int folder);	/* until it is closed */
+void folder_close(int folder);
+int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);	/* -ENOENT is not */
+int folder_remove(int folder, const char *name);	/* nothing is */
 
 /* pin.c */
 bool name_valid(const char *name);
+int pin_get(int dir, const char *file);
+
+/* ids.c: nothing is reported */
+struct kept {
+	char policy[KVM_HCPOLICY_NAME_LEN];
+	int shared_fd, info_fd;		/* -1: the program has no map of that name */
+};
+__u32 object_id(int fd);
+int link_info(int fd, struct bpf_link_info *link);
+/* The set that the program of a struct_ops map keeps.  -EOPNOTSUPP: not a policy. */
+int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
+void kept_close(struct kept *kept);
+/* The next attached policy's link, by id; its descriptor.  -ENOENT: no more, -EPERM. */
+int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept);
+/* The link whose program has that map. */
+int ids_find_link(struct hcpolicy *policy, int map_fd);
 
 #endif /* HCPOLICY_INTERNAL_H */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 
 static int check_opened(const struct hcpolicy *policy)
 {
+	if (!policy)
+		return no_object();
 	if (!policy->obj || policy->shared_fd >= 0)
 		return fail(policy, EBUSY, "it is loaded already");
 	return 0;
@@ -41,38 +44,67 @@ int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes)
 	return 0;
 }
 
-/* A global variable of .rodata whose type is an integer; where it is goes to *at. */
-static const struct btf_type *find_param(const struct hcpolicy *policy, const char *key,
-					 void **at)
-{
-	const struct btf *btf = bpf_object__btf(policy->obj);
-	struct bpf_map *map = bpf_object__find_map_by_name(policy->obj, ".rodata");
-	const struct btf_var_secinfo *info;
-	const struct btf_type *sec, *type;
-	size_t size;
+/* Of .rodata, what is no parameter too. */
+struct variables {
+	const struct btf *btf;
+	const struct btf_type *sec;
 	char *data;
-	int i, id;
+	size_t size;
+};
 
-	id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
-	data = map ? bpf_map__initial_value(map, &size) : NULL;
-	if (id < 0 || !data)
+static int get_variables(const struct hcpolicy *policy, struct variables *v)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(policy->obj, ".rodata");
+	int id;
+
+	v->btf = bpf_object__btf(policy->obj);
+	id = btf__find_by_name_kind(v->btf, ".rodata", BTF_KIND_DATASEC);
+	v->data = map ? bpf_map__initial_value(map, &v->size) : NULL;
+	if (id < 0 || !v->data)
+		return 0;
+	v->sec = btf__type_by_id(v->btf, id);
+	return btf_vlen(v->sec);
+}
+
+/* The n-th one's type if it is a parameter: global, and an integer. */
+static const struct btf_type *get_param(const struct variables *v, int n, const char **name,
+					void **at)
+{
+	const struct btf_var_secinfo *info = btf_var_secinfos(v->sec) + n;
+	const struct btf_type *var = btf__type_by_id(v->btf, info->type), *type;
+
+	if (btf_var(var)->linkage == BTF_VAR_STATIC)
 		return NULL;
+	type = btf__type_by_id(v->btf, btf__resolve_type(v->btf, info->type));
+	if (!btf_is_int(type) || type->size > sizeof(long) || info->offset + type->size > v->size)
+		return NULL;
+	*name = btf__name_by_offset(v->btf, var->name_off);
+	*at = v->data + info->offset;
+	return type;
+}
 
-	sec = btf__type_by_id(btf, id);
-	for (i = 0, info = btf_var_secinfos(sec); i < btf_vlen(sec); i++, info++) {
-		type = btf__type_by_id(btf, info->type);
-		if (strcmp(btf__name_by_offset(btf, type->name_off), key) ||
-		    btf_var(type)->linkage == BTF_VAR_STATIC)
+/* -ENOENT names those that there are. */
+static int find_param(const struct hcpolicy *policy, const char *key,
+		      const struct btf_type **type, void **at)
+{
+	struct variables v;
+	char list[512] = "";
+	size_t len = 0;
+	const char *name;
+	int i, n;
+
+	n = get_variables(policy, &v);
+	for (i = 0; i < n; i++) {
+		*type = get_param(&v, i, &name, at);
+		if (!*type)
 			continue;
-
-		type = btf__type_by_id(btf, btf__resolve_type(btf, info->type));
-		if (!btf_is_int(type) || type->size > sizeof(long) ||
-		    info->offset + type->size > size)
-			return NULL;
-		*at = data + info->offset;
-		return type;
+		if (!strcmp(name, key))
+			return 0;
+		if (len < sizeof(list))
+			len += snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "", name);
 	}
-	return NULL;
+	return fail(policy, ENOENT, "it has no parameter '%s'; %s%s", key,
+		    len ? "it has: " : "it has none", list);
 }
 
 /* One word for both kinds: it is the low bytes that are stored. */
@@ -117,12 +149,13 @@ int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *va
 	void *at;
 	int err;
 
+	if (!key || !value)
+		return no_object();
 	err = check_opened(policy);
+	if (!err)
+		err = find_param(policy, key, &type, &at);
 	if (err)
 		return err;
-	type = find_param(policy, key, &at);
-	if (!type)
-		return fail(policy, ENOENT, "it has no parameter '%s'", key);
 
 	err = parse_value(type, value, &number);
 	if (err == -ERANGE)
@@ -157,17 +190,93 @@ static int dup_map(const struct hcpolicy *policy, const char *name, int *copy)
 	return *copy < 0 ? fail(policy, errno, "%s: %s", name, strerror(errno)) : 0;
 }
 
+/* A size that is a whole number of some unit. */
+static const char *size_text(char buf[32], uint64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
+	unsigned int unit = 0;
+
+	for (; bytes && !(bytes & 1023) && unit < 5; unit++)
+		bytes >>= 10;
+	snprintf(buf, 32, "%llu %s", (unsigned long long)bytes, units[unit]);
+	return buf;
+}
+
+static int no_memory(const struct hcpolicy *policy)
+{
+	uint64_t chunks = bpf_map__max_entries(bpf_object__find_map_by_name(policy->obj,
+									    HCP_MAP_SHARED));
+	char covers[32], takes[32];
+
+	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not to be had",
+		    size_text(covers, (chunks * HCP_CHUNK_PAGES) << HCP_PAGE_SHIFT),
+		    size_text(takes, chunks * HCP_CHUNK_PAGES / 8));
+}
+
+/* What was set in the opened object. */
+static int copy_settings(const struct hcpolicy *policy, const struct bpf_object *from)
+{
+	const struct bpf_map *set = bpf_object__find_map_by_name(from, HCP_MAP_SHARED);
+	const struct bpf_map *rodata = bpf_object__find_map_by_name(from, ".rodata");
+	size_t size, to_size;
+	void *data, *to;
+	int err;
+
+	err = bpf_map__set_max_entries(bpf_object__find_map_by_name(policy->obj, HCP_MAP_SHARED),
+				       bpf_map__max_entries(set));
+	if (err || !rodata)
+		return err;
+	data = bpf_map__initial_value(rodata, &size);
+	to = bpf_map__initial_value(bpf_object__find_map_by_name(policy->obj, ".rodata"), &to_size);
+	if (!data || !to || size != to_size)
+		return -EINVAL;
+	memcpy(to, data, size);
+	return 0;
+}
+
+int load_begin(struct hcpolicy *policy, struct bpf_object **opened)
+{
+	int err;
+
+	*opened = policy->obj;
+	policy->obj = object_new(policy);
+	if (!policy->obj) {
+		err = fail(policy, errno, "its object cannot be read again: %s", strerror(errno));
+	} else {
+		err = ops_find(policy);
+		if (!err && copy_settings(policy, *opened))
+			err = fail(policy, EINVAL, "its parameters cannot be set again");
+	}
+	if (!err)
+		return 0;
+	return load_end(policy, *opened, err);
+}
+
+int load_end(struct hcpolicy *policy, struct bpf_object *opened, int err)
+{
+	if (!err) {
+		bpf_object__close(opened);
+		return 0;
+	}
+	maps_close(policy);
+	ops_type_close(policy);
+	bpf_object__close(policy->obj);
+	policy->obj = opened;
+	ops_find(policy);	/* was there before */
+	errno = -err;
+	return err;
+}
+
 /* Into the kernel: the programs are verified, the maps are there. */
 int load_object(struct hcpolicy *policy)
 {
 	int err;
 
-	err = check_opened(policy);
-	if (!err)
-		err = check_kernel(policy);
+	err = check_kernel(policy);
 	if (err)
 		return err;
 
+	policy->verifier_said_no = false;
 	libbpf_talks_to(policy);
 	err = bpf_object__load(policy->obj);
 	libbpf_talks_to(NULL);
@@ -175,21 +284,39 @@ int load_object(struct hcpolicy *policy)
 		return fail(policy, EPERM, "loading it needs CAP_SYS_ADMIN");
 	if (policy->verifier_said_no)
 		return fail(policy, EACCES, "the verifier does not accept it: see above");
+	if (err == -ENOMEM)
+		return no_memory(policy);
 	if (err)
 		return fail(policy, -err, "cannot be loaded: %s", strerror(-err));
 
 	err = dup_map(policy, HCP_MAP_SHARED, &policy->shared_fd);
 	if (!err)
 		err = dup_map(policy, HCP_MAP_INFO, &policy->info_fd);
-	return err ? err : ops_type_load(policy);
+	if (err)
+		return err;
+	err = ops_type_load(policy, bpf_map__fd(policy->ops));
+	if (err == -EOPNOTSUPP)
+		return fail(policy, EOPNOTSUPP, "this kernel's hook is not the one that this "
+			    "library knows: build both from one version");
+	return err ? fail(policy, -err, "the kernel's BTF: %s", strerror(-err)) : 0;
 }
 
 int hcpolicy__load(struct hcpolicy *policy)
 {
-	int err = load_object(policy);
+	struct bpf_object *opened;
+	int err;
 
+	err = check_opened(policy);
+	if (!err)
+		err = load_begin(policy, &opened);
+	if (err)
+		return err;
+	err = load_object(policy);
 	if (!err)
 		err = maps_open(policy, true);
+	if (err == -ENOMEM && policy->shared_fd >= 0)
+		no_memory(policy);	/* to map it is too much */
+	err = load_end(policy, opened, err);
 	policy->attachable = !err;
 	return err;
 }

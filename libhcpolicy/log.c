@@ -38,6 +38,29 @@ int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
 	return -err;
 }
 
+/* What was not right, and has not made the call fail. */
+void say(const struct hcpolicy *policy, const char *fmt, ...)
+{
+	hcpolicy_log_fn log = policy->warn ?: policy->log;
+	int err = errno;
+	char line[1024];
+	va_list args;
+
+	if (!log)
+		return;
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	log(policy->log_ctx, line);
+	errno = err;
+}
+
+int no_object(void)
+{
+	errno = EINVAL;
+	return -EINVAL;
+}
+
 static char *last_lines(char *text)
 {
 	char *start = text + strlen(text);

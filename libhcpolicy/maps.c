@@ -48,43 +48,41 @@ static bool terminated(const char *name)
 	return memchr(name, 0, HCP_NAME_LEN);
 }
 
-/* From shared_fd and info_fd to the set; fresh: maps that nobody else knows. */
-int maps_open(struct hcpolicy *policy, bool fresh)
+static int info_open(struct hcpolicy *policy, __u32 chunks, bool fresh)
 {
-	__u32 chunks, infos;
-	uint64_t npages;
+	struct hcp_info *info;
+	__u32 infos;
 	int err;
 
-	err = check_map(policy, policy->shared_fd, HCP_MAP_SHARED, CHUNK_SIZE, &chunks);
-	if (!err)
-		err = check_map(policy, policy->info_fd, HCP_MAP_INFO, sizeof(struct hcp_info),
-				&infos);
+	err = check_map(policy, policy->info_fd, HCP_MAP_INFO, sizeof(*info), &infos);
 	if (err)
 		return err;
-	npages = (uint64_t)chunks * HCP_CHUNK_PAGES;
-
-	policy->info = map_memory(policy, policy->info_fd, HCP_MAP_INFO, sizeof(*policy->info));
-	if (!policy->info)
+	info = map_memory(policy, policy->info_fd, HCP_MAP_INFO, sizeof(*info));
+	if (!info)
 		return -errno;
+	policy->info = info;
 	if (fresh) {
-		policy->info->version = HCP_INFO_VERSION;
-		policy->info->npages = policy->info->reach = npages;
-		policy->info->state = HCP_UNATTACHED;
+		info->version = HCP_INFO_VERSION;
+		info->npages = info->reach = (uint64_t)chunks * HCP_CHUNK_PAGES;
+		info->state = HCP_UNATTACHED;
 	}
+	if (info->version != HCP_INFO_VERSION)
+		return fail(policy, EINVAL, HCP_MAP_INFO ": version %u, this library knows %u",
+			    info->version, HCP_INFO_VERSION);
+	if (!terminated(info->name) || !terminated(info->policy) || !terminated(info->label))
+		return fail(policy, EINVAL, HCP_MAP_INFO ": a name does not end");
+	return 0;
+}
+
+static int words_open(struct hcpolicy *policy, __u32 chunks)
+{
+	uint64_t npages = (uint64_t)chunks * HCP_CHUNK_PAGES;
 
 	policy->words = map_memory(policy, policy->shared_fd, HCP_MAP_SHARED,
 				   (size_t)chunks * CHUNK_SIZE);
 	if (!policy->words)
 		return -errno;
 	policy->words_size = (size_t)chunks * CHUNK_SIZE;
-
-	if (policy->info->version != HCP_INFO_VERSION)
-		return fail(policy, EINVAL, HCP_MAP_INFO ": version %u, this library knows %u",
-			    policy->info->version, HCP_INFO_VERSION);
-	if (!terminated(policy->info->name) || !terminated(policy->info->policy) ||
-	    !terminated(policy->info->label))
-		return fail(policy, EINVAL, HCP_MAP_INFO ": a name does not end");
-
 	policy->set = hcp_set__new_over(policy->words, policy->info);
 	if (!policy->set || hcp_set__npages(policy->set) != npages)
 		return fail(policy, EINVAL, HCP_MAP_INFO " says %llu pages and "
@@ -92,6 +90,21 @@ int maps_open(struct hcpolicy *policy, bool fresh)
 			    (unsigned long long)policy->info->npages,
 			    (unsigned long long)npages);
 	return 0;
+}
+
+/* What there is of shared_fd and info_fd; fresh: both, and nobody else knows them. */
+int maps_open(struct hcpolicy *policy, bool fresh)
+{
+	__u32 chunks = 0;
+	int err = 0;
+
+	if (policy->shared_fd >= 0)
+		err = check_map(policy, policy->shared_fd, HCP_MAP_SHARED, CHUNK_SIZE, &chunks);
+	if (!err && policy->info_fd >= 0)
+		err = info_open(policy, chunks, fresh);
+	if (!err && policy->info && policy->shared_fd >= 0)
+		err = words_open(policy, chunks);
+	return err;
 }
 
 void maps_close(struct hcpolicy *policy)
@@ -105,4 +118,8 @@ void maps_close(struct hcpolicy *policy)
 		close(policy->shared_fd);
 	if (policy->info_fd >= 0)
 		close(policy->info_fd);
+	policy->set = NULL;
+	policy->words = NULL;
+	policy->info = NULL;
+	policy->shared_fd = policy->info_fd = -1;
 }

@@ -17,7 +17,9 @@ struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
 	struct hcpolicy *policy;
 	int err;
 
-	err = opts_check(opts, log_ctx);
+	const char *bpffs;
+
+	err = opts_check(opts, bpffs);
 	if (err) {
 		errno = -err;
 		return NULL;
@@ -26,8 +28,15 @@ struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
 	policy = calloc(1, sizeof(*policy));
 	if (!policy)
 		return NULL;
+	bpffs = opts_get(opts, bpffs) ?: secure_getenv("HCPOLICY_BPFFS") ?: HCPOLICY_DEFAULT_BPFFS;
+	policy->bpffs = strdup(bpffs);
+	if (!policy->bpffs) {
+		free(policy);
+		return NULL;
+	}
 	policy->log = opts_get(opts, log);
 	policy->log_ctx = opts_get(opts, log_ctx);
+	policy->warn = opts_get(opts, warn);
 	policy->shared_fd = policy->info_fd = policy->link_fd = policy->type.btf_fd = -1;
 	return policy;
 }
@@ -41,9 +50,10 @@ void hcpolicy__close(struct hcpolicy *policy)
 	maps_close(policy);
 	if (policy->link_fd >= 0)
 		close(policy->link_fd);
-	if (policy->type.btf_fd >= 0)
-		close(policy->type.btf_fd);
+	ops_type_close(policy);
 	bpf_object__close(policy->obj);
+	free(policy->bytes);
+	free(policy->bpffs);
 	free(policy);
 	errno = err;	/* so that it can end an error path */
 }
@@ -94,14 +104,41 @@ static void set_policy_name(struct hcpolicy *policy, const char *path)
 
 static int check_object(const struct hcpolicy *policy)
 {
-	static const char *const names[] = { HCP_MAP_SHARED, HCP_MAP_INFO };
+	static const struct {
+		const char *name;
+		size_t value_size;
+	} maps[] = {
+		{ HCP_MAP_SHARED, HCP_CHUNK_WORDS * sizeof(uint64_t) },
+		{ HCP_MAP_INFO, sizeof(struct hcp_info) },
+	};
+	const struct bpf_map *map;
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		if (!bpf_object__find_map_by_name(policy->obj, names[i]))
-			return fail(policy, EINVAL, "not a policy: it has no map '%s'", names[i]);
+		map = bpf_object__find_map_by_name(policy->obj, maps[i].name);
+		if (!map)
+			return fail(policy, EINVAL, "not a policy: it has no map '%s'", maps[i].name);
+		if (bpf_map__value_size(map) != maps[i].value_size)
+			return fail(policy, EINVAL, "it was compiled with another version of hcpolicy.bpf.h: "
+				    "its %s has %u bytes, and this library's has %zu", maps[i].name,
+				    bpf_map__value_size(map), maps[i].value_size);
 	}
 	return 0;
+}
+
+/* libbpf can load an object once, so each load is of a new one from the same bytes. */
+struct bpf_object *object_new(struct hcpolicy *policy)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = policy->policy);
+	struct bpf_object *obj;
+	int err;
+
+	libbpf_talks_to(policy);
+	obj = bpf_object__open_mem(policy->bytes, policy->size, &opts);
+	err = errno;
+	libbpf_talks_to(NULL);
+	errno = err;
+	return obj;
 }
 
 struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *opts)
@@ -123,10 +160,11 @@ struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *op
 	if (!path)
 		goto close;
 
-	libbpf_talks_to(policy);
-	policy->obj = bpf_object__open_file(path, NULL);
-	err = errno;
-	libbpf_talks_to(NULL);
+	err = -read_file(path, &policy->bytes, &policy->size);
+	if (!err) {
+		policy->obj = object_new(policy);
+		err = errno;
+	}
 	if (!policy->obj) {
 		fail(policy, err == ENOMEM ? ENOMEM : EINVAL, "%s is not a BPF object", path);
 		goto close;
@@ -152,16 +190,39 @@ static int dup_fd(const struct hcpolicy *policy, int fd, const char *what, int *
 		    strerror(errno));
 }
 
-/* Other links have a program of their own; that tells one from other BPF objects too. */
-static int check_link(const struct hcpolicy *policy, int fd)
+/* Made for each other?  And is it this set that the link's program keeps? */
+static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
+{
+	const struct hcp_info *info = policy->info;
+	__u32 shared_id = __atomic_load_n(&info->shared_id, __ATOMIC_RELAXED);
+
+	if ((link->id && info->link_id != link->id) ||
+	    (shared_id && policy->shared_fd >= 0 && shared_id != object_id(policy->shared_fd)))
+		return fail(policy, EINVAL, "link, " HCP_MAP_INFO " and " HCP_MAP_SHARED
+			    " do not belong together");
+	if (!link->struct_ops.map_id || link->struct_ops.map_id == info->ops_id)
+		return 0;
+	return finish_replace(policy, link->struct_ops.map_id);
+}
+
+/* Of a found policy, what there is of link and maps. */
+int open_parts(struct hcpolicy *policy)
 {
 	struct bpf_link_info link = {};
-	__u32 len = sizeof(link);
+	int err;
 
-	if (bpf_link_get_info_by_fd(fd, &link, &len) ||
-	    link.type != BPF_LINK_TYPE_STRUCT_OPS || link.prog_id)
-		return fail(policy, EINVAL, "link: descriptor %d is not a struct_ops link", fd);
-	return 0;
+	err = maps_open(policy, false);
+	if (err)
+		return err;
+	if (policy->link_fd >= 0 && link_info(policy->link_fd, &link))
+		return fail(policy, EINVAL, "link: descriptor %d is not a struct_ops link",
+			    policy->link_fd);
+	if (!policy->info)
+		return 0;
+	memcpy(policy->policy, policy->info->policy, HCP_NAME_LEN);
+	memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
+	policy->policy[HCP_NAME_LEN - 1] = policy->name[HCP_NAME_LEN - 1] = 0;
+	return check_ids(policy, &link);
 }
 
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
@@ -173,38 +234,43 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 	if (!policy)
 		return NULL;
 
-	if (dup_fd(policy, shared_fd, HCP_MAP_SHARED, &policy->shared_fd) ||
-	    dup_fd(policy, info_fd, HCP_MAP_INFO, &policy->info_fd) ||
-	    maps_open(policy, false))
-		goto close;
-	if (link_fd != -1 && (dup_fd(policy, link_fd, "link", &policy->link_fd) ||
-			      check_link(policy, link_fd)))
-		goto close;
-
-	memcpy(policy->policy, policy->info->policy, HCP_NAME_LEN);
-	memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
-	policy->policy[HCP_NAME_LEN - 1] = policy->name[HCP_NAME_LEN - 1] = 0;
-	return policy;
-close:
+	if (!dup_fd(policy, shared_fd, HCP_MAP_SHARED, &policy->shared_fd) &&
+	    !dup_fd(policy, info_fd, HCP_MAP_INFO, &policy->info_fd) &&
+	    (link_fd == -1 || !dup_fd(policy, link_fd, "link", &policy->link_fd)) &&
+	    !open_parts(policy))
+		return policy;
 	hcpolicy__close(policy);
 	return NULL;
 }
 
+/* From any thread: what it reads of the object is one word. */
 bool hcpolicy__attached(const struct hcpolicy *policy)
 {
-	struct pollfd pfd = { .fd = policy->link_fd };
+	struct pollfd pfd = {};
 
-	return pfd.fd >= 0 && poll(&pfd, 1, 0) >= 0 && !(pfd.revents & POLLHUP);
+	if (!policy) {
+		errno = EINVAL;
+		return false;
+	}
+	pfd.fd = __atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE);
+	return pfd.fd >= 0 && poll(&pfd, 1, 0) >= 0 && !(pfd.revents & (POLLHUP | POLLNVAL));
+}
+
+static const void *there_or_null(const struct hcpolicy *policy, const void *what)
+{
+	if (!what)
+		errno = policy ? ENOENT : EINVAL;
+	return what;
 }
 
 struct hcp_set *hcpolicy__set(const struct hcpolicy *policy)
 {
-	return policy->set;
+	return (void *)there_or_null(policy, policy ? policy->set : NULL);
 }
 
 const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy)
 {
-	return policy->info;
+	return there_or_null(policy, policy ? policy->info : NULL);
 }
 
 static int fd_or_none(int fd)
@@ -217,11 +283,15 @@ static int fd_or_none(int fd)
 
 int hcpolicy__link_fd(const struct hcpolicy *policy)
 {
-	return fd_or_none(policy->link_fd);
+	if (!policy)
+		return no_object();
+	return fd_or_none(__atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE));
 }
 
 int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map)
 {
+	if (!policy || !map)
+		return no_object();
 	if (!strcmp(map, HCP_MAP_SHARED))
 		return fd_or_none(policy->shared_fd);
 	if (!strcmp(map, HCP_MAP_INFO))

@@ -37,6 +37,8 @@ int ops_find(struct hcpolicy *policy)
 	struct bpf_map *map;
 	const char *value;
 
+	policy->ops = NULL;
+	policy->prog = NULL;
 	bpf_object__for_each_map(map, policy->obj) {
 		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
 			continue;
@@ -81,7 +83,7 @@ static int ops_layout(const struct btf *btf, struct ops_type *t)
 	const struct btf_member *data = value ? find_member(btf, value, "data") : NULL;
 	__u32 at;
 
-	if (!data)
+	if (!data || strcmp(btf__name_by_offset(btf, value->name_off), "bpf_struct_ops_" OPS_NAME))
 		return -EOPNOTSUPP;
 	ops = btf__type_by_id(btf, data->type);
 	at = data->offset / 8;
@@ -94,50 +96,71 @@ static int ops_layout(const struct btf *btf, struct ops_type *t)
 	return 0;
 }
 
-/* The type of the map that libbpf has created, from the kernel. */
-int ops_type_load(struct hcpolicy *policy)
+/* btf and what it rests on are the caller's to free. */
+static struct btf *load_btf(__u32 id, const char *module, struct btf **base)
+{
+	*base = btf__load_vmlinux_btf();
+	if (!*base || !strcmp(module, "vmlinux"))
+		return *base;
+	return btf__load_from_kernel_by_id_split(id, *base);
+}
+
+/*
+ * From the kernel, the type of a struct_ops map.  -EOPNOTSUPP: it is none of kvm's, or laid
+ * out as this library does not know it.  Nothing is reported.
+ */
+int ops_type_load(struct hcpolicy *policy, int map_fd)
 {
 	struct bpf_map_info map = {};
 	struct bpf_btf_info info = {};
 	__u32 map_len = sizeof(map), info_len = sizeof(info);
-	struct ops_type *t = &policy->type;
-	struct btf *base, *btf = NULL;
+	struct ops_type *t = &policy->type, type = { .btf_fd = -1 };
+	struct btf *base = NULL, *btf;
 	char module[64] = "";
 	int fd, err;
 
-	if (bpf_map_get_info_by_fd(bpf_map__fd(policy->ops), &map, &map_len))
-		return fail(policy, errno, "the kernel's type: %s", strerror(errno));
-	t->id = map.btf_vmlinux_value_type_id;
-	t->size = map.value_size;
+	if (bpf_map_get_info_by_fd(map_fd, &map, &map_len))
+		return -errno;
+	/* One object may look at many. */
+	if (t->size && t->btf_id == map.btf_vmlinux_id && t->id == map.btf_vmlinux_value_type_id)
+		return 0;
+	type.btf_id = map.btf_vmlinux_id;
+	type.id = map.btf_vmlinux_value_type_id;
+	type.size = map.value_size;
 
-	fd = bpf_btf_get_fd_by_id(map.btf_vmlinux_id);
+	fd = bpf_btf_get_fd_by_id(type.btf_id);
 	if (fd < 0)
-		return fail(policy, errno, "the kernel's BTF: %s", strerror(errno));
+		return fd;
 	info.name = (uintptr_t)module;
 	info.name_len = sizeof(module);
-
-	libbpf_talks_to(policy);
-	base = btf__load_vmlinux_btf();
-	if (base && !bpf_btf_get_info_by_fd(fd, &info, &info_len)) {
-		if (!strcmp(module, "vmlinux")) {
-			btf = base;
-		} else {
-			btf = btf__load_from_kernel_by_id_split(map.btf_vmlinux_id, base);
-			t->btf_fd = fd;
-		}
+	err = bpf_btf_get_info_by_fd(fd, &info, &info_len);
+	if (!err && strcmp(module, "kvm") && strcmp(module, "vmlinux"))
+		err = -EOPNOTSUPP;
+	if (!err) {
+		libbpf_talks_to(policy);
+		btf = load_btf(type.btf_id, module, &base);
+		err = btf ? ops_layout(btf, &type) : -errno;
+		libbpf_talks_to(NULL);
+		if (btf != base)
+			btf__free(btf);
+		btf__free(base);
 	}
-	err = btf ? ops_layout(btf, t) : -errno;
-	libbpf_talks_to(NULL);
-
-	if (btf != base)
-		btf__free(btf);
-	btf__free(base);
-	if (t->btf_fd < 0)
+	if (err || !strcmp(module, "vmlinux"))
 		close(fd);
-	if (err == -EOPNOTSUPP)
-		return fail(policy, EOPNOTSUPP, "this kernel's hook is not the one that this "
-			    "library knows: build both from one version");
-	return err ? fail(policy, -err, "the kernel's BTF: %s", strerror(-err)) : 0;
+	else
+		type.btf_fd = fd;
+	if (!err) {
+		ops_type_close(policy);
+		*t = type;
+	}
+	return err;
+}
+
+void ops_type_close(struct hcpolicy *policy)
+{
+	if (policy->type.btf_fd >= 0)
+		close(policy->type.btf_fd);
+	policy->type = (struct ops_type) { .btf_fd = -1 };
 }
 
 /* A map whose link attaches to vm_fd, or with -1 takes another one's place; its fd. */

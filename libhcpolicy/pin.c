@@ -2,26 +2,23 @@
 /*
  * Policies by name: <bpffs>/hcpolicy/NAME/ holds the link and both maps.
  *
- * The rule: a name is there whole or not at all.  Pins are made in a directory
- * of their own that gets the name at once.  And whoever removes a name has made
- * sure that what it stands for is his.
+ * The rule: a name is there whole or not at all.  Pins are made in FOLDER_NEW, which gets
+ * the name at once, and removed in FOLDER_OLD, which had it.  Whatever somebody has taken
+ * out of a name by hand is found again by BPF's ids (ids.c) as long as the policy is
+ * attached; and a name behind which no policy is attached is free.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 #include "internal.h"
 
-#define BPFFS	"/sys/fs/bpf"
-#define PINS	BPFFS "/hcpolicy"
-#define DIR_SIZE	(sizeof(PINS) + HCP_NAME_LEN)
-#define PATH_SIZE	(DIR_SIZE + BPF_OBJ_NAME_LEN)
-
-static const char *const files[] = { HCP_MAP_SHARED, HCP_MAP_INFO, "link" };
+enum { SHARED, INFO, LINK, NPINS };
+static const char *const files[NPINS] = { HCP_MAP_SHARED, HCP_MAP_INFO, "link" };
 
 /* A dot would be legible and no path, but bpffs keeps names with dots to itself. */
 bool name_valid(const char *name)
@@ -32,153 +29,444 @@ bool name_valid(const char *name)
 	return len && len < HCP_NAME_LEN && !name[len];
 }
 
-static int check_bpffs(const struct hcpolicy *policy)
+static int bad_name(const struct hcpolicy *policy, const char *name)
 {
-	struct statfs fs;
-
-	if (!statfs(BPFFS, &fs) && (__u32)fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	return fail(policy, ENOENT, "there is no BPF file system: mount -t bpf bpf " BPFFS);
+	return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d",
+		    name ? name : "", HCP_NAME_LEN - 1);
 }
 
-static void name_dir(char dir[DIR_SIZE], const char *name)
+static int no_such_name(const struct hcpolicy *policy)
 {
-	snprintf(dir, DIR_SIZE, PINS "/%s", name);
+	return fail(policy, ENOENT, "nothing is pinned by that name in %s/" FOLDER, policy->bpffs);
 }
 
-static void pin_path(char path[PATH_SIZE], const char *dir, const char *file)
+int pin_get(int dir, const char *file)
 {
-	snprintf(path, PATH_SIZE, "%s/%s", dir, file);
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
+
+	return bpf_obj_get_opts(file, &opts);
 }
 
-static void remove_pins(const char *dir)
+static int pin_put(int dir, const char *file, int fd)
 {
-	char path[PATH_SIZE];
-	size_t i;
+	LIBBPF_OPTS(bpf_obj_pin_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
 
-	for (i = 0; i < 3; i++) {
-		pin_path(path, dir, files[i]);
-		unlink(path);
+	return bpf_obj_pin_opts(fd, file, &opts);
+}
+
+static void close_pins(int fd[NPINS])
+{
+	int i;
+
+	for (i = 0; i < NPINS; i++) {
+		if (fd[i] >= 0)
+			close(fd[i]);
+		fd[i] = -1;
 	}
-	rmdir(dir);
 }
 
-static __u32 link_id(int fd)
+/* The pins of a name, -1: missing.  How many there are; -ENOENT (not reported): no such name. */
+static int get_pins(const struct hcpolicy *policy, int folder, const char *name, int fd[NPINS])
 {
-	struct bpf_link_info link = {};
-	__u32 len = sizeof(link);
+	int dir = folder_of_name(policy, folder, name), i, n = 0, err = 0;
 
-	return bpf_link_get_info_by_fd(fd, &link, &len) ? 0 : link.id;
+	if (dir < 0)
+		return dir;
+	for (i = 0; i < NPINS; i++) {
+		fd[i] = err ? -1 : pin_get(dir, files[i]);
+		n += fd[i] >= 0;
+		if (!err && fd[i] < 0 && errno != ENOENT)
+			err = fail(policy, errno, "%s/" FOLDER "/%s/%s: %s", policy->bpffs, name,
+				   files[i], strerror(errno));
+	}
+	close(dir);
+	if (!err)
+		return n;
+	close_pins(fd);
+	errno = -err;
+	return err;
 }
 
-int hcpolicy__pin(struct hcpolicy *policy)
+/* The missing ones as far as they can be found; -EPERM: may not look. */
+static int find_missing(struct hcpolicy *policy, int fd[NPINS])
 {
-	const int fds[] = { policy->shared_fd, policy->info_fd, policy->link_fd };
-	char dir[DIR_SIZE], path[PATH_SIZE], name[DIR_SIZE];
+	struct bpf_link_info link;
+	struct kept kept;
 	int err;
-	size_t i;
 
-	if (policy->link_fd < 0)
-		return fail(policy, ENOENT, "only an attached policy can be pinned");
-	if (!name_valid(policy->name))
-		return fail(policy, EINVAL, "it has no name to be pinned by");
-	err = check_bpffs(policy);
+	if (fd[LINK] < 0) {
+		err = ids_find_link(policy, fd[SHARED] >= 0 ? fd[SHARED] : fd[INFO]);
+		if (err < 0)
+			return err;
+		fd[LINK] = err;
+	}
+	if (link_info(fd[LINK], &link) || !link.struct_ops.map_id)
+		return -ENOENT;
+	if (fd[SHARED] >= 0 && fd[INFO] >= 0)
+		return 0;
+	err = ids_kept(policy, link.struct_ops.map_id, &kept);
 	if (err)
 		return err;
-
-	snprintf(dir, sizeof(dir), BPFFS "/hcpolicy~%u", link_id(policy->link_fd));
-	name_dir(name, policy->name);
-	if (mkdir(dir, 0700))
-		return fail(policy, errno, "%s: %s", dir, strerror(errno));
-	if (mkdir(PINS, 0700) && errno != EEXIST)
-		goto failed;
-	for (i = 0; i < 3; i++) {
-		pin_path(path, dir, files[i]);
-		if (bpf_obj_pin(fds[i], path))
-			goto failed;
+	if (fd[SHARED] < 0) {
+		fd[SHARED] = kept.shared_fd;
+		kept.shared_fd = -1;
 	}
-	if (!renameat2(AT_FDCWD, dir, AT_FDCWD, name, RENAME_NOREPLACE))
-		return 0;
-failed:
-	err = errno;
-	remove_pins(dir);
-	if (err == EEXIST)
-		return fail(policy, err, "the name '%s' is taken; detach that or use another",
-			    policy->name);
-	return fail(policy, err, "cannot pin as %s: %s", name, strerror(err));
+	if (fd[INFO] < 0) {
+		fd[INFO] = kept.info_fd;
+		kept.info_fd = -1;
+	}
+	kept_close(&kept);
+	return fd[SHARED] < 0 || fd[INFO] < 0 ? -ENOENT : 0;
 }
 
-int hcpolicy__unpin(struct hcpolicy *policy)
+static const char *missing_text(char buf[64], const int fd[NPINS])
 {
-	char dir[DIR_SIZE], path[PATH_SIZE];
-	bool ours;
-	int fd;
+	size_t len = 0;
+	int i;
 
-	if (!name_valid(policy->name) || policy->link_fd < 0)
-		goto none;
-	name_dir(dir, policy->name);
-	pin_path(path, dir, "link");
-	fd = bpf_obj_get(path);
-	if (fd < 0 && errno != ENOENT)
-		return fail(policy, errno, "%s: %s", path, strerror(errno));
-	if (fd < 0)
-		goto none;
+	buf[0] = 0;
+	for (i = 0; i < NPINS; i++) {
+		if (fd[i] < 0)
+			len += snprintf(buf + len, 64 - len, "%s%s", len ? ", " : "", files[i]);
+	}
+	return buf;
+}
 
-	ours = link_id(fd) == link_id(policy->link_fd);
-	close(fd);
-	if (!ours)
-		goto none;
-	remove_pins(dir);
-	if (!access(path, F_OK))
-		return fail(policy, EPERM, "%s: cannot be removed", path);
+/* The policy takes the descriptors. */
+static int open_pins(struct hcpolicy *policy, const char *name, const int fd[NPINS])
+{
+	int err;
+
+	policy->shared_fd = fd[SHARED];
+	policy->info_fd = fd[INFO];
+	policy->link_fd = fd[LINK];
+	err = open_parts(policy);
+	if (err)
+		return err;
+	if (policy->info && strcmp(policy->info->name, name)) {
+		snprintf(policy->policy, sizeof(policy->policy), "%s", name);
+		return fail(policy, EINVAL, "its pins are those of '%s', link id %u: if that is attached, "
+			    "take it off by that id; then remove %s/" FOLDER "/%s",
+			    policy->name, policy->info->link_id, policy->bpffs, name);
+	}
+	strcpy(policy->name, name);
 	return 0;
-none:
-	errno = ENOENT;
-	return -ENOENT;
+}
+
+static int put_back(const struct hcpolicy *policy, int folder, const char *name,
+		    const int had[NPINS], const int fd[NPINS])
+{
+	int dir = folder_of_name(policy, folder, name), i, err = 0;
+
+	if (dir < 0)
+		return dir;
+	for (i = 0; i < NPINS && !err; i++) {
+		if (had[i] < 0)
+			err = pin_put(dir, files[i], fd[i]);
+	}
+	close(dir);
+	return err;
+}
+
+/* Under the lock: a name that lacks a pin. */
+static int open_half(struct hcpolicy *policy, int folder, const char *name)
+{
+	int fd[NPINS], had[NPINS], n, err, found;
+	char missing[64];
+
+	n = get_pins(policy, folder, name, fd);
+	if (n == -ENOENT)
+		return no_such_name(policy);
+	if (n < 0)
+		return n;
+	if (!n)
+		return fail(policy, ENODATA, "all its pins are missing in %s/" FOLDER "; detach clears "
+			    "what is left", policy->bpffs);
+	memcpy(had, fd, sizeof(had));
+	missing_text(missing, had);
+	found = n == NPINS ? 0 : find_missing(policy, fd);
+	err = open_pins(policy, name, fd);
+	if (err || n == NPINS)
+		return err;
+
+	if (found) {
+		say(policy, "policy '%s': missing in %s/" FOLDER "/%s: %s%s", name, policy->bpffs, name,
+		    missing, found == -EPERM ? "; to find it again needs CAP_SYS_ADMIN" :
+		    had[LINK] < 0 ? "; it is not attached any more, and detach clears what is left" :
+		    "; detach clears what is left");
+		return 0;
+	}
+	if (put_back(policy, folder, name, had, fd))
+		say(policy, "policy '%s': missing in %s/" FOLDER "/%s: %s; found it, and cannot put it "
+		    "back: %s", name, policy->bpffs, name, missing, strerror(errno));
+	else
+		say(policy, "policy '%s': missing in %s/" FOLDER "/%s: %s; found it and put it back",
+		    name, policy->bpffs, name, missing);
+	return 0;
+}
+
+static int open_name(struct hcpolicy *policy, int folder, const char *name)
+{
+	int fd[NPINS], n, err;
+
+	/* Whole names need no lock: all three come from one folder. */
+	n = folder < 0 ? -ENOENT : get_pins(policy, folder, name, fd);
+	if (n == -ENOENT)
+		return no_such_name(policy);
+	if (n < 0)
+		return n;
+	if (n == NPINS)
+		return open_pins(policy, name, fd);
+	close_pins(fd);
+	err = folder_lock(policy, folder);
+	return err ? err : open_half(policy, folder, name);
 }
 
 struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_opts *opts)
 {
-	char dir[DIR_SIZE], path[PATH_SIZE];
-	struct hcpolicy *policy, *found = NULL;
-	int fds[] = { -1, -1, -1 }, err;
-	size_t i;
+	struct hcpolicy *policy;
+	int folder, err;
 
-	policy = policy_new(opts);	/* to speak for us */
+	policy = policy_new(opts);
 	if (!policy)
 		return NULL;
 	if (!name || !name_valid(name)) {
-		fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d",
-		     name ? name : "", HCP_NAME_LEN - 1);
-		goto out;
+		bad_name(policy, name);
+		hcpolicy__close(policy);
+		return NULL;
 	}
 	snprintf(policy->policy, sizeof(policy->policy), "%s", name);
-	if (check_bpffs(policy))
-		goto out;
-
-	name_dir(dir, name);
-	for (i = 0; i < 3; i++) {
-		pin_path(path, dir, files[i]);
-		fds[i] = bpf_obj_get(path);
-		if (fds[i] >= 0)
-			continue;
-		if (errno == ENOENT)
-			fail(policy, ENOENT, "nothing is pinned by that name in " PINS);
-		else
-			fail(policy, errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-
-	found = hcpolicy__open_fds(fds[0], fds[1], fds[2], opts);
-	if (found)
-		strcpy(found->name, name);
-out:
-	err = errno;
-	for (i = 0; i < 3; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
+	err = folder_open(policy, false, &folder);
+	if (!err)
+		err = open_name(policy, folder, name);
+	folder_close(folder);
+	if (!err)
+		return policy;
 	hcpolicy__close(policy);
-	errno = err;
-	return found;
+	return NULL;
+}
+
+/* The id of the attached policy's link behind what is left of a name; 0: none is. */
+static int find_live(struct hcpolicy *policy, const int fd[NPINS], __u32 *id)
+{
+	struct bpf_link_info link;
+	int found = -1, err;
+
+	*id = 0;
+	if (fd[LINK] < 0 && (fd[SHARED] >= 0 || fd[INFO] >= 0)) {
+		found = ids_find_link(policy, fd[SHARED] >= 0 ? fd[SHARED] : fd[INFO]);
+		if (found < 0 && found != -ENOENT)
+			return fail(policy, -found, "its pin 'link' is missing; whether it is attached: %s%s",
+				    strerror(-found), found == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+	}
+	err = link_info(fd[LINK] >= 0 ? fd[LINK] : found, &link);
+	if (found >= 0)
+		close(found);
+	if (!err && link.struct_ops.map_id)
+		*id = link.id;
+	return 0;
+}
+
+static int remove_name(const struct hcpolicy *policy, int folder, const char *name)
+{
+	if (!renameat(folder, name, folder, FOLDER_OLD) && !folder_remove(folder, FOLDER_OLD))
+		return 0;
+	return fail(policy, errno, "%s/" FOLDER "/%s: cannot be removed: %s", policy->bpffs, name,
+		    strerror(errno));
+}
+
+/* Under the lock: -ENOENT (not reported): it was free; -EEXIST: an attached policy has it. */
+static int free_name(struct hcpolicy *policy, int folder, const char *name)
+{
+	int fd[NPINS], n, err;
+	__u32 id;
+
+	n = get_pins(policy, folder, name, fd);
+	if (n < 0)
+		return n;
+	err = find_live(policy, fd, &id);
+	close_pins(fd);
+	if (err)
+		return err;
+	if (id)
+		return fail(policy, EEXIST, "the name '%s' is taken by an attached policy (link id %u): "
+			    "detach or replace that, or use another name", name, id);
+	err = remove_name(policy, folder, name);
+	if (!err)
+		say(policy, "policy '%s' was not attached any more: removed what was left of its pins",
+		    name);
+	return err;
+}
+
+int hcpolicy__clear(const char *name, const struct hcpolicy_opts *opts)
+{
+	struct hcpolicy *policy;
+	int folder = -1, err;
+
+	policy = policy_new(opts);
+	if (!policy)
+		return -errno;
+	if (!name || !name_valid(name)) {
+		err = bad_name(policy, name);
+	} else {
+		snprintf(policy->policy, sizeof(policy->policy), "%s", name);
+		err = folder_open(policy, false, &folder);
+		if (!err)
+			err = folder < 0 ? -ENOENT : folder_lock(policy, folder);
+		if (!err)
+			err = free_name(policy, folder, name);
+	}
+	folder_close(folder);
+	hcpolicy__close(policy);
+	if (err)
+		errno = -err;
+	return err;
+}
+
+/* Under the lock: a folder that nobody knows yet gets the name. */
+static int pin_as(struct hcpolicy *policy, int folder, const char *name)
+{
+	const int fds[NPINS] = { policy->shared_fd, policy->info_fd, policy->link_fd };
+	int dir, i, err;
+
+	err = free_name(policy, folder, name);
+	if (err && err != -ENOENT)
+		return err;
+	if (mkdirat(folder, FOLDER_NEW, 0700))
+		return fail(policy, errno, "%s/" FOLDER "/" FOLDER_NEW ": %s", policy->bpffs,
+			    strerror(errno));
+	dir = folder_of_name(policy, folder, FOLDER_NEW);
+	err = dir < 0 ? dir : 0;
+	for (i = 0; i < NPINS && !err; i++)
+		err = pin_put(dir, files[i], fds[i]);
+	if (dir >= 0)
+		close(dir);
+	if (!err && !renameat2(folder, FOLDER_NEW, folder, name, RENAME_NOREPLACE))
+		return 0;
+	err = errno;
+	folder_remove(folder, FOLDER_NEW);
+	return fail(policy, err, "cannot pin as %s/" FOLDER "/%s: %s", policy->bpffs, name,
+		    strerror(err));
+}
+
+int hcpolicy__pin(struct hcpolicy *policy)
+{
+	int folder, err;
+
+	if (!policy)
+		return no_object();
+	if (policy->link_fd < 0)
+		return fail(policy, ENOENT, "only an attached policy can be pinned");
+	if (!hcpolicy__attached(policy))
+		return fail(policy, ENOLINK, "it is not attached any more, so it cannot be pinned");
+	if (!policy->set)
+		return fail(policy, ENOENT, "it has no set, so it cannot be pinned");
+	if (!name_valid(policy->name))
+		return fail(policy, EINVAL, "it has no name to be pinned by");
+	err = folder_open(policy, true, &folder);
+	if (!err)
+		err = folder_lock(policy, folder);
+	if (!err)
+		err = pin_as(policy, folder, policy->name);
+	folder_close(folder);
+	return err;
+}
+
+/* Is that pin our own object?  Not there: no. */
+static bool same_object(int pin, int fd)
+{
+	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
+}
+
+/* Under the lock: -ENOENT (not reported): the name is not there, or another's. */
+static int unpin_name(struct hcpolicy *policy, int folder)
+{
+	int fd[NPINS], n;
+	bool ours;
+
+	n = get_pins(policy, folder, policy->name, fd);
+	if (n < 0)
+		return n;
+	ours = fd[LINK] >= 0 ? same_object(fd[LINK], policy->link_fd) :
+	       same_object(fd[INFO], policy->info_fd) || same_object(fd[SHARED], policy->shared_fd);
+	close_pins(fd);
+	return ours ? remove_name(policy, folder, policy->name) : -ENOENT;
+}
+
+int hcpolicy__unpin(struct hcpolicy *policy)
+{
+	int folder = -1, err = -ENOENT;
+
+	if (!policy)
+		return no_object();
+	if (name_valid(policy->name)) {
+		err = folder_open(policy, false, &folder);
+		if (!err)
+			err = folder < 0 ? -ENOENT : folder_lock(policy, folder);
+		if (!err)
+			err = unpin_name(policy, folder);
+		folder_close(folder);
+	}
+	if (err)
+		errno = -err;
+	return err;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* All valid names, sorted; free() them.  A negative errno if there is no memory for them. */
+static int get_names(int folder, char (**names)[HCP_NAME_LEN])
+{
+	DIR *dir = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 3));
+	struct dirent *entry;
+	size_t n = 0;
+	void *more;
+
+	*names = NULL;
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		if (!name_valid(entry->d_name))
+			continue;
+		more = realloc(*names, (n + 1) * HCP_NAME_LEN);
+		if (!more) {
+			free(*names);
+			closedir(dir);
+			return -ENOMEM;
+		}
+		*names = more;
+		strcpy((*names)[n++], entry->d_name);
+	}
+	closedir(dir);
+	qsort(*names, n, HCP_NAME_LEN, compare);
+	return n;
+}
+
+int hcpolicy__each_pinned(int (*fn)(const char *name, void *ctx), void *ctx,
+			  const struct hcpolicy_opts *opts)
+{
+	char (*names)[HCP_NAME_LEN] = NULL;
+	int folder = -1, i, n = 0, err;
+	struct hcpolicy *policy;
+
+	policy = policy_new(opts);
+	if (!policy)
+		return -errno;
+	err = fn ? folder_open(policy, false, &folder) : fail(policy, EINVAL, "no function to call");
+	if (!err && folder >= 0)
+		err = folder_lock(policy, folder);
+	if (!err && folder >= 0) {
+		n = get_names(folder, &names);
+		if (n < 0)
+			err = fail(policy, -n, "%s/" FOLDER ": %s", policy->bpffs, strerror(-n));
+	}
+	folder_close(folder);
+	hcpolicy__close(policy);
+	for (i = 0; i < n && !err; i++)
+		err = fn(names[i], ctx);
+	free(names);
+	return err;
 }

@@ -5,7 +5,6 @@
  * may read these.  The name among the strings is enough to know.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,35 +15,16 @@ static const char type_name[] = "bpf_struct_ops_kvm_hcpolicy_ops";
 /* 0: it names the type, -EOPNOTSUPP: it does not, else it cannot be read. */
 static int names_type(const char *path)
 {
-	size_t used = 0, size = 0;
-	char *buf = NULL, *more;
-	ssize_t n = -1;
-	int fd, err;
+	void *bytes;
+	size_t size;
+	int err;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	do {
-		if (used == size) {
-			size = size ? 2 * size : 1 << 20;
-			more = realloc(buf, size);
-			if (!more) {
-				errno = ENOMEM;
-				n = -1;
-				break;
-			}
-			buf = more;
-		}
-		n = read(fd, buf + used, size - used);
-		used += n > 0 ? n : 0;
-	} while (n > 0);
-
-	if (n < 0)
-		err = -errno;
-	else
-		err = memmem(buf, used, type_name, sizeof(type_name)) ? 0 : -EOPNOTSUPP;
-	free(buf);
-	close(fd);
+	err = read_file(path, &bytes, &size);
+	if (err)
+		return err;
+	if (!memmem(bytes, size, type_name, sizeof(type_name)))
+		err = -EOPNOTSUPP;
+	free(bytes);
 	return err;
 }
 

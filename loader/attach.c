@@ -44,27 +44,15 @@ static struct hcpolicy *open_policy(const char *name, const struct args *args)
 	return policy;
 }
 
-/* Is name free?  What a dead VM or a lost link left there is removed. */
+/* Is name free?  What is left there of a policy that is not attached any more is removed. */
 static bool name_free(const char *name)
 {
-	struct hcpolicy *old;
-	char path[128];
-	bool gone, attached;
+	int err = hcpolicy__clear(name, policy_opts());
 
-	snprintf(path, sizeof(path), "%s/%s", PIN_DIR, name);
-	if (access(path, F_OK))
+	if (!err || err == -ENOENT)
 		return true;
-	old = pins_open(name, &gone);
-	if (!old)
-		return gone;
-	attached = hcpolicy__attached(old);
-	if (attached)
-		err("there is a policy of the name '%s' already: hcpolicy replace %s, or --name",
-		    name, name);
-	else if (!hcpolicy__unpin(old))
-		warn("policy '%s' was detached already; removed its pins", name);
-	hcpolicy__close(old);
-	return !attached;
+	lib_failed(name, "name");
+	return false;
 }
 
 static void report(const char *did, const struct hcpolicy *policy)
@@ -183,24 +171,12 @@ out:
 	return status;
 }
 
-int cmd_detach(const struct args *args)
+static int report_detached(const char *name, bool gone)
 {
-	const char *name = args->words[0];
-	int status = EXIT_OK;
-	struct hcpolicy *policy;
-	bool gone;
+	struct json_object *obj;
 
-	policy = pins_open(name, &gone);
-	if (!policy && !gone)
-		return EXIT_FAIL;
-	if (policy && hcpolicy__detach(policy))
-		status = lib_failed(name, "detach");
-	hcpolicy__close(policy);
-	if (status)
-		return status;
 	if (out_json) {
-		struct json_object *obj = json_object_new_object();
-
+		obj = json_object_new_object();
 		put_str(obj, "name", name);
 		put_bool(obj, "detached", !gone);
 		put_bool(obj, "gone", gone);
@@ -209,4 +185,21 @@ int cmd_detach(const struct args *args)
 		printf("%s: detached\n", name);
 	}
 	return EXIT_OK;
+}
+
+int cmd_detach(const struct args *args)
+{
+	const char *name = args->words[0];
+	struct hcpolicy_opts quiet = *policy_opts();
+	int status = EXIT_OK;
+	struct hcpolicy *policy;
+
+	quiet.log = NULL;
+	if (!hcpolicy__clear(name, &quiet))
+		return report_detached(name, true);
+	policy = hcpolicy__open_pinned(name, policy_opts());
+	if (!policy || hcpolicy__detach(policy))
+		status = lib_failed(name, "detach");
+	hcpolicy__close(policy);
+	return status ? status : report_detached(name, false);
 }

@@ -63,8 +63,8 @@ int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 
 /* pins.c: policies by name. */
 #define PIN_ROOT "/sys/fs/bpf"
-#define PIN_DIR PIN_ROOT "/hcpolicy"
 const struct hcpolicy_opts *policy_opts(void);
+void pins_use_bpffs(const char *folder);
 struct hcpolicy *pins_open(const char *name, bool *gone);
 struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);

@@ -103,6 +103,10 @@ void out_value(struct json_object *value)
 	}
 	puts(to_text(value, out_pretty));
 	json_object_put(value);
+	/* An array has no place for them. */
+	for (size_t i = 0; warnings && i < json_object_array_length(warnings); i++)
+		fprintf(stderr, "hcpolicy: warning: %s\n",
+			json_object_get_string(json_object_array_get_idx(warnings, i)));
 }
 
 void out_errors(void)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "../libhcpolicy/process.h"
 #include "loader.h"
 #include "out.h"
 
@@ -14,21 +15,21 @@ static void log_line(void *ctx, const char *line)
 	err("%s", line);
 }
 
+static void warn_line(void *ctx, const char *line)
+{
+	warn("%s", line);
+}
+
+static struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = log_line, .warn = warn_line };
+
 const struct hcpolicy_opts *policy_opts(void)
 {
-	static const struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = log_line };
-
 	return &opts;
 }
 
-static bool vm_gone(const struct hcpolicy *policy)
+void pins_use_bpffs(const char *folder)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
-
-	if (hcpolicy__attached(policy))
-		return false;
-	return proc_start_time(info->pid) != info->start_time ||
-	       !proc_fd_is_vm(info->pid, info->vm_fd);
+	opts.bpffs = folder;
 }
 
 /* Was it a dead VM's?  Its pins are removed then; the object stays open. */
@@ -36,7 +37,9 @@ bool pins_remove_dead(struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 
-	if (!vm_gone(policy))
+	/* The process of another pid namespace is not ours to judge. */
+	if (!info || hcpolicy__attached(policy) ||
+	    !process_gone(info->pid, info->pid_ns, info->start_time))
 		return false;
 	if (hcpolicy__unpin(policy))
 		warn("policy '%s': its VM (process %d) is gone, its pins cannot be removed: %s",
@@ -59,12 +62,13 @@ struct hcpolicy *pins_open(const char *name, bool *gone)
 			err("policy '%s': %s", name, strerror(errno));
 		return NULL;
 	}
-	if (pins_remove_dead(policy)) {
-		hcpolicy__close(policy);
-		*gone = true;
-		return NULL;
-	}
-	return policy;
+	*gone = pins_remove_dead(policy);
+	if (!*gone && hcpolicy__set(policy))
+		return policy;
+	if (!*gone)
+		err("policy '%s': its set is lost: hcpolicy detach %s clears what is left", name, name);
+	hcpolicy__close(policy);
+	return NULL;
 }
 
 /* The same for those who can do nothing with a VM that is gone. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* list and show: who has a policy, and whether its set can be trusted. */
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,84 +11,138 @@
 #include "out.h"
 #include "state.h"
 
-static int is_entry(const struct dirent *entry)
+static void list_header(void)
 {
-	return valid_name(entry->d_name);
+	static bool printed;
+
+	if (!printed)
+		printf("%-16s %-12s %8s %-5s %12s  %s\n", "NAME", "POLICY", "PID", "ALIVE",
+		       "SHARED PAGES", "STATE");
+	printed = true;
 }
 
-static void list_text(const struct hcpolicy *policy)
+/* Which pins are missing and could not be found again; NULL: none. */
+static const char *missing_pins(char buf[64], const struct hcpolicy *policy)
+{
+	static const char *const maps[] = { HCP_MAP_SHARED, HCP_MAP_INFO };
+	size_t len = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (hcpolicy__map_fd(policy, maps[i]) < 0)
+			len += snprintf(buf + len, 64 - len, "%s%s", len ? ", " : "", maps[i]);
+	if (hcpolicy__link_fd(policy) < 0)
+		len += snprintf(buf + len, 64 - len, "%slink", len ? ", " : "");
+	return len ? buf : NULL;
+}
+
+static void list_text(const char *name, const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
-	char state[256];
+	const struct hcp_set *set = hcpolicy__set(policy);
+	char state[256], missing[64];
 
+	list_header();
+	if (!set) {
+		printf("%-16s %-12s %8s %-5s %12s  missing: %s: hcpolicy detach %s clears the rest\n",
+		       name, info ? info->policy : "?", "?",
+		       hcpolicy__attached(policy) ? "yes" : "no", "?",
+		       missing_pins(missing, policy), name);
+		return;
+	}
 	state_text(state, sizeof(state), policy);
-	printf("%-16s %-12s %8d %-5s %12" PRIu64 "  %s\n", info->name, info->policy, info->pid,
-	       hcpolicy__attached(policy) ? "yes" : "no",
-	       hcp_set__count(hcpolicy__set(policy)), state);
+	printf("%-16s %-12s %8d %-5s %12" PRIu64 "  %s%s%s\n", name, info->policy, info->pid,
+	       hcpolicy__attached(policy) ? "yes" : "no", hcp_set__count(set), state,
+	       missing_pins(missing, policy) ? "; missing: " : "",
+	       missing_pins(missing, policy) ?: "");
 }
 
-/* stdout is an array: what cannot be opened, or was a dead VM's, says so in a field. */
-static void list_json_error(struct json_object *array, const char *name)
+/* In text the row is for those who look for the name; why, standard error has said. */
+static void list_error(struct json_object *array, const char *name)
 {
-	struct json_object *obj = json_object_new_object();
+	struct json_object *obj;
 
+	if (!out_json) {
+		list_header();
+		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: hcpolicy detach %s clears what is left\n",
+		       name, "?", "?", "?", "?", name);
+		return;
+	}
+	obj = json_object_new_object();
 	put_str(obj, "name", name);
 	json_object_object_add(obj, "error", err_take());
 	json_object_array_add(array, obj);
 }
 
-static void list_json(struct json_object *array, const struct hcpolicy *policy, bool removed)
+static void list_json(struct json_object *array, const char *name,
+		      const struct hcpolicy *policy, bool removed)
 {
 	struct json_object *obj = json_object_new_object();
+	const struct hcp_set *set = hcpolicy__set(policy);
+	char missing[64];
 
-	put_identity(obj, policy);
-	put_u64(obj, "shared_pages", hcp_set__count(hcpolicy__set(policy)));
-	put_state(obj, policy);
+	if (hcpolicy__info(policy)) {
+		put_identity(obj, policy);
+		put_u64(obj, "link_id", hcpolicy__info(policy)->link_id);
+	} else {
+		put_str(obj, "name", name);
+	}
+	if (set) {
+		put_u64(obj, "shared_pages", hcp_set__count(set));
+		put_state(obj, policy);
+	}
+	if (missing_pins(missing, policy))
+		put_str(obj, "missing", missing);
 	put_bool(obj, "removed", removed);
 	json_object_array_add(array, obj);
 }
 
+struct list {
+	struct json_object *array;
+	bool failed;
+};
+
+static int list_name(const char *name, void *ctx)
+{
+	struct hcpolicy_opts quiet = *policy_opts();
+	struct list *list = ctx;
+	struct hcpolicy *policy;
+	bool removed;
+
+	quiet.log = NULL;
+	policy = hcpolicy__open_pinned(name, &quiet);
+	if (!policy && errno == ENOENT)
+		return 0;	/* it has just been detached */
+	if (!policy)
+		policy = hcpolicy__open_pinned(name, policy_opts());
+	if (!policy) {
+		list->failed = true;
+		list_error(list->array, name);
+		return 0;
+	}
+	removed = pins_remove_dead(policy);
+	if (out_json)
+		list_json(list->array, name, policy, removed);
+	else if (!removed)
+		list_text(name, policy);
+	hcpolicy__close(policy);
+	return 0;
+}
+
 int cmd_list(const struct args *args)
 {
-	struct json_object *array;
-	struct dirent **names;
-	bool header = false, failed = false;
-	int n;
+	struct list list = { .array = json_object_new_array() };
 
-	n = scandir(PIN_DIR, &names, is_entry, alphasort);
-	if (n < 0 && errno != ENOENT) {
-		err("%s: %s%s", PIN_DIR, strerror(errno),
-		    errno == EACCES ? ": run as root" : "");
+	if (hcpolicy__each_pinned(list_name, &list, policy_opts())) {
+		if (!err_seen())
+			err("the pinned policies: %s", strerror(errno));
+		json_object_put(list.array);
 		return EXIT_FAIL;
 	}
-	array = json_object_new_array();
-	for (int i = 0; i < n; i++) {
-		struct hcpolicy *policy = hcpolicy__open_pinned(names[i]->d_name, policy_opts());
-		bool removed = policy && pins_remove_dead(policy);
-
-		if (!policy) {
-			failed = true;
-			if (out_json)
-				list_json_error(array, names[i]->d_name);
-		} else if (out_json) {
-			list_json(array, policy, removed);
-		} else if (!removed) {
-			if (!header)
-				printf("%-16s %-12s %8s %-5s %12s  %s\n", "NAME", "POLICY",
-				       "PID", "ALIVE", "SHARED PAGES", "STATE");
-			header = true;
-			list_text(policy);
-		}
-		hcpolicy__close(policy);
-		free(names[i]);
-	}
-	if (n >= 0)
-		free(names);
 	if (out_json)
-		out_value(array);
+		out_value(list.array);
 	else
-		json_object_put(array);
-	return failed ? EXIT_FAIL : EXIT_OK;
+		json_object_put(list.array);
+	return list.failed ? EXIT_FAIL : EXIT_OK;
 }
 
 static uint64_t count_ranges(const struct hcp_set *set)

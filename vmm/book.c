@@ -79,8 +79,8 @@ void book_close(struct vm *vm)
 	if (!vm->book)
 		return;
 	if (vm->book->policy) {
-		/* Its pins would outlive the VM otherwise. */
-		if (hcpolicy__attached(vm->book->policy))
+		/* Its pins would outlive the VM otherwise, whoever has detached it. */
+		if (hcpolicy__link_fd(vm->book->policy) >= 0)
 			hcpolicy__detach(vm->book->policy);
 		hcpolicy__close(vm->book->policy);
 	} else {

@@ -9,9 +9,18 @@
  * it whoever holds it (the link polls EPOLLHUP then).
  *
  * Errors: a negative errno is returned and errno is set; functions that return
- * a pointer return NULL and set errno.  The reason in words goes to the log
- * function of the open call; the library never prints.  Objects are not
- * thread-safe (the set is).
+ * a pointer return NULL and set errno.  NULL where an object or a string is wanted is
+ * -EINVAL; hcpolicy__attached(NULL) is false with that errno, hcpolicy__close(NULL) is
+ * nothing.  The reason in words goes to the log function of the open call; the library
+ * never prints.
+ *
+ * After an error an object is as it was before the call, where a function does not say
+ * otherwise: what failed can be tried again, or something else.
+ *
+ * Threads: one call at a time for an object, and for both of a replace; but
+ * hcpolicy__attached(), __set(), __info(), __link_fd() and __map_fd() may be called from any
+ * thread at any time until hcpolicy__close(), __set() and __info() once load or replace has
+ * returned.  Calls for different objects do not disturb each other.  (The set: hcpolicy/set.h.)
  *
  * Options begin with their size, of the header that the caller was built with.  What a
  * shorter struct lacks is 0; -E2BIG: a longer one asks for what this library does not know.
@@ -36,25 +45,61 @@ typedef void (*hcpolicy_log_fn)(void *ctx, const char *line);
 struct hcpolicy_opts {
 	size_t sz;		/* sizeof(struct hcpolicy_opts) */
 	hcpolicy_log_fn log;	/* NULL: silence */
-	void *log_ctx;
+	void *log_ctx;		/* of log and warn */
+	hcpolicy_log_fn warn;	/* what was found and put right on the way; NULL: log */
+	const char *bpffs;	/* NULL: $HCPOLICY_BPFFS, or HCPOLICY_DEFAULT_BPFFS */
 };
+
+#define HCPOLICY_DEFAULT_BPFFS	"/sys/fs/bpf"
 
 /*
  * A policy to load: a name without a slash is looked up as NAME.bpf.o in
  * each directory of $HCPOLICY_PATH and then in <libdir>/bpf/hcpolicy; anything
- * with a slash is a path.  -ENOENT says where it looked; -EINVAL: not a policy.
+ * with a slash is a path.  -ENOENT says where it looked; -EINVAL: not a policy, or one
+ * that was compiled with another version of hcpolicy.bpf.h.
  */
 struct hcpolicy *hcpolicy__open(const char *policy, const struct hcpolicy_opts *opts);
 
 /*
- * An attached policy by the name under which it is pinned, in
- * <bpffs>/hcpolicy/NAME/.  -ENOENT: no such name.
+ * A policy by the name under which it is pinned, in <bpffs>/hcpolicy/NAME/; attached or not
+ * any more (hcpolicy__attached()).  That folder is root's or the caller's own, or it is refused
+ * (-EPERM).  -ENOENT: no such name; -ENODATA: nothing is left of it; -EINVAL: what is there does
+ * not belong together, or has another name.
+ *
+ * A missing pin of an attached policy is found again by BPF's ids and put back, which needs
+ * CAP_SYS_ADMIN.  Else it stays missing: then hcpolicy__link_fd() is -ENOENT, or __info() or
+ * __set() NULL, and hcpolicy__clear() removes the rest.  A policy that was replaced by one
+ * that keeps another set, or none, is HCP_DETACHED.
  */
 struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_opts *opts);
 
 /*
+ * Call fn with each name, sorted, whatever is behind it, until it does not return 0; returns
+ * what fn did last.  What processes left that were killed while they pinned or unpinned is
+ * removed before; every function that changes a name does that.
+ */
+int hcpolicy__each_pinned(int (*fn)(const char *name, void *ctx), void *ctx,
+			  const struct hcpolicy_opts *opts);
+
+/*
+ * Make a name free: remove what is left of a policy that is not attached any more.  -ENOENT:
+ * it was free; -EEXIST: an attached policy has it.
+ */
+int hcpolicy__clear(const char *name, const struct hcpolicy_opts *opts);
+
+/*
+ * Attached policies by the ids of their BPF links, pinned or not; these need CAP_SYS_ADMIN.
+ * Call fn with each as above.  open_id: -ENOENT, -ENOLINK, -EINVAL: none, not attached any more,
+ * not a policy's.  hcpolicy__info() and __set() are NULL if the policy keeps no set of this version.
+ */
+int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
+			    const struct hcpolicy_opts *opts);
+struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts);
+
+/*
  * An attached policy from descriptors that a broker handed over: the maps and
- * the link (-1 if none).  They are duplicated; the caller keeps its own.
+ * the link (-1 if none).  They are duplicated; the caller keeps its own.  -EINVAL: they are
+ * something else, or do not belong together.
  */
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 				    const struct hcpolicy_opts *opts);
@@ -64,18 +109,24 @@ void hcpolicy__close(struct hcpolicy *policy);
 
 /*
  * Before load: the highest guest address in bytes (RAM, holes and hotplug
- * included), default HCPOLICY_DEFAULT_MAX_GPA.  32 KiB of kernel memory a GiB.
+ * included), default HCPOLICY_DEFAULT_MAX_GPA.  32 KiB of kernel memory a GiB.  -EBUSY: it is
+ * loaded; -EINVAL: 0, or more than 4 PiB.
  */
 #define HCPOLICY_DEFAULT_MAX_GPA	(64ULL << 30)
 int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes);
 
 /*
  * Before load: a parameter, a `const volatile` integer or bool in the policy.
- * -ENOENT: it has none of that name; -ERANGE: the value does not fit.
+ * -EBUSY: it is loaded; -ENOENT: it has none of that name; -ERANGE: the value does not fit;
+ * -EINVAL: not a number.
  */
 int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value);
 
-/* -EOPNOTSUPP: a kernel without the hook; -EPERM; -EACCES: the verifier said no. */
+/*
+ * Into the kernel.  -EBUSY: it is loaded already, and stays so; -EOPNOTSUPP: a kernel without the
+ * hook; -EPERM; -EACCES: the verifier said no; -ENOMEM: not for a set of that size.  After an
+ * error other than -EBUSY it is opened, as before.
+ */
 int hcpolicy__load(struct hcpolicy *policy);
 
 struct hcpolicy_attach_opts {
@@ -100,30 +151,43 @@ struct hcpolicy_attach_opts {
  * anybody see a reset: hcp_set__reset().  A VM whose vCPUs ran before is attached too,
  * and its set is HCP_LATE.  -EBUSY: it has a policy; -EBADF: vm_fd is not
  * open (or 0); -EINVAL: not a KVM VM; -EIO: the VM is dead; -EPERM: another
- * process' VM without CAP_SYS_ADMIN.
+ * process' VM without CAP_SYS_ADMIN; -ESRCH: no such process, or /proc does not tell of it.
+ * After an error it is loaded, with an empty set, and can be attached elsewhere.
  */
 int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts);
 
 /*
  * Put next, opened and not loaded, in the place of policy, which is attached:
  * next is loaded over the same set, every request is seen by one of the two,
- * and next owns the link afterwards.  policy can only be closed then.  On an
- * error policy stays as it was.  -ENOLINK: policy is not attached any more;
+ * and next owns the link afterwards.  policy can only be closed then (its set is the same
+ * memory as next's, and hcpolicy__attached(policy) is false).  After an error policy is as it was
+ * and next is opened, as before.  -ENOLINK: policy is not attached any more;
  * -EINVAL: take_exits, and the attachment did not have them.
  */
 int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits);
 
-/* When it returns, no call of the policy is in progress.  Removes its pins too. */
+/*
+ * When it returns, no call of the policy is in progress.  Removes its pins too.  Once more is
+ * no error.  -ENOENT: it has no link.  After an error of its pins it is detached all the same.
+ */
 int hcpolicy__detach(struct hcpolicy *policy);
 
-/* Pin link and maps in <bpffs>/hcpolicy/NAME/ (NAME as attached); -EEXIST. */
+/*
+ * Pin link and maps in <bpffs>/hcpolicy/NAME/ (NAME as attached), whole or not at all.  A name
+ * whose policy is not attached any more is taken over.  -EEXIST: an attached policy has it;
+ * -ENOENT, -ENOLINK: not attached, not attached any more; -EPERM: the folder is somebody else's;
+ * -ETIMEDOUT: another process holds its lock.  A process that is killed meanwhile has pinned
+ * nothing: whoever works there next detaches the policy.
+ */
 int hcpolicy__pin(struct hcpolicy *policy);
+
+/* Remove the pins; the policy stays as long as this object.  -ENOENT: it has none. */
 int hcpolicy__unpin(struct hcpolicy *policy);
 
 /* Is the link alive?  False after a detach and after the VM's end. */
 bool hcpolicy__attached(const struct hcpolicy *policy);
 
-/* Owned by policy, there after load; the words are the kernel's, by mmap. */
+/* Owned by policy, there after load (ENOENT); the words are the kernel's, by mmap. */
 struct hcp_set *hcpolicy__set(const struct hcpolicy *policy);
 const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy);
 

@@ -7,9 +7,11 @@
 #include <linux/capability.h>
 #include <linux/kvm.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -277,6 +279,236 @@ static void pins_are_found_again(void)
 	end_vm(&other);
 }
 
+static int count_name(const char *name, void *ctx)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+static int names(void)
+{
+	int n = 0;
+
+	CHECK_OK(hcpolicy__each_pinned(count_name, &n, &log_opts));
+	return n;
+}
+
+static void a_folder_that_others_can_change_is_refused(void)
+{
+	static const struct {
+		uid_t uid;
+		mode_t mode;
+		const char *words;
+	} bad[] = {
+		{ 65534, 0700, PINS " belongs to uid 65534 with mode 0700" },
+		{ 65534, 0777, PINS " belongs to uid 65534 with mode 0777" },
+		{ 0, 0720, PINS " belongs to uid 0 with mode 0720" },
+		{ 0, 0702, PINS " belongs to uid 0 with mode 0702" },
+	};
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "mine"), *found;
+	struct stat st;
+	int n = 0;
+
+	CHECK_OK(hcpolicy__pin(policy));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		CHECK(!chown(PINS, bad[i].uid, 0) && !chmod(PINS, bad[i].mode));
+		CHECK_NULL(hcpolicy__open_pinned("mine", &log_opts), EPERM);
+		CHECK(said(bad[i].words));
+		CHECK_ERR(hcpolicy__pin(policy), EPERM);
+		CHECK(said("chmod it to 0700"));
+		CHECK_ERR(hcpolicy__unpin(policy), EPERM);
+		CHECK_ERR(hcpolicy__clear("mine", &log_opts), EPERM);
+		CHECK_ERR(hcpolicy__each_pinned(count_name, &n, &log_opts), EPERM);
+		CHECK(hcpolicy__attached(policy));
+	}
+	CHECK(!chown(PINS, 0, 0) && !chmod(PINS, 0755));
+	found = hcpolicy__open_pinned("mine", &log_opts);
+	CHECK(found && !stat(PINS, &st) && (st.st_mode & 07777) == 0700);
+	hcpolicy__close(found);
+
+	/* Nor is a name's. */
+	CHECK(!chown(PINS "/mine", 65534, 0));
+	CHECK_NULL(hcpolicy__open_pinned("mine", &log_opts), EPERM);
+	CHECK(said(PINS "/mine belongs to uid 65534"));
+	CHECK(!chown(PINS "/mine", 0, 0));
+	CHECK(!symlink(PINS "/mine", PINS "/link"));
+	CHECK_NULL(hcpolicy__open_pinned("link", &log_opts), ENOTDIR);
+	CHECK(said(PINS "/link is not a folder"));
+	CHECK(!unlink(PINS "/link"));
+
+	/* A link to somewhere else is no folder. */
+	CHECK(!rename(PINS, PINS "-moved") && !symlink(PINS "-moved", PINS));
+	CHECK_NULL(hcpolicy__open_pinned("mine", &log_opts), ENOTDIR);
+	CHECK(said(PINS " is not a folder"));
+	CHECK_ERR(hcpolicy__pin(policy), ENOTDIR);
+	CHECK(!unlink(PINS) && !rename(PINS "-moved", PINS));
+	CHECK(!hcpolicy__detach(policy));
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void pins_of_another_name_are_refused(void)
+{
+	struct vm vm = new_vm(), other = new_vm();
+	struct hcpolicy *one = attach(&vm, "one"), *two = attach(&other, "two"), *found;
+
+	CHECK_OK(hcpolicy__pin(one));
+	CHECK_OK(hcpolicy__pin(two));
+	CHECK(!rename(PINS "/one", PINS "/three"));
+	CHECK_NULL(hcpolicy__open_pinned("three", &log_opts), EINVAL);
+	CHECK(said("policy 'three': its pins are those of 'one'"));
+	CHECK_ERR(hcpolicy__clear("three", &log_opts), EEXIST);
+	CHECK(hcpolicy__attached(one));
+	CHECK(!rename(PINS "/three", PINS "/one"));
+
+	/* One pin of another's. */
+	CHECK(!rename(PINS "/one/link", PINS "/was-one") && !rename(PINS "/two/link", PINS "/one/link"));
+	CHECK_NULL(hcpolicy__open_pinned("one", &log_opts), EINVAL);
+	CHECK(said("do not belong together"));
+	CHECK(!rename(PINS "/one/link", PINS "/two/link") && !rename(PINS "/was-one", PINS "/one/link"));
+	CHECK(!rename(PINS "/one/hcp_shared", PINS "/was-one") &&
+	      !rename(PINS "/two/hcp_shared", PINS "/one/hcp_shared"));
+	CHECK_NULL(hcpolicy__open_pinned("one", &log_opts), EINVAL);
+	CHECK(said("do not belong together"));
+	CHECK(!rename(PINS "/one/hcp_shared", PINS "/two/hcp_shared") &&
+	      !rename(PINS "/was-one", PINS "/one/hcp_shared"));
+
+	CHECK_NULL(hcpolicy__open_fds(two->shared_fd, one->info_fd, one->link_fd, &log_opts), EINVAL);
+	CHECK_NULL(hcpolicy__open_fds(one->shared_fd, one->info_fd, two->link_fd, &log_opts), EINVAL);
+	CHECK(said("do not belong together"));
+	found = hcpolicy__open_pinned("one", &log_opts);
+	CHECK(found);
+	hcpolicy__close(found);
+	CHECK(!hcpolicy__detach(one) && !hcpolicy__detach(two));
+	hcpolicy__close(one);
+	hcpolicy__close(two);
+	end_vm(&vm);
+	end_vm(&other);
+}
+
+static void a_missing_pin_is_found_again(void)
+{
+	static const char *const files[] = { "hcp_shared", "hcp_info", "link" };
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "half"), *found;
+	char path[64], words[64];
+
+	CHECK_OK(hcpolicy__pin(policy));
+	CHECK(ask(&vm, 3, 1, true) == 0);
+	for (int i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), PINS "/half/%s", files[i]);
+		snprintf(words, sizeof(words), "/half: %s; found it and put it back", files[i]);
+		CHECK(!unlink(path));
+		/* Nobody clears the name of an attached policy for that. */
+		CHECK_ERR(hcpolicy__clear("half", &log_opts), EEXIST);
+		CHECK(said("taken by an attached policy"));
+		found = hcpolicy__open_pinned("half", &log_opts);
+		CHECK(said(words) && found && hcpolicy__attached(found));
+		CHECK(hcp_set__test(hcpolicy__set(found), 3));
+		CHECK(!access(path, F_OK));
+		hcpolicy__close(found);
+		found = hcpolicy__open_pinned("half", &log_opts);
+		CHECK(found && !logged[0]);
+		hcpolicy__close(found);
+	}
+	CHECK(!unlink(PINS "/half/hcp_shared"));
+	CHECK(!hcpolicy__detach(policy) && access(PINS "/half", F_OK) == -1);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void a_name_that_nobody_is_behind_is_free(void)
+{
+	static const char *const gone[] = { "link", "hcp_info", "hcp_shared", "none" };
+	char path[64];
+
+	for (int i = 0; i < 4; i++) {
+		struct vm vm = new_vm(), next_vm = new_vm();
+		struct hcpolicy *policy = attach(&vm, "again"), *next = attach(&next_vm, "again");
+		struct hcpolicy *found;
+
+		CHECK_OK(hcpolicy__pin(policy));
+		snprintf(path, sizeof(path), PINS "/again/%s", gone[i]);
+		CHECK(!unlink(path) || i == 3);
+		hcpolicy__close(policy);
+		end_vm(&vm);
+		usleep(100000);
+
+		logged[0] = 0;
+		found = hcpolicy__open_pinned("again", &log_opts);
+		CHECK(found && !hcpolicy__attached(found));
+		CHECK(!hcpolicy__set(found) == (i == 1 || i == 2));
+		CHECK(i == 3 || said(gone[i]));
+		hcpolicy__close(found);
+
+		/* The next one takes it. */
+		CHECK_OK(hcpolicy__pin(next));
+		CHECK(said("was not attached any more"));
+		CHECK_ERR(hcpolicy__clear("again", &log_opts), EEXIST);
+		CHECK_OK(hcpolicy__detach(next));
+		CHECK_ERR(hcpolicy__clear("again", &log_opts), ENOENT);
+		hcpolicy__close(next);
+		end_vm(&next_vm);
+	}
+	CHECK(!mkdir(PINS "/again", 0700));
+	CHECK_NULL(hcpolicy__open_pinned("again", &log_opts), ENODATA);
+	CHECK(said("all its pins are missing"));
+	CHECK(names() == 1);
+	CHECK_OK(hcpolicy__clear("again", &log_opts));
+	CHECK(names() == 0);
+}
+
+static void what_a_killed_process_left_is_removed(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "killed"), *next;
+
+	/* Killed before the rename: it has not happened. */
+	CHECK_OK(hcpolicy__pin(policy));
+	CHECK(!rename(PINS "/killed", PINS "/~new"));
+	logged[0] = 0;
+	CHECK_ERR(hcpolicy__clear("killed", &log_opts), ENOENT);
+	CHECK(said("a process was killed while it attached a policy"));
+	CHECK(access(PINS "/~new", F_OK) == -1 && !hcpolicy__attached(policy));
+	hcpolicy__close(policy);
+	/* The VM is free at once. */
+	next = attach(&vm, "killed");
+
+	/* Killed while it removed the name. */
+	CHECK_OK(hcpolicy__pin(next));
+	CHECK(!rename(PINS "/killed", PINS "/~old"));
+	CHECK_NULL(hcpolicy__open_pinned("killed", &log_opts), ENOENT);
+	logged[0] = 0;
+	CHECK(!hcpolicy__pin(next));
+	CHECK(said("a process was killed while it removed the pins of a policy"));
+	CHECK(access(PINS "/~old", F_OK) == -1 && hcpolicy__attached(next));
+	CHECK(!hcpolicy__detach(next) && names() == 0);
+	hcpolicy__close(next);
+	end_vm(&vm);
+}
+
+static void a_lock_that_is_never_released_is_named(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "patient"), *found;
+	int holder;
+
+	CHECK_OK(hcpolicy__pin(policy));
+	holder = open(PINS, O_RDONLY | O_DIRECTORY);
+	CHECK(holder >= 0 && !flock(holder, LOCK_EX));
+	CHECK_ERR(hcpolicy__unpin(policy), ETIMEDOUT);
+	CHECK(said(PINS " has been locked by another process for 10 s"));
+	/* Who only reads a whole name needs none. */
+	found = hcpolicy__open_pinned("patient", &log_opts);
+	CHECK(found);
+	hcpolicy__close(found);
+	close(holder);
+	CHECK(!hcpolicy__unpin(policy));
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
 static void pinning_is_all_or_nothing(void)
 {
 	struct vm vm = new_vm();
@@ -382,6 +614,49 @@ static void replace_hands_the_set_on(void)
 	CHECK(held() == before);
 }
 
+static void a_replace_that_was_cut_short_is_finished(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "cut"), *next = hcpolicy__open(OBJECT("other"), &log_opts);
+	__u32 first = policy->info->ops_id;
+
+	CHECK(first && policy->info->link_id && policy->info->shared_id);
+	CHECK_OK(hcpolicy__pin(policy));
+	CHECK_OK(hcpolicy__replace(policy, next, false));
+	CHECK(next->info->ops_id && next->info->ops_id != first);
+	/* As it was when the link had the new one. */
+	next->info->ops_id = first;
+	strcpy(next->info->policy, "sample");
+	hcpolicy__close(policy);
+	policy = hcpolicy__open_pinned("cut", &log_opts);
+	CHECK(said("a replace by 'other' was cut short: finished it"));
+	CHECK(policy && !strcmp(policy->policy, "other") && !strcmp(policy->info->policy, "other"));
+	CHECK(policy->info->ops_id != first && hcp_set__complete(hcpolicy__set(policy)));
+	CHECK(!hcpolicy__detach(policy));
+	hcpolicy__close(policy);
+	hcpolicy__close(next);
+	end_vm(&vm);
+}
+
+static void a_set_that_is_kept_no_more_is_not_complete(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "taken"), *foreign = load(OBJECT("other")), *found;
+	int ops = ops_create(foreign, -1, 0);
+
+	CHECK_OK(hcpolicy__pin(policy));
+	CHECK(ops >= 0 && !bpf_link_update(policy->link_fd, ops, NULL));
+	found = hcpolicy__open_pinned("taken", &log_opts);
+	CHECK(said("another one was put in its place, which does not keep its set"));
+	CHECK(found && hcp_set__state(hcpolicy__set(found)) == HCP_DETACHED);
+	hcpolicy__close(found);
+	CHECK(!hcpolicy__detach(policy));
+	close(ops);
+	hcpolicy__close(policy);
+	hcpolicy__close(foreign);
+	end_vm(&vm);
+}
+
 static void descriptors_serve_as_pins_do(void)
 {
 	struct vm vm = new_vm();
@@ -472,10 +747,18 @@ TAP_MAIN(
 	T(another_process_needs_cap_sys_admin),
 	T(bpffs_that_is_not_mounted_is_named),
 	T(pins_are_found_again),
+	T(a_folder_that_others_can_change_is_refused),
+	T(pins_of_another_name_are_refused),
+	T(a_missing_pin_is_found_again),
+	T(a_name_that_nobody_is_behind_is_free),
+	T(what_a_killed_process_left_is_removed),
+	T(a_lock_that_is_never_released_is_named),
 	T(pinning_is_all_or_nothing),
 	T(the_vm_s_end_is_seen),
 	T(the_last_close_detaches),
 	T(replace_hands_the_set_on),
+	T(a_replace_that_was_cut_short_is_finished),
+	T(a_set_that_is_kept_no_more_is_not_complete),
 	T(descriptors_serve_as_pins_do),
 	T(parameters_reach_the_program),
 	T(the_verifier_is_quoted),

@@ -67,7 +67,7 @@ static void what_is_not_a_policy(void)
 }
 
 /* No byte that an initialiser leaves as it was. */
-_Static_assert(sizeof(struct hcpolicy_opts) == offsetof(struct hcpolicy_opts, log_ctx) +
+_Static_assert(sizeof(struct hcpolicy_opts) == offsetof(struct hcpolicy_opts, bpffs) +
 	       sizeof(void *), "padding");
 _Static_assert(sizeof(struct hcpolicy_attach_opts) ==
 	       offsetof(struct hcpolicy_attach_opts, reserved) +

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The folder of names, <bpffs>/hcpolicy.
+ *
+ * The rule: it is root's or the caller's own, and nobody else can write to it.  It is
+ * reached by one descriptor, so that no path can be exchanged on the way.  Whoever
+ * changes a name in it holds its lock.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define FOLDER_FLAGS	(O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define LOCK_SECONDS	10
+
+/* For messages: the folder, or that of a name in it. */
+#define WHERE		"%s/" FOLDER "%s%s"
+#define where(policy, name)	(policy)->bpffs, *(name) ? "/" : "", name
+
+/* Whose is it, and who else can exchange what is in it?  name: "" for the folder itself. */
+static int check_owner(const struct hcpolicy *policy, int fd, const char *name)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return fail(policy, errno, WHERE ": %s", where(policy, name),
+			    strerror(errno));
+	if ((st.st_uid && st.st_uid != geteuid()) || st.st_mode & 022)
+		return fail(policy, EPERM, WHERE " belongs to uid %u with mode %04o, so others "
+			    "can exchange what is in it: look at it, and remove it or chown it to root "
+			    "and chmod it to 0700", where(policy, name), st.st_uid, st.st_mode & 07777);
+	if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700))
+		return fail(policy, errno, WHERE ": its mode cannot be made 0700: %s",
+			    where(policy, name), strerror(errno));
+	return 0;
+}
+
+/* A folder that was checked; -ENOENT is not reported. */
+static int open_checked(const struct hcpolicy *policy, int at, const char *path, const char *name)
+{
+	int fd = openat(at, path, FOLDER_FLAGS), err;
+
+	if (fd < 0) {
+		switch (errno) {
+		case ENOENT:
+			return -ENOENT;
+		case ENOTDIR:
+		case ELOOP:
+			return fail(policy, ENOTDIR, WHERE " is not a folder: remove it",
+				    where(policy, name));
+		default:
+			return fail(policy, errno, WHERE ": %s%s", where(policy, name),
+				    strerror(errno), errno == EACCES ? ": run as root" : "");
+		}
+	}
+	err = check_owner(policy, fd, name);
+	if (!err)
+		return fd;
+	close(fd);
+	errno = -err;
+	return err;
+}
+
+int folder_open(const struct hcpolicy *policy, bool create, int *folder)
+{
+	struct statfs fs;
+	int root, err = 0;
+
+	*folder = -1;
+	root = open(policy->bpffs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 && errno == EACCES)
+		return fail(policy, EACCES, "%s: %s: run as root", policy->bpffs, strerror(errno));
+	if (root < 0 || fstatfs(root, &fs) || (__u32)fs.f_type != BPF_FS_MAGIC) {
+		if (root >= 0)
+			close(root);
+		return fail(policy, ENOENT, "there is no BPF file system: mount -t bpf bpf %s",
+			    policy->bpffs);
+	}
+	if (create && mkdirat(root, FOLDER, 0700) && errno != EEXIST)
+		err = fail(policy, errno, "%s/" FOLDER ": %s", policy->bpffs, strerror(errno));
+	*folder = err ? -1 : open_checked(policy, root, FOLDER, "");
+	close(root);
+	if (*folder >= 0 || *folder == -ENOENT)
+		return 0;
+	return err ? err : *folder;
+}
+
+int folder_of_name(const struct hcpolicy *policy, int folder, const char *name)
+{
+	return open_checked(policy, folder, name, name);
+}
+
+int folder_remove(int folder, const char *name)
+{
+	int fd = openat(folder, name, FOLDER_FLAGS);
+	struct dirent *entry;
+	DIR *dir;
+
+	if (fd < 0)
+		return unlinkat(folder, name, 0);
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -1;
+	}
+	while ((entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			unlinkat(fd, entry->d_name, 0);
+	}
+	closedir(dir);
+	return unlinkat(folder, name, AT_REMOVEDIR);
+}
+
+/* An attach that was killed has not happened, and its VM may get another policy at once. */
+static void detach_in(int folder, const char *name)
+{
+	int dir = openat(folder, name, FOLDER_FLAGS), link;
+
+	if (dir < 0)
+		return;
+	link = pin_get(dir, "link");
+	close(dir);
+	if (link < 0)
+		return;
+	bpf_link_detach(link);
+	close(link);
+}
+
+/* What is there under the lock and is no name was left by somebody who was killed. */
+static void sweep(const struct hcpolicy *policy, int folder, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	if (!strcmp(name, FOLDER_NEW))
+		detach_in(folder, name);
+	if (folder_remove(folder, name))
+		say(policy, "%s/" FOLDER "/%s was left by a process that was killed, and cannot be "
+		    "removed: %s", policy->bpffs, name, strerror(errno));
+	else
+		say(policy, "a process was killed while it %s: removed what it left in %s/" FOLDER,
+		    strcmp(name, FOLDER_NEW) ? "removed the pins of a policy" :
+		    "attached a policy, which has not happened then", policy->bpffs);
+}
+
+int folder_lock(const struct hcpolicy *policy, int folder)
+{
+	int tries;
+
+	for (tries = 0; flock(folder, LOCK_EX | LOCK_NB); tries++) {
+		if (errno != EWOULDBLOCK)
+			return fail(policy, errno, "%s/" FOLDER ": cannot be locked: %s",
+				    policy->bpffs, strerror(errno));
+		if (tries == LOCK_SECONDS * 100)
+			return fail(policy, ETIMEDOUT, "%s/" FOLDER " has been locked by another "
+				    "process for %d s; perhaps it is stopped (fuser -v %s/" FOLDER
+				    " names it)", policy->bpffs, LOCK_SECONDS, policy->bpffs);
+		usleep(10000);
+	}
+	sweep(policy, folder, FOLDER_NEW);
+	sweep(policy, folder, FOLDER_OLD);
+	return 0;
+}
+
+/* A child of a fork may hold the lock too: it is let go, and not only the descriptor. */
+void folder_close(int folder)
+{
+	int err = errno;
+
+	if (folder < 0)
+		return;
+	flock(folder, LOCK_UN);
+	close(folder);
+	errno = err;
+}

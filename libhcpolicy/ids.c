@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * What belongs to a link, by BPF's ids: link -> struct_ops map -> program -> its maps.
+ * To get from an id to its object needs CAP_SYS_ADMIN.  Ids are not used again before
+ * their numbers run out.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "internal.h"
+
+/* Of a map or a link: in what the kernel tells of either, the id comes second. */
+__u32 object_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* Other links have a program of their own; that tells one from other BPF objects too. */
+int link_info(int fd, struct bpf_link_info *link)
+{
+	__u32 len = sizeof(*link);
+
+	memset(link, 0, sizeof(*link));
+	if (bpf_link_get_info_by_fd(fd, link, &len) || link->type != BPF_LINK_TYPE_STRUCT_OPS ||
+	    link->prog_id)
+		return -EINVAL;
+	return 0;
+}
+
+void kept_close(struct kept *kept)
+{
+	if (kept->shared_fd >= 0)
+		close(kept->shared_fd);
+	if (kept->info_fd >= 0)
+		close(kept->info_fd);
+	kept->shared_fd = kept->info_fd = -1;
+}
+
+/* The program that a struct_ops map's value names, where its own loader gave a descriptor. */
+static int ops_program(struct hcpolicy *policy, __u32 ops_id, char name[KVM_HCPOLICY_NAME_LEN])
+{
+	const struct ops_type *t = &policy->type;
+	int map, err, prog = -1;
+	__u32 key = 0;
+
+	map = bpf_map_get_fd_by_id(ops_id);
+	if (map < 0)
+		return map;
+	err = ops_type_load(policy, map);
+	if (!err) {
+		char value[t->size];
+		__u64 id;
+
+		err = bpf_map_lookup_elem(map, &key, value);
+		if (!err) {
+			memcpy(&id, value + t->map_gpa_range, sizeof(id));
+			memcpy(name, value + t->name, KVM_HCPOLICY_NAME_LEN);
+			name[KVM_HCPOLICY_NAME_LEN - 1] = 0;
+			prog = bpf_prog_get_fd_by_id(id);
+		}
+	}
+	close(map);
+	return err ? err : prog;
+}
+
+/* The set's maps among those of a program; the descriptor of any other one is closed. */
+static void sort_map(struct kept *kept, __u32 id)
+{
+	struct bpf_map_info map = {};
+	__u32 len = sizeof(map);
+	int fd, *to = NULL;
+
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return;
+	if (!bpf_map_get_info_by_fd(fd, &map, &len)) {
+		if (!strcmp(map.name, HCP_MAP_SHARED))
+			to = &kept->shared_fd;
+		else if (!strcmp(map.name, HCP_MAP_INFO))
+			to = &kept->info_fd;
+	}
+	if (to && *to < 0)
+		*to = fd;
+	else
+		close(fd);
+}
+
+int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info), ids[64], i;
+	int prog, err;
+
+	kept->shared_fd = kept->info_fd = -1;
+	prog = ops_program(policy, ops_id, kept->policy);
+	if (prog < 0)
+		return prog;
+	/* A program may use at most 64 maps. */
+	info.map_ids = (uintptr_t)ids;
+	info.nr_map_ids = sizeof(ids) / sizeof(*ids);
+	err = bpf_prog_get_info_by_fd(prog, &info, &len);
+	for (i = 0; !err && i < info.nr_map_ids && i < sizeof(ids) / sizeof(*ids); i++)
+		sort_map(kept, ids[i]);
+	close(prog);
+	return err;
+}
+
+int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept)
+{
+	struct bpf_link_info link;
+	int fd, err;
+
+	while (!bpf_link_get_next_id(*id, id)) {
+		fd = bpf_link_get_fd_by_id(*id);
+		if (fd == -ENOENT)
+			continue;	/* it has just ended */
+		if (fd < 0)
+			return fd;
+		err = -EOPNOTSUPP;
+		if (!link_info(fd, &link) && link.struct_ops.map_id)
+			err = ids_kept(policy, link.struct_ops.map_id, kept);
+		if (!err)
+			return fd;
+		close(fd);
+		/* Of another kind, or detached or replaced meanwhile. */
+		if (err != -EOPNOTSUPP && err != -ENOENT)
+			return err;
+	}
+	return -errno;
+}
+
+int ids_find_link(struct hcpolicy *policy, int map_fd)
+{
+	__u32 map = object_id(map_fd), id = 0;
+	struct kept kept;
+	int fd;
+
+	while ((fd = ids_next(policy, &id, &kept)) >= 0) {
+		bool found = map == object_id(kept.shared_fd) || map == object_id(kept.info_fd);
+
+		kept_close(&kept);
+		if (found && map)
+			return fd;
+		close(fd);
+	}
+	return fd;
+}
+
+int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
+			    const struct hcpolicy_opts *opts)
+{
+	struct hcpolicy *policy;
+	struct kept kept;
+	__u32 id = 0;
+	int fd, err = 0;
+
+	policy = policy_new(opts);
+	if (!policy)
+		return -errno;
+	if (!fn)
+		err = fail(policy, EINVAL, "no function to call");
+	while (!err && (fd = ids_next(policy, &id, &kept)) >= 0) {
+		kept_close(&kept);
+		close(fd);
+		err = fn(id, ctx);
+	}
+	if (!err && fd != -ENOENT)
+		err = fail(policy, -fd, "policies by their link ids: %s%s", strerror(-fd),
+			   fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+	hcpolicy__close(policy);
+	return err;
+}
+
+static int open_id(struct hcpolicy *policy, __u32 id)
+{
+	struct bpf_link_info link;
+	struct kept kept;
+	int err;
+
+	policy->link_fd = bpf_link_get_fd_by_id(id);
+	if (policy->link_fd == -ENOENT)
+		return fail(policy, ENOENT, "there is no link of the id %u", id);
+	if (policy->link_fd < 0)
+		return fail(policy, -policy->link_fd, "link id %u: %s%s", id, strerror(-policy->link_fd),
+			    policy->link_fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+	err = link_info(policy->link_fd, &link);
+	if (!err && !link.struct_ops.map_id)
+		return fail(policy, ENOLINK, "link id %u is not attached any more", id);
+	if (!err)
+		err = ids_kept(policy, link.struct_ops.map_id, &kept);
+	if (err == -EINVAL || err == -EOPNOTSUPP)
+		return fail(policy, EINVAL, "link id %u is not a policy's", id);
+	if (err)
+		return fail(policy, -err, "link id %u: %s", id, strerror(-err));
+
+	strcpy(policy->policy, kept.policy);
+	policy->shared_fd = kept.shared_fd;
+	policy->info_fd = kept.info_fd;
+	return 0;
+}
+
+struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts)
+{
+	struct hcpolicy *policy;
+	hcpolicy_log_fn log;
+
+	policy = policy_new(opts);
+	if (!policy)
+		return NULL;
+	if (open_id(policy, link_id)) {
+		hcpolicy__close(policy);
+		return NULL;
+	}
+	/* A policy that keeps no set, or another version's: there is the link. */
+	log = policy->log;
+	policy->log = NULL;
+	if (open_parts(policy))
+		maps_close(policy);
+	policy->log = log;
+	return policy;
+}

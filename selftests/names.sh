@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# A name means one VM: whoever prepared the folder, whatever was taken out of it by hand,
+# and whoever was killed while he worked there.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+plan 19
+
+name=hcst-name
+pins=/sys/fs/bpf/hcpolicy
+python=(/usr/bin/python3 -IS)
+
+hcpolicy() { "$bin/hcpolicy" "$@"; }
+nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+
+# vm OPTIONS...: one that has not run yet; its process in $pid
+vm()
+{
+	rm -f "$work/in"
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --incoming "unix:$work/in" "$@" \
+		< /dev/null > "$work/vm" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	within 30 [ -S "$work/in" ] || { cat "$work/vm"; return 1; }
+}
+
+# end SIGNAL: of that process
+end() { kill "-$1" "$pid" && { wait "$pid" || true; } 2> /dev/null; }
+
+# says WORDS COMMAND...: it succeeds, and says them; refused: it fails, and says them
+says()
+{
+	local words=$1
+	shift
+	"$@" > "$work/said" 2>&1 && grep -qF -e "$words" "$work/said" || { cat "$work/said"; return 1; }
+}
+refused()
+{
+	local words=$1
+	shift
+	! "$@" > "$work/said" 2>&1 && grep -qF -e "$words" "$work/said" || { cat "$work/said"; return 1; }
+}
+
+attach() { hcpolicy attach bitmap --pid "$pid" --name "$name" "$@"; }
+nothing_left() { [ -z "$(ls -A $pins)" ] || { ls -AR $pins; return 1; }; }
+
+prepared()
+{
+	nobody mkdir -m 0777 $pins && vm && refused "$pins belongs to uid 65534 with mode 0777" attach &&
+		refused 'belongs to uid 65534' hcpolicy list && nobody ln -s /nowhere $pins/$name &&
+		refused 'belongs to uid 65534' hcpolicy detach $name && rm -r $pins && attach
+}
+
+# without PIN: the name is shown whole again, and ends
+without()
+{
+	rm "$pins/$name/$1" && says "missing in $pins/$name: $1; found it and put it back" hcpolicy list &&
+		hcpolicy show $name && hcpolicy list | grep -q "^$name .* complete$"
+}
+
+# A link that nobody else holds has ended with its pin.
+without_its_link()
+{
+	rm $pins/$name/link && says 'not complete: detached; missing: link' hcpolicy list &&
+		says 'not complete: detached' hcpolicy show $name && hcpolicy list -j | grep -q '"missing":"link"' &&
+		says 'removed what was left' hcpolicy detach $name && nothing_left
+}
+
+# lost PIN: with the link ended, this pin cannot be found again
+lost()
+{
+	within 10 attach && end_link && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
+		refused 'its set is lost' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
+		hcpolicy detach $name && nothing_left
+}
+
+# As any holder of a descriptor can: the set is not told, and the process lives on.
+end_link()
+{
+	"${python[@]}" - $pins/$name/link <<'PY'
+import ctypes, struct, sys
+def bpf(cmd, attr):
+    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
+    assert n >= 0, ctypes.get_errno()
+    return n
+path = ctypes.create_string_buffer(sys.argv[1].encode())
+link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
+bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
+PY
+}
+
+# A folder of that name, and nothing of a policy in it.
+nothing_to_open()
+{
+	mkdir $pins/$name && refused "hcpolicy detach $name clears what is left" hcpolicy list &&
+		refused 'all its pins are missing' hcpolicy show $name && hcpolicy detach $name && nothing_left &&
+		mkdir $pins/$name && attach
+}
+
+# A VMM that pins its policy itself, and is killed, finds its name free the next time.
+killed_vmm()
+{
+	hcpolicy detach $name && end TERM && vm --policy bitmap --name $name && end KILL &&
+		[ -d $pins/$name ] && vm --policy bitmap --name $name && hcpolicy show $name
+}
+
+detached_from_outside() { hcpolicy detach $name && end TERM && nothing_left; }
+
+mismatched()
+{
+	mv $pins/$name $pins/other && refused "its pins are those of '$name'" hcpolicy show other &&
+		refused "its pins are those of '$name'" hcpolicy detach other && mv $pins/other $pins/$name &&
+		hcpolicy show $name
+}
+
+left_behind()
+{
+	mv $pins/$name $pins/~new && says 'a process was killed while it attached a policy' hcpolicy list &&
+		nothing_left && attach && mv $pins/$name $pins/~old &&
+		says 'a process was killed while it removed the pins' hcpolicy list && nothing_left
+}
+
+check "a folder that somebody else has prepared is refused until it is removed" prepared
+check "a name is not for two" refused "the name '$name' is taken" attach
+check "the set's pin that is missing is put back" without hcp_shared
+check "that of its state too" without hcp_info
+check "a policy whose link's pin was removed is not attached any more" without_its_link
+check "without its link the set's pin is lost, and detach clears the rest" lost hcp_shared
+check "the pin of its state likewise" lost hcp_info
+check "a name with no pin is listed, cleared, and taken" nothing_to_open
+check "pins that were renamed are not taken for another VM's" mismatched
+check "what a killed process left is removed, and said so" left_behind
+check "a policy is attached" attach
+check "its link ends" end_link
+check "whose name attach takes over" says 'was not attached any more' attach
+check "and detach clears once more" eval "end_link && hcpolicy detach $name && nothing_left"
+check "to detach what is not there is an error" refused 'nothing is pinned by that name' hcpolicy detach $name
+check "the name of a dead VM is removed by whoever lists it" eval "attach && end KILL && says 'is gone; removed its pins' hcpolicy list && nothing_left"
+check "a name is for the next VM" eval "vm && attach"
+check "hcvm takes its name again after it was killed" killed_vmm
+check "hcvm ends well with its policy detached from outside" detached_from_outside
+finish
