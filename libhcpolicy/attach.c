@@ -20,6 +20,17 @@ static void set_state(struct hcp_info *info, __u32 set, __u32 clear)
 	__atomic_fetch_and(&info->state, ~clear, __ATOMIC_RELAXED);
 }
 
+/* What another thread may ask for meanwhile. */
+void link_give(struct hcpolicy *policy, int fd)
+{
+	__atomic_store_n(&policy->link_fd, fd, __ATOMIC_RELEASE);
+}
+
+int link_take(struct hcpolicy *policy)
+{
+	return __atomic_exchange_n(&policy->link_fd, -1, __ATOMIC_ACQ_REL);
+}
+
 static int find_process(const struct hcpolicy *policy, int pid, uint64_t *ticks)
 {
 	switch (process_start(pid, ticks)) {
@@ -151,7 +162,7 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	}
 
 	policy->info->link_id = object_id(fd);
-	__atomic_store_n(&policy->link_fd, fd, __ATOMIC_RELEASE);
+	link_give(policy, fd);
 	policy->attachable = false;
 	set_state(policy->info, 0, HCP_UNATTACHED);
 	return 0;
@@ -241,8 +252,7 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 		return err;
 
 	memcpy(next->name, policy->name, HCP_NAME_LEN);
-	fd = __atomic_exchange_n(&policy->link_fd, -1, __ATOMIC_ACQ_REL);
-	__atomic_store_n(&next->link_fd, fd, __ATOMIC_RELEASE);
+	link_give(next, link_take(policy));
 	return 0;
 }
 

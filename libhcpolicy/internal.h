@@ -38,7 +38,8 @@ struct hcpolicy {
 	uint64_t npages;		/* asked for; 0: the default */
 	bool attachable;		/* loaded over maps of its own, not attached yet */
 
-	int shared_fd, info_fd, link_fd;	/* -1: not there */
+	int shared_fd, info_fd;	/* -1: not there */
+	int link_fd;		/* the same; changed by link_give() and link_take() only */
 	void *words;
 	size_t words_size;
 	struct hcp_info *info;
@@ -76,7 +77,10 @@ int ops_type_load(struct hcpolicy *policy, int map_fd);
 void ops_type_close(struct hcpolicy *policy);
 int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags);
 
-/* attach.c: another map was put into the link: whose is it? */
+/* attach.c */
+void link_give(struct hcpolicy *policy, int fd);
+int link_take(struct hcpolicy *policy);
+/* Another map was put into the link: whose is it? */
 int finish_replace(struct hcpolicy *policy, __u32 ops_id);
 
 /* folder.c: where it is not said otherwise, what fails is reported. */

@@ -186,9 +186,11 @@ static void exits_are_taken_only_on_demand(void)
 
 static void refused_attaches_leave_no_trace(void)
 {
-	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "a.b" };
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "a.b", .label = "a label",
+					     .incoming = true };
 	struct vm vm = new_vm(), taken = new_vm();
 	struct hcpolicy *first = attach(&taken, "first"), *policy = load(OBJECT("sample"));
+	struct hcp_info before = *hcpolicy__info(policy);
 	int null = open("/dev/null", O_RDONLY);
 
 	CHECK_ERR(hcpolicy__attach(policy, 0, NULL), EBADF);
@@ -199,16 +201,24 @@ static void refused_attaches_leave_no_trace(void)
 	CHECK(said("is not a KVM VM"));
 	CHECK_ERR(hcpolicy__attach(policy, vm.vcpu, NULL), EINVAL);
 	CHECK_ERR(hcpolicy__attach(policy, taken.fd, NULL), EBUSY);
-	CHECK(said("has a policy; replace or detach"));
+	CHECK(said("has a policy"));
 	run_nothing(&taken);
 	CHECK_ERR(hcpolicy__attach(policy, taken.fd, NULL), EBUSY);
+	opts.name = "good";
+	CHECK_ERR(hcpolicy__attach(policy, taken.fd, &opts), EBUSY);
+	CHECK(!memcmp(&before, hcpolicy__info(policy), sizeof(before)));
+	opts.name = "a.b";
 	CHECK_ERR(hcpolicy__attach(policy, vm.fd, &opts), EINVAL);
 	CHECK(said("'a.b' cannot be a name"));
 	opts.name = "name";
 	opts.pid = 0x7fffffff;
 	CHECK_ERR(hcpolicy__attach(policy, vm.fd, &opts), ESRCH);
 	CHECK(hcp_set__state(hcpolicy__set(policy)) == HCP_UNATTACHED);
+	CHECK(!memcmp(&before, hcpolicy__info(policy), sizeof(before)));
+	CHECK_ERR(hcpolicy__pin(policy), ENOENT);
+	CHECK_ERR(hcpolicy__unpin(policy), ENOENT);
 
+	opts.incoming = false;
 	opts.pid = 1;
 	opts.pid_vm_fd = 42;
 	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
@@ -692,6 +702,86 @@ static void parameters_reach_the_program(void)
 	end_vm(&vm);
 }
 
+static void what_is_loaded_stays_so(void)
+{
+	struct vm vm = new_vm();
+	struct hcpolicy *policy = load(OBJECT("sample"));
+	struct hcp_set *set = hcpolicy__set(policy);
+
+	CHECK_ERR(hcpolicy__load(policy), EBUSY);
+	CHECK(said("policy 'sample': it is loaded already"));
+	CHECK_ERR(hcpolicy__set_max_gpa(policy, 1 << 30), EBUSY);
+	CHECK(hcpolicy__set(policy) == set && hcp_set__npages(set) == 2 * HCP_CHUNK_PAGES);
+	CHECK_OK(hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK_ERR(hcpolicy__load(policy), EBUSY);
+	CHECK(ask(&vm, 1, 1, true) == 0 && hcp_set__test(set, 1) && hcp_set__complete(set));
+
+	CHECK(!hcpolicy__detach(policy));
+	CHECK_ERR(hcpolicy__pin(policy), ENOLINK);
+	CHECK(said("not attached any more, so it cannot be pinned"));
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void a_load_that_failed_can_be_tried_again(void)
+{
+	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
+	struct vm vm = new_vm();
+	int before = held();
+	uint64_t sum;
+	__u32 key = 0;
+
+	CHECK(policy && !hcpolicy__set_param(policy, "u64", "1000000"));
+	CHECK(!hcpolicy__set_max_gpa(policy, 1ULL << 52));
+	logged[0] = 0;
+	CHECK_ERR(hcpolicy__load(policy), ENOMEM);
+	CHECK(said("policy 'sample': a set that covers 4 PiB takes 128 GiB of kernel memory"));
+	CHECK(held() == before);
+	CHECK_NULL(hcpolicy__set(policy), ENOENT);
+	CHECK_ERR(hcpolicy__attach(policy, vm.fd, NULL), EINVAL);
+
+	CHECK(!hcpolicy__set_max_gpa(policy, 256 << 20) && !hcpolicy__set_param(policy, "u16", "3"));
+	CHECK_OK(hcpolicy__load(policy));
+	CHECK(hcp_set__npages(hcpolicy__set(policy)) == 2 * HCP_CHUNK_PAGES);
+	CHECK_OK(hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK(ask(&vm, 1, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 1));
+	/* What was set before either load. */
+	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
+	CHECK(sum == 1000000 - 1 + 3 - 32 - 64 + 't' + 1);
+	hcpolicy__close(policy);
+	end_vm(&vm);
+}
+
+static void a_replace_that_failed_can_be_tried_again(void)
+{
+	struct vm vm = new_vm(), other_vm = new_vm();
+	struct hcpolicy *policy = attach(&vm, "first"), *other = attach(&other_vm, "other");
+	struct hcpolicy *next = hcpolicy__open(OBJECT("other"), &log_opts);
+	struct hcp_info before = *hcpolicy__info(policy);
+	int held_before = held();
+
+	CHECK_ERR(hcpolicy__replace(policy, next, true), EINVAL);
+	CHECK(said("was attached without them"));
+	CHECK(!memcmp(&before, hcpolicy__info(policy), sizeof(before)) && held() == held_before);
+	CHECK_NULL(hcpolicy__set(next), ENOENT);
+	CHECK(!hcpolicy__set_max_gpa(next, 1 << 30));
+	CHECK_ERR(hcpolicy__replace(policy, next, false), EINVAL);
+	CHECK(!hcpolicy__set_max_gpa(next, 256 << 20));
+	CHECK(hcpolicy__attached(policy) && ask(&vm, 5, 1, true) == 0);
+	CHECK_OK(hcpolicy__replace(policy, next, false));
+	CHECK(hcp_set__test(hcpolicy__set(next), 5) && !hcpolicy__attached(policy));
+	/* What has been replaced can only be closed. */
+	CHECK_ERR(hcpolicy__pin(policy), ENOENT);
+	CHECK_ERR(hcpolicy__detach(policy), ENOENT);
+	CHECK_ERR(hcpolicy__replace(other, next, false), EINVAL);
+	CHECK(hcpolicy__attached(next) && hcpolicy__attached(other));
+	hcpolicy__close(policy);
+	hcpolicy__close(next);
+	hcpolicy__close(other);
+	end_vm(&vm);
+	end_vm(&other_vm);
+}
+
 static void the_verifier_is_quoted(void)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("broken"), &log_opts);
@@ -761,6 +851,9 @@ TAP_MAIN(
 	T(a_set_that_is_kept_no_more_is_not_complete),
 	T(descriptors_serve_as_pins_do),
 	T(parameters_reach_the_program),
+	T(what_is_loaded_stays_so),
+	T(a_load_that_failed_can_be_tried_again),
+	T(a_replace_that_failed_can_be_tried_again),
 	T(the_verifier_is_quoted),
 	T(loading_needs_privilege),
 )

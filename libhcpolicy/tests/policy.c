@@ -64,6 +64,8 @@ static void what_is_not_a_policy(void)
 	CHECK(said("not a policy: it has no struct kvm_hcpolicy_ops"));
 	CHECK_NULL(hcpolicy__open(OBJECT("without-member"), &log_opts), EINVAL);
 	CHECK(said("not a policy: 'sample' has no map_gpa_range"));
+	CHECK_NULL(hcpolicy__open(OBJECT("other-info"), &log_opts), EINVAL);
+	CHECK(said("policy 'other-info': it was compiled with another version of hcpolicy.bpf.h: its hcp_info"));
 }
 
 /* No byte that an initialiser leaves as it was. */
@@ -200,7 +202,18 @@ static void parameters_take_what_fits(void)
 	CHECK(said("policy 'sample': parameter 'u16': 65536 does not fit"));
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
 		CHECK_ERR(hcpolicy__set_param(policy, none[i], "1"), ENOENT);
-	CHECK(said("policy 'sample': it has no parameter 'text'"));
+	CHECK(said("policy 'sample': it has no parameter 'text'; it has: "));
+	CHECK_ERR(hcpolicy__set_param(policy, "no", "1"), ENOENT);
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++)
+		CHECK(strstr(logged, sets[i].key));
+	CHECK(!strstr(logged, "text") && !strstr(logged, "hidden"));
+	hcpolicy__close(policy);
+
+	policy = hcpolicy__open(OBJECT("without-params"), &log_opts);
+	logged[0] = 0;
+	CHECK(policy);
+	CHECK_ERR(hcpolicy__set_param(policy, "no", "1"), ENOENT);
+	CHECK(said("it has no parameter 'no'; it has none"));
 	hcpolicy__close(policy);
 }
 
@@ -218,10 +231,65 @@ static void what_comes_before_load(void)
 	CHECK_ERR(hcpolicy__link_fd(policy), ENOENT);
 	CHECK_ERR(hcpolicy__map_fd(policy, HCP_MAP_SHARED), ENOENT);
 	CHECK_ERR(hcpolicy__map_fd(policy, "extra"), ENOENT);
-	CHECK(!hcpolicy__attached(policy) && !hcpolicy__set(policy) && !hcpolicy__info(policy));
+	CHECK(!hcpolicy__attached(policy));
+	CHECK_NULL(hcpolicy__set(policy), ENOENT);
+	CHECK_NULL(hcpolicy__info(policy), ENOENT);
 	hcpolicy__close(policy);
 	hcpolicy__close(other);
+}
+
+static int call_nothing(const char *name, void *ctx)
+{
+	return 0;
+}
+
+static void nothing_is_not_an_object(void)
+{
+	struct hcpolicy *policy = open_sample();
+
+	CHECK_NULL(hcpolicy__open(NULL, NULL), EINVAL);
+	CHECK_NULL(hcpolicy__open_pinned(NULL, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__set_max_gpa(NULL, 1), EINVAL);
+	CHECK_ERR(hcpolicy__set_param(NULL, "flag", "1"), EINVAL);
+	CHECK_ERR(hcpolicy__set_param(policy, NULL, "1"), EINVAL);
+	CHECK_ERR(hcpolicy__set_param(policy, "flag", NULL), EINVAL);
+	CHECK_ERR(hcpolicy__load(NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(NULL, 3, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__replace(NULL, policy, false), EINVAL);
+	CHECK_ERR(hcpolicy__replace(policy, NULL, false), EINVAL);
+	CHECK_ERR(hcpolicy__detach(NULL), EINVAL);
+	CHECK_ERR(hcpolicy__pin(NULL), EINVAL);
+	CHECK_ERR(hcpolicy__unpin(NULL), EINVAL);
+	CHECK_ERR(hcpolicy__clear(NULL, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__each_pinned(NULL, NULL, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__each_attached(NULL, NULL, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__link_fd(NULL), EINVAL);
+	CHECK_ERR(hcpolicy__map_fd(NULL, HCP_MAP_INFO), EINVAL);
+	CHECK_ERR(hcpolicy__map_fd(policy, NULL), EINVAL);
+	CHECK_NULL(hcpolicy__set(NULL), EINVAL);
+	CHECK_NULL(hcpolicy__info(NULL), EINVAL);
+	errno = 0;
+	CHECK(!hcpolicy__attached(NULL) && errno == EINVAL);
+	errno = ENOENT;
 	hcpolicy__close(NULL);
+	CHECK(errno == ENOENT);
+	hcpolicy__close(policy);
+}
+
+/* Whose it is that is to be used is said by the option, then by the environment. */
+static void the_bpf_file_system_is_named(void)
+{
+	struct hcpolicy_opts opts = log_opts;
+
+	setenv("HCPOLICY_BPFFS", "/proc", 1);
+	CHECK_NULL(hcpolicy__open_pinned("name", &opts), ENOENT);
+	CHECK(said("there is no BPF file system: mount -t bpf bpf /proc"));
+	opts.bpffs = "/no/such";
+	CHECK_NULL(hcpolicy__open_pinned("name", &opts), ENOENT);
+	CHECK(said("there is no BPF file system: mount -t bpf bpf /no/such"));
+	CHECK_ERR(hcpolicy__clear("name", &opts), ENOENT);
+	CHECK_ERR(hcpolicy__each_pinned(call_nothing, NULL, &opts), ENOENT);
+	unsetenv("HCPOLICY_BPFFS");
 }
 
 static void a_kernel_without_the_hook_is_named(void)
@@ -390,6 +458,8 @@ TAP_MAIN(
 	T(the_highest_address_sets_the_size),
 	T(parameters_take_what_fits),
 	T(what_comes_before_load),
+	T(nothing_is_not_an_object),
+	T(the_bpf_file_system_is_named),
 	T(a_kernel_without_the_hook_is_named),
 	T(a_set_from_descriptors),
 	T(wrong_descriptors_are_named),

@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * A policy for the library's tests: books, and has a parameter of each kind.
- * WITHOUT_x leaves out what makes it a policy; BROKEN is for the verifier.
+ * WITHOUT_x leaves out what makes it a policy, or its parameters; BROKEN is for the verifier.
  */
-#ifdef WITHOUT_INFO
+#if defined(WITHOUT_INFO) || defined(OTHER_INFO)
 #define hcp_info not_hcp_info
 #endif
 #include "hcpolicy.bpf.h"
 #undef hcp_info
 
+#ifdef OTHER_INFO
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64[30]);
+} hcp_info SEC(".maps");
+#endif
+
+#ifdef WITHOUT_PARAMS
+#define volatile volatile static
+#endif
 const volatile _Bool flag = 0;
 const volatile signed char s8 = -1;
 const volatile __u16 u16 = 16;
@@ -16,6 +29,7 @@ const volatile int s32 = -32;
 const volatile __u64 u64 = 64;
 const volatile long s64 = -64;
 const volatile char text[8] = "text";
+#undef volatile
 static const volatile int hidden __attribute__((unused)) = 1;
 
 struct {

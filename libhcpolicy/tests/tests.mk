@@ -6,17 +6,18 @@ include $(TOP)/bpf-progs/bpf.mk
 TESTS    := $(OBJ)/tests
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAMPLES  := $(addprefix $(TESTS)/,sample.bpf.o other.bpf.o broken.bpf.o without-info.bpf.o \
-	      without-ops.bpf.o without-member.bpf.o)
+	      without-ops.bpf.o without-member.bpf.o without-params.bpf.o other-info.bpf.o)
 # Each as it is shipped, and sanitized.
 UNITS    := $(foreach unit,set tracker stream policy,$(unit) $(unit)-sanitized)
 PROGRAMS := $(addprefix $(TESTS)/,$(UNITS) hook)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
 
 .PHONY: tests check-hook
-tests: $(PROGRAMS) $(SAMPLES) $(TESTS)/.fuzz
+tests: $(PROGRAMS) $(SAMPLES) $(TESTS)/.fuzz $(TESTS)/.threads
 
 check: check-abi tests
 	$(Q)$(TOP)/scripts/tally $(addprefix $(TESTS)/,$(UNITS)) "tests/fuzz $(TESTS)/fuzz_stream" \
+		"tests/threads $(TESTS)/threads" \
 		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include"
 
 check-hook: tests
@@ -28,6 +29,8 @@ $(TESTS)/broken.bpf.o: BPF_CFLAGS += -DBROKEN
 $(TESTS)/without-info.bpf.o: BPF_CFLAGS += -DWITHOUT_INFO
 $(TESTS)/without-ops.bpf.o: BPF_CFLAGS += -DWITHOUT_OPS
 $(TESTS)/without-member.bpf.o: BPF_CFLAGS += -DWITHOUT_MEMBER
+$(TESTS)/without-params.bpf.o: BPF_CFLAGS += -DWITHOUT_PARAMS
+$(TESTS)/other-info.bpf.o: BPF_CFLAGS += -DOTHER_INFO
 
 $(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(OBJ)/.flags | $(TESTS)
 $(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c why.c
@@ -53,6 +56,19 @@ $(TESTS)/.fuzz: tests/fuzz_stream.c stream.c set.c why.c $(wildcard *.h $(TOP)/i
 	elif [ -n "$(filter-out FORCE,$?)" ] || [ ! -e $(TESTS)/fuzz_stream ]; then \
 		rm -f $(TESTS)/fuzz_stream && \
 		$(CLANG) $(TEST_CFLAGS) $(FUZZ) $(filter %.c,$^) -o $(TESTS)/fuzz_stream -lz; \
+	fi
+
+# The same where it brings no ThreadSanitizer.
+# It knows no fences, which makes it see more, not less.
+THREADS := -fsanitize=thread -Wno-tsan
+$(TESTS)/.threads: tests/threads.c tracker.c $(POLICY_SRCS) set.c why.c $(wildcard *.h tests/*.h \
+		  $(TOP)/include/hcpolicy/*.h) $(LIBBPF_READY) $(OBJ)/.flags FORCE | $(TESTS)
+	$(Q)if ! echo 'int main(void) { return 0; }' | $(CC) $(THREADS) -x c - -o $@ 2>/dev/null; then \
+		rm -f $(TESTS)/threads; \
+	elif [ -n "$(filter-out FORCE,$?)" ] || [ ! -e $(TESTS)/threads ]; then \
+		rm -f $(TESTS)/threads && \
+		$(CC) $(TEST_CFLAGS) $(THREADS) $(filter %.c,$^) -o $(TESTS)/threads \
+			$(LIBBPF_ARCHIVE) $(LIBBPF_LIBS) -pthread; \
 	fi
 
 $(TESTS):
