@@ -86,6 +86,20 @@ static void report_grounds(const struct hcpolicy *policy)
 	     "snapshot needs --incoming), and whoever resets the VM says so (hcpolicy reset)");
 }
 
+/* A guest will arrive: somebody has said so, or the VMM was started for that. */
+static bool incoming(const struct args *args)
+{
+	char arg[64];
+
+	if (args->incoming)
+		return true;
+	if (!proc_awaits_guest(args->pid, arg, sizeof(arg)))
+		return false;
+	warn("process %d was started with %s, so a guest will arrive that has run elsewhere: "
+	     "taken for --incoming", args->pid, arg);
+	return true;
+}
+
 int cmd_attach(const struct args *args)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
@@ -104,11 +118,11 @@ int cmd_attach(const struct args *args)
 	opts.pid_vm_fd = args->vm_fd;
 	opts.take_exits = args->take_exits;
 	opts.label = args->label;
-	opts.incoming = args->incoming;
 
 	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
 	if (vm_fd < 0)
 		return EXIT_FAIL;
+	opts.incoming = incoming(args);
 	policy = open_policy(name, args);
 	if (!policy)
 		goto out;
