@@ -57,14 +57,14 @@ prepared()
 without()
 {
 	rm "$pins/$name/$1" && says "missing in $pins/$name: $1; found it and put it back" hcpolicy list &&
-		hcpolicy show $name && hcpolicy list | grep -q "^$name .* complete$"
+		hcpolicy show $name && hcpolicy list | grep -q "^$name .* not complete: awaits a restore$"
 }
 
 # A link that nobody else holds has ended with its pin.
 without_its_link()
 {
-	rm $pins/$name/link && says 'not complete: detached; missing: link' hcpolicy list &&
-		says 'not complete: detached' hcpolicy show $name && hcpolicy list -j | grep -q '"missing":"link"' &&
+	rm $pins/$name/link && says 'awaits a restore, detached; missing: link' hcpolicy list &&
+		says 'awaits a restore, detached' hcpolicy show $name && hcpolicy list -j | grep -q '"missing":"link"' &&
 		says 'removed what was left' hcpolicy detach $name && nothing_left
 }
 

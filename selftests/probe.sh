@@ -66,7 +66,7 @@ closed()
 		hcpolicy show $name -j | grep -q '"no counters: closed by lockdown'
 }
 
-locked_down() { start $name-late && hcpolicy ranges $name-late && hcpolicy list | grep "^$name-late .* complete"; }
+locked_down() { start $name-late && hcpolicy ranges $name-late && hcpolicy list | grep "^$name-late .* awaits a restore"; }
 
 # skip WHY NAME...
 skip()
