@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 25
+plan 26
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
