@@ -50,7 +50,7 @@ VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
 MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh migrate-ends.sh' \
 		  'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate-linux.sh plays.sh'
 # The last one closes the machine down: lockdown has no way back.
-COMMAND_TESTS = names.sh stopped.sh reset.sh counters.sh probe.sh
+COMMAND_TESTS = names.sh killed stopped.sh reset.sh counters.sh probe.sh
 NESTED_TESTS = attach_errors private_mem snp_doors
 KERNEL_TESTS = verdicts lifetime hostile complete set_model userfault upheaval storm
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader models,'$(MAKE) --no-print-directory -C $(dir) check')

@@ -6,9 +6,11 @@
  * in before the link is there, unattached until it is, detached only after.
  */
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "internal.h"
@@ -81,7 +83,56 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	return 0;
 }
 
-static int attach_failed(struct hcpolicy *policy, int err, int vm_fd)
+/* Is it the VM of vm_fd that a policy is attached to?  1, 0, or -1: that cannot be seen. */
+static int same_vm(const struct hcp_info *info, int vm_fd)
+{
+	long differ;
+
+	if (!info->pid_ns || info->pid_ns != process_ns())
+		return -1;
+	differ = syscall(SYS_kcmp, getpid(), info->pid, KCMP_FILE, (unsigned long)vm_fd,
+			 (unsigned long)info->vm_fd);
+	return differ < 0 ? -1 : !differ;
+}
+
+static size_t add_policy(char *buf, size_t len, size_t size, __u32 id, const struct hcp_info *info)
+{
+	if (len >= size)
+		return len;
+	return len + snprintf(buf + len, size - len, "%s'%s' as '%s' (link id %u)", len ? ", " : "",
+			      info->policy, info->name, id);
+}
+
+/* Which of the attached ones is it?  If that is not certain, all that could be. */
+static int vm_taken(struct hcpolicy *policy, int vm_fd, int number)
+{
+	char maybe[512] = "";
+	struct hcp_info info;
+	struct kept kept;
+	size_t len = 0;
+	__u32 id = 0;
+	int fd, same;
+
+	while ((fd = ids_next(policy, &id, &kept)) >= 0) {
+		close(fd);
+		same = kept_info(&kept, &info) ? 0 : same_vm(&info, vm_fd);
+		kept_close(&kept);
+		if (same == 1)
+			return fail(policy, EBUSY, "the VM of fd %d has a policy, '%s' as '%s' (link "
+				    "id %u): replace or detach that", number, info.policy,
+				    info.name, id);
+		if (same < 0)
+			len = add_policy(maybe, len, sizeof(maybe), id, &info);
+	}
+	if (len)
+		return fail(policy, EBUSY, "the VM of fd %d has a policy, which may be %s: replace or "
+			    "detach the right one", number, maybe);
+	return fail(policy, EBUSY, "the VM of fd %d has a policy, and it is not known which: see "
+		    "hcpolicy list --all, and detach it by its id", number);
+}
+
+/* vm_fd: what fd is called in its process. */
+static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 {
 	switch (err) {
 	case EBADF:
@@ -89,8 +140,7 @@ static int attach_failed(struct hcpolicy *policy, int err, int vm_fd)
 	case EINVAL:
 		return fail(policy, err, "VM fd %d is not a KVM VM", vm_fd);
 	case EBUSY:
-		return fail(policy, err, "the VM of fd %d has a policy; replace or detach that",
-			    vm_fd);
+		return vm_taken(policy, fd, vm_fd);
 	case EIO:
 		return fail(policy, err, "the VM of fd %d is dead", vm_fd);
 	case EPERM:
@@ -112,7 +162,7 @@ static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 	policy->info->ops_id = object_id(ops_fd);
 	link_fd = bpf_link_create(ops_fd, 0, BPF_STRUCT_OPS, NULL);
 	if (link_fd < 0 && link_fd != -EALREADY)
-		link_fd = attach_failed(policy, -link_fd, policy->info->vm_fd);
+		link_fd = attach_failed(policy, -link_fd, vm_fd, policy->info->vm_fd);
 	close(ops_fd);
 	return link_fd;
 }
@@ -144,7 +194,7 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	if (!policy->attachable)
 		return fail(policy, EINVAL, "only a loaded policy can be attached, and once");
 	if (vm_fd <= 0)
-		return attach_failed(policy, EBADF, vm_fd);
+		return attach_failed(policy, EBADF, vm_fd, vm_fd);
 
 	memcpy(&before, policy->info, sizeof(before));
 	fd = fill_info(policy, vm_fd, opts);

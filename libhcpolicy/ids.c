@@ -39,6 +39,20 @@ void kept_close(struct kept *kept)
 	kept->shared_fd = kept->info_fd = -1;
 }
 
+int kept_info(const struct kept *kept, struct hcp_info *info)
+{
+	struct bpf_map_info map = {};
+	__u32 len = sizeof(map), key = 0;
+
+	if (kept->info_fd < 0 || bpf_map_get_info_by_fd(kept->info_fd, &map, &len) ||
+	    map.type != BPF_MAP_TYPE_ARRAY || map.key_size != sizeof(key) ||
+	    map.value_size != sizeof(*info) || bpf_map_lookup_elem(kept->info_fd, &key, info) ||
+	    info->version != HCP_INFO_VERSION)
+		return -ENOENT;
+	info->name[HCP_NAME_LEN - 1] = info->policy[HCP_NAME_LEN - 1] = 0;
+	return 0;
+}
+
 /* The program that a struct_ops map's value names, where its own loader gave a descriptor. */
 static int ops_program(struct hcpolicy *policy, __u32 ops_id, char name[KVM_HCPOLICY_NAME_LEN])
 {

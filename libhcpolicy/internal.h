@@ -107,6 +107,7 @@ int link_info(int fd, struct bpf_link_info *link);
 /* The set that the program of a struct_ops map keeps.  -EOPNOTSUPP: not a policy. */
 int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
 void kept_close(struct kept *kept);
+int kept_info(const struct kept *kept, struct hcp_info *info);	/* a copy; -ENOENT */
 /* The next attached policy's link, by id; its descriptor.  -ENOENT: no more, -EPERM. */
 int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept);
 /* The link whose program has that map. */

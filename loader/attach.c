@@ -185,20 +185,40 @@ out:
 	return status;
 }
 
-static int report_detached(const char *name, bool gone)
+static int report_detached(const char *name, int id, bool gone)
 {
 	struct json_object *obj;
 
 	if (out_json) {
 		obj = json_object_new_object();
-		put_str(obj, "name", name);
+		if (name)
+			put_str(obj, "name", name);
+		else
+			put_u64(obj, "link_id", id);
 		put_bool(obj, "detached", !gone);
 		put_bool(obj, "gone", gone);
 		out_value(obj);
 	} else if (!gone) {
-		printf("%s: detached\n", name);
+		if (name)
+			printf("%s: detached\n", name);
+		else
+			printf("link id %d: detached\n", id);
 	}
 	return EXIT_OK;
+}
+
+static int detach_id(int id)
+{
+	struct hcpolicy *policy = hcpolicy__open_id(id, policy_opts());
+	int status = EXIT_OK;
+
+	if (!policy || hcpolicy__detach(policy)) {
+		status = EXIT_FAIL;
+		if (!err_seen())
+			err("link id %d: detach: %s", id, strerror(errno));
+	}
+	hcpolicy__close(policy);
+	return status ? status : report_detached(NULL, id, false);
 }
 
 int cmd_detach(const struct args *args)
@@ -208,12 +228,14 @@ int cmd_detach(const struct args *args)
 	int status = EXIT_OK;
 	struct hcpolicy *policy;
 
+	if (args->id)
+		return detach_id(args->id);
 	quiet.log = NULL;
 	if (!hcpolicy__clear(name, &quiet))
-		return report_detached(name, true);
+		return report_detached(name, 0, true);
 	policy = hcpolicy__open_pinned(name, policy_opts());
 	if (!policy || hcpolicy__detach(policy))
 		status = lib_failed(name, "detach");
 	hcpolicy__close(policy);
-	return status ? status : report_detached(name, false);
+	return status ? status : report_detached(name, 0, false);
 }

@@ -22,8 +22,9 @@ struct args {
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
 	uint64_t max_gpa;		/* 0: the library's default */
+	int id;				/* of a link, instead of a name; 0: none */
 	bool take_exits, force, follow, with_its_guest, running, any_label;
-	bool incoming, arrived;
+	bool incoming, arrived, all;
 	const char *svg;		/* a file for the picture */
 };
 

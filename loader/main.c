@@ -28,6 +28,9 @@ enum {
 	OPT_ARRIVED	= 1 << 12,
 	OPT_RUNNING	= 1 << 13,
 	OPT_ANY_LABEL	= 1 << 14,
+	OPT_BPFFS	= 1 << 15,
+	OPT_ALL		= 1 << 16,
+	OPT_ID		= 1 << 17,
 };
 
 /* getopt's values for them start here, above every character. */
@@ -58,6 +61,10 @@ static const struct option_def option_defs[] = {
 	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete: its guest may break" },
 	{ OPT_RUNNING,	  "running",	NULL,	"also of a VM that may be running: the set is not complete then" },
 	{ OPT_ANY_LABEL,  "any-label",	NULL,	"also a set with the label of another guest" },
+	{ OPT_ALL,	  "all",	NULL,	"those without a name too, by their link ids" },
+	{ OPT_ID,	  "id",		"N",	"instead of NAME: that of this BPF link (list --all)" },
+	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system with the names (default:\n"
+						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
 #define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
 #define NGENERAL 4	/* and those of every command */
@@ -72,19 +79,22 @@ struct command {
 
 static const struct command commands[] = {
 	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
-				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM,
+				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
-	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM,
+	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "NAME POLICY", "put another policy over the same set; no request is lost" },
-	{ "detach", cmd_detach, 1, 0, "NAME", "end a policy" },
-	{ "list", cmd_list, 0, 0, "", "the attached policies" },
-	{ "show", cmd_show, 1, 0, "NAME", "all about one of them" },
-	{ "ranges", cmd_ranges, 1, 0, "NAME", "the memory that its guest shares, as ranges" },
-	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG, "NAME", "the same as a picture" },
-	{ "save", cmd_save, 2, OPT_FORCE | OPT_RUNNING, "NAME FILE", "the set of a stopped VM to a file" },
-	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE | OPT_RUNNING | OPT_ANY_LABEL,
+	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "end a policy" },
+	{ "list", cmd_list, 0, OPT_ALL | OPT_BPFFS, "", "the attached policies" },
+	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "all about one of them" },
+	{ "ranges", cmd_ranges, 1, OPT_BPFFS, "NAME",
+	  "the memory that its guest shares, as ranges" },
+	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG | OPT_BPFFS, "NAME", "the same as a picture" },
+	{ "save", cmd_save, 2, OPT_FORCE | OPT_RUNNING | OPT_BPFFS, "NAME FILE",
+	  "the set of a stopped VM to a file" },
+	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE | OPT_RUNNING | OPT_ANY_LABEL |
+				     OPT_BPFFS,
 	  "NAME FILE", "and back; complete only --with-its-guest" },
-	{ "reset", cmd_reset, 1, OPT_ARRIVED, "NAME",
+	{ "reset", cmd_reset, 1, OPT_ARRIVED | OPT_BPFFS, "NAME",
 	  "the VM was reset and has not run since: its set begins anew" },
 	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
 };
@@ -262,6 +272,17 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 	case OPT_ANY_LABEL:
 		args->any_label = true;
 		return true;
+	case OPT_ALL:
+		args->all = true;
+		return true;
+	case OPT_ID:
+		if (parse_int(arg, &args->id) && args->id)
+			return true;
+		err("--id %s: the id of a BPF link is meant", arg);
+		return false;
+	case OPT_BPFFS:
+		pins_use_bpffs(arg);
+		return true;
 	default:
 		if (!strchr(arg, '=') || *arg == '=') {
 			err("--param %s: KEY=VALUE is meant", arg);
@@ -316,7 +337,7 @@ int main(int argc, char **argv)
 	struct args args = { .params = params, .vm_fd = -1 };
 	const struct command *cmd = NULL;
 	unsigned int seen = 0;
-	int c, ngiven = 0, status = EXIT_USAGE;
+	int c, ngiven = 0, nwords, status = EXIT_USAGE;
 	char list[256];
 
 	setlocale(LC_CTYPE, "");
@@ -392,14 +413,15 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	args.nwords = argc - optind - 1;
-	if (args.nwords != cmd->nwords) {
-		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < cmd->nwords ?
+	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it stands for the name */
+	if (args.nwords != nwords) {
+		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < nwords ?
 		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);
 		goto out;
 	}
 	for (int i = 0; i < args.nwords; i++)
 		args.words[i] = argv[optind + 1 + i];
-	if (!strncmp(cmd->usage, "NAME", 4) && !valid_name(args.words[0])) {
+	if (nwords && !strncmp(cmd->usage, "NAME", 4) && !valid_name(args.words[0])) {
 		err("'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d", args.words[0],
 		    HCP_NAME_LEN - 1);
 		goto out;

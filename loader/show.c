@@ -92,14 +92,83 @@ static void list_json(struct json_object *array, const char *name,
 	}
 	if (missing_pins(missing, policy))
 		put_str(obj, "missing", missing);
+	put_bool(obj, "pinned", !removed);
 	put_bool(obj, "removed", removed);
 	json_object_array_add(array, obj);
 }
 
 struct list {
 	struct json_object *array;
+	uint32_t *ids;		/* of the links that have a name */
+	size_t nids;
 	bool failed;
 };
+
+static void list_remember(struct list *list, const struct hcpolicy *policy)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+
+	if (!info)
+		return;
+	list->ids = realloc(list->ids, (list->nids + 1) * sizeof(*list->ids));
+	if (!list->ids)
+		abort();
+	list->ids[list->nids++] = info->link_id;
+}
+
+static void list_id_text(uint32_t id, const struct hcpolicy *policy)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_set *set = hcpolicy__set(policy);
+	char state[256] = "keeps no set of this version";
+
+	list_header();
+	if (set)
+		state_text(state, sizeof(state), policy);
+	printf("%-16s %-12s ", "-", info ? info->policy : "?");
+	if (set)
+		printf("%8d %-5s %12" PRIu64, info->pid, "yes", hcp_set__count(set));
+	else
+		printf("%8s %-5s %12s", "?", "yes", "?");
+	printf("  %s; not pinned: hcpolicy detach --id %" PRIu32 "\n", state, id);
+}
+
+/* Whatever the policy has called itself, it has no such name here. */
+static void list_id_json(struct json_object *array, uint32_t id, const struct hcpolicy *policy)
+{
+	struct json_object *obj = json_object_new_object();
+	const struct hcp_set *set = hcpolicy__set(policy);
+
+	if (set) {
+		put_identity(obj, policy);
+		put_u64(obj, "shared_pages", hcp_set__count(set));
+		put_state(obj, policy);
+	}
+	put_u64(obj, "link_id", id);
+	put_bool(obj, "pinned", false);
+	json_object_array_add(array, obj);
+}
+
+static int list_id(uint32_t id, void *ctx)
+{
+	struct hcpolicy_opts quiet = *policy_opts();
+	struct list *list = ctx;
+	struct hcpolicy *policy;
+
+	for (size_t i = 0; i < list->nids; i++)
+		if (list->ids[i] == id)
+			return 0;
+	quiet.log = NULL;
+	policy = hcpolicy__open_id(id, &quiet);
+	if (!policy)
+		return 0;	/* it has just ended */
+	if (out_json)
+		list_id_json(list->array, id, policy);
+	else
+		list_id_text(id, policy);
+	hcpolicy__close(policy);
+	return 0;
+}
 
 static int list_name(const char *name, void *ctx)
 {
@@ -119,6 +188,7 @@ static int list_name(const char *name, void *ctx)
 		list_error(list->array, name);
 		return 0;
 	}
+	list_remember(list, policy);
 	removed = pins_remove_dead(policy);
 	if (out_json)
 		list_json(list->array, name, policy, removed);
@@ -128,20 +198,31 @@ static int list_name(const char *name, void *ctx)
 	return 0;
 }
 
+static void list_failed(struct list *list)
+{
+	struct json_object *obj = json_object_new_object();
+
+	if (!err_seen())
+		err("the attached policies: %s", strerror(errno));
+	json_object_object_add(obj, "error", out_json ? err_take() : NULL);
+	json_object_array_add(list->array, obj);
+	list->failed = true;
+}
+
 int cmd_list(const struct args *args)
 {
 	struct list list = { .array = json_object_new_array() };
 
-	if (hcpolicy__each_pinned(list_name, &list, policy_opts())) {
-		if (!err_seen())
-			err("the pinned policies: %s", strerror(errno));
-		json_object_put(list.array);
-		return EXIT_FAIL;
-	}
+	if (hcpolicy__each_pinned(list_name, &list, policy_opts()))
+		list_failed(&list);
+	/* Whatever is wrong with the names, what is attached has an id. */
+	if (args->all && hcpolicy__each_attached(list_id, &list, policy_opts()))
+		list_failed(&list);
 	if (out_json)
 		out_value(list.array);
 	else
 		json_object_put(list.array);
+	free(list.ids);
 	return list.failed ? EXIT_FAIL : EXIT_OK;
 }
 

@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 19
+plan 24
 
 name=hcst-name
 pins=/sys/fs/bpf/hcpolicy
@@ -122,6 +122,56 @@ left_behind()
 		says 'a process was killed while it removed the pins' hcpolicy list && nothing_left
 }
 
+# One that keeps its policy to itself: hcvm without --name.
+without_a_name()
+{
+	local id
+
+	end TERM
+	vm --policy bitmap && hcpolicy list && hcpolicy list --all > "$work/all" &&
+		id=$(sed -n 's/^- .*; not pinned: hcpolicy detach --id \([0-9]*\)$/\1/p' "$work/all") &&
+		[ -n "$id" ] && hcpolicy list --all -j | grep "\"pid\":$pid,.*\"link_id\":$id,\"pinned\":false" &&
+		refused "has a policy, 'bitmap' as '$pid' (link id $id)" attach &&
+		says "link id $id: detached" hcpolicy detach --id "$id" && same '' hcpolicy list --all &&
+		refused "link id $id is not attached any more" hcpolicy detach --id "$id" && attach
+}
+
+# What is attached in a folder that is refused is known by its id.
+refused_folder()
+{
+	local id
+
+	chown 65534 $pins && refused 'belongs to uid 65534' hcpolicy list --all &&
+		id=$(sed -n 's/^- .*not pinned: hcpolicy detach --id \([0-9]*\)$/\1/p' "$work/said") && [ -n "$id" ] &&
+		hcpolicy list --all -j | grep '"error":.*"pinned":false'
+	chown 0 $pins && same yes eval "hcpolicy list --all | awk '\$1 == \"$name\" { print \$4 }'"
+}
+
+elsewhere()
+{
+	mkdir "$work/bpf" && refused "mount -t bpf bpf $work/bpf" hcpolicy list --bpffs "$work/bpf" &&
+		mount -t bpf bpf "$work/bpf" && hcpolicy detach $name &&
+		attach --bpffs "$work/bpf" && [ -d "$work/bpf/hcpolicy/$name" ] && nothing_left &&
+		refused "nothing is pinned by that name in $pins" hcpolicy show $name &&
+		hcpolicy show $name --bpffs "$work/bpf" && HCPOLICY_BPFFS=$work/bpf hcpolicy ranges $name &&
+		HCPOLICY_BPFFS=/nowhere hcpolicy list --bpffs "$work/bpf" | grep "^$name " &&
+		hcpolicy detach $name --bpffs "$work/bpf" && umount "$work/bpf"
+}
+
+# Its process has a number of another pid namespace, which here is somebody else's or nobody's.
+other_namespace()
+{
+	end TERM
+	rm -f "$work/in"
+	unshare --pid --fork --mount-proc --kill-child "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
+		--incoming "unix:$work/in" --policy bitmap --name $name < /dev/null > "$work/vm" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	within 30 [ -d $pins/$name ] && hcpolicy list | grep "^$name .* yes " && end KILL &&
+		within 10 eval "hcpolicy list | grep '^$name .* no .*detached'" &&
+		[ -d $pins/$name ] && hcpolicy detach $name && nothing_left
+}
+
 check "a folder that somebody else has prepared is refused until it is removed" prepared
 check "a name is not for two" refused "the name '$name' is taken" attach
 check "the set's pin that is missing is put back" without hcp_shared
@@ -140,5 +190,10 @@ check "to detach what is not there is an error" refused 'nothing is pinned by th
 check "the name of a dead VM is removed by whoever lists it" eval "attach && end KILL && says 'is gone; removed its pins' hcpolicy list && nothing_left"
 check "a name is for the next VM" eval "vm && attach"
 check "hcvm takes its name again after it was killed" killed_vmm
+check "a policy without a name is listed by its id, and detached" without_a_name
+check "so is one in a folder that is refused" refused_folder
+check "names may be in another BPF file system" elsewhere
+check "of another pid namespace's process nobody says that it is gone" other_namespace
+check "a VM waits, its policy and its name its own" vm --policy bitmap --name $name
 check "hcvm ends well with its policy detached from outside" detached_from_outside
 finish

@@ -303,6 +303,131 @@ static int names(void)
 	return n;
 }
 
+static int find_id(uint32_t id, void *ctx)
+{
+	struct { uint32_t id; int found, all; } *seen = ctx;
+
+	seen->all++;
+	seen->found += id == seen->id;
+	return 0;
+}
+
+static void attached_policies_have_ids(void)
+{
+	struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	struct vm vm = new_vm(), other = new_vm();
+	struct hcpolicy *policy = attach(&vm, "by-id"), *pinned = attach(&other, "by-name"), *found;
+	struct { uint32_t id; int found, all; } seen = { .id = hcpolicy__info(policy)->link_id };
+	int prog, link;
+
+	CHECK_OK(hcpolicy__pin(pinned));
+	CHECK_OK(hcpolicy__each_attached(find_id, &seen, &log_opts));
+	CHECK(seen.found == 1 && seen.all == 2);
+	CHECK(ask(&vm, 3, 1, true) == 0);
+	found = hcpolicy__open_id(seen.id, &log_opts);
+	CHECK(found && hcpolicy__attached(found) && hcp_set__test(hcpolicy__set(found), 3));
+	CHECK(!strcmp(hcpolicy__info(found)->name, "by-id"));
+	CHECK_OK(hcpolicy__detach(found));
+	CHECK(!hcpolicy__attached(policy) && ask(&vm, 3, 1, false) == -1000);
+	CHECK_NULL(hcpolicy__open_id(seen.id, &log_opts), ENOLINK);
+	CHECK(said("is not attached any more"));
+	hcpolicy__close(found);
+	hcpolicy__close(policy);
+	CHECK_NULL(hcpolicy__open_id(seen.id, &log_opts), ENOENT);
+	CHECK(said("there is no link of the id"));
+
+	/* One that is pinned loses its pins. */
+	found = hcpolicy__open_id(hcpolicy__info(pinned)->link_id, &log_opts);
+	CHECK(found && !hcpolicy__detach(found) && access(PINS "/by-name", F_OK) == -1);
+	hcpolicy__close(found);
+	hcpolicy__close(pinned);
+
+	prog = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, "GPL", nothing, 2, NULL);
+	link = bpf_raw_tracepoint_open("sys_enter", prog);
+	CHECK(prog >= 0 && link >= 0);
+	CHECK_NULL(hcpolicy__open_id(object_id(link), &log_opts), EINVAL);
+	CHECK(said("is not a policy's"));
+	seen.all = 0;
+	CHECK_OK(hcpolicy__each_attached(find_id, &seen, &log_opts));
+	CHECK(!seen.all);
+	close(link);
+	close(prog);
+	end_vm(&vm);
+	end_vm(&other);
+}
+
+static void who_has_the_vm_is_named(void)
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "elsewhere", .pid = 1,
+					     .pid_vm_fd = 42 };
+	struct vm vm = new_vm(), other = new_vm(), third = new_vm();
+	struct hcpolicy *policy = attach(&vm, "one"), *two = load(OBJECT("sample"));
+	struct hcpolicy *three = load(OBJECT("sample"));
+	struct stat ns;
+	char words[128];
+
+	CHECK(!stat("/proc/self/ns/pid", &ns) && policy->info->pid_ns == ns.st_ino);
+	CHECK_OK(hcpolicy__attach(two, other.fd, &opts));
+	CHECK_ERR(hcpolicy__attach(three, vm.fd, NULL), EBUSY);
+	snprintf(words, sizeof(words), "fd %d has a policy, 'sample' as 'one' (link id %u): replace",
+		 vm.fd, policy->info->link_id);
+	CHECK(said(words));
+	/* Process 1 has no such descriptor: it could be any VM. */
+	CHECK_ERR(hcpolicy__attach(three, other.fd, NULL), EBUSY);
+	CHECK(said("which may be 'sample' as 'elsewhere'"));
+	policy->info->pid_ns++;
+	CHECK_ERR(hcpolicy__attach(three, vm.fd, NULL), EBUSY);
+	CHECK(strstr(logged, "as 'one'") && said("as 'elsewhere'"));
+	/* Of a library that this one does not know. */
+	policy->info->version++;
+	two->info->version++;
+	CHECK_ERR(hcpolicy__attach(three, vm.fd, NULL), EBUSY);
+	CHECK(said("it is not known which: see hcpolicy list --all"));
+	CHECK_OK(hcpolicy__attach(three, third.fd, NULL));
+	hcpolicy__close(policy);
+	hcpolicy__close(two);
+	hcpolicy__close(three);
+	end_vm(&vm);
+	end_vm(&other);
+	end_vm(&third);
+}
+
+static void names_may_be_in_another_file_system(void)
+{
+	static const char elsewhere[] = "/tmp/hcst-bpffs";
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "away" };
+	struct hcpolicy_opts there = log_opts;
+	struct vm vm = new_vm();
+	struct hcpolicy *policy, *found;
+
+	CHECK(!mkdir(elsewhere, 0700) && !mount("bpf", elsewhere, "bpf", 0, NULL));
+	there.bpffs = elsewhere;
+	policy = hcpolicy__open(OBJECT("sample"), &there);
+	CHECK_OK(hcpolicy__load(policy));
+	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
+	CHECK_OK(hcpolicy__pin(policy));
+	CHECK(!access("/tmp/hcst-bpffs/hcpolicy/away/link", F_OK));
+	CHECK_NULL(hcpolicy__open_pinned("away", &log_opts), ENOENT);
+	CHECK(said("nothing is pinned by that name in " PINS));
+	CHECK_NULL(hcpolicy__open_pinned("no-such", &there), ENOENT);
+	CHECK(said("nothing is pinned by that name in /tmp/hcst-bpffs/hcpolicy"));
+	found = hcpolicy__open_pinned("away", &there);
+	CHECK(found);
+	hcpolicy__close(found);
+	setenv("HCPOLICY_BPFFS", elsewhere, 1);
+	found = hcpolicy__open_pinned("away", &log_opts);
+	unsetenv("HCPOLICY_BPFFS");
+	CHECK(found && !hcpolicy__detach(found));
+	CHECK(access("/tmp/hcst-bpffs/hcpolicy/away", F_OK) == -1);
+	hcpolicy__close(found);
+	hcpolicy__close(policy);
+	CHECK(!umount2(elsewhere, MNT_DETACH) && !rmdir(elsewhere));
+	end_vm(&vm);
+}
+
 static void a_folder_that_others_can_change_is_refused(void)
 {
 	static const struct {
@@ -837,6 +962,9 @@ TAP_MAIN(
 	T(another_process_needs_cap_sys_admin),
 	T(bpffs_that_is_not_mounted_is_named),
 	T(pins_are_found_again),
+	T(attached_policies_have_ids),
+	T(who_has_the_vm_is_named),
+	T(names_may_be_in_another_file_system),
 	T(a_folder_that_others_can_change_is_refused),
 	T(pins_of_another_name_are_refused),
 	T(a_missing_pin_is_found_again),

@@ -4,10 +4,16 @@
  * Each error is to name what is wrong.
  */
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <bpf/btf.h>
 #include "policy.h"
+#include "../process.h"
 
 #define CHUNK_SIZE	(HCP_CHUNK_WORDS * 8)
 
@@ -437,6 +443,62 @@ static void names_that_cannot_be(void)
 		   "policy 'no-such': nothing is pinned by that name"));
 }
 
+static int try_another_namespace(void)
+{
+	uint64_t ticks;
+	pid_t child;
+
+	/* /proc stays that of the namespace outside, where the child has another number. */
+	if (unshare(CLONE_NEWPID))
+		return 77;
+	child = fork();
+	if (!child) {
+		child = fork();
+		if (!child) {
+			pause();
+			_exit(0);
+		}
+		return process_start(getpid(), &ticks) || !ticks ||
+		       process_start(child, &ticks) != -EXDEV ||
+		       process_gone(child, process_ns(), 1);
+	}
+	waitpid(child, &child, 0);
+	return !WIFEXITED(child) || WEXITSTATUS(child);
+}
+
+static void a_process_is_told_by_number_namespace_and_start(void)
+{
+	uint64_t ns = process_ns(), own, start, ticks;
+	struct stat st;
+	int status;
+	pid_t child;
+
+	CHECK(!stat("/proc/self/ns/pid", &st) && ns == st.st_ino);
+	CHECK(!process_start(getpid(), &own) && own);
+	child = fork();
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* of a test that fails nothing stays */
+		pause();
+		_exit(0);
+	}
+	CHECK(!process_start(child, &start) && start >= own);
+	CHECK(!process_gone(child, ns, start));
+	CHECK(process_gone(child, ns, start + 1));	/* the number is another one's now */
+	CHECK(!process_gone(child, ns + 1, start + 1));
+	CHECK(!process_gone(child, 0, start + 1));
+	CHECK(!kill(child, SIGKILL) && waitpid(child, NULL, 0) == child);
+	CHECK(process_start(child, &ticks) == -ESRCH && process_start(-1, &ticks) == -ESRCH);
+	CHECK(process_gone(child, ns, start) && !process_gone(child, ns + 1, start));
+
+	child = fork();
+	if (!child)
+		_exit(try_another_namespace());
+	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		SKIP("may not make a pid namespace");
+	CHECK(!WEXITSTATUS(status));
+}
+
 static void descriptors_are_given_back(void)
 {
 	int before = held();
@@ -464,5 +526,6 @@ TAP_MAIN(
 	T(a_set_from_descriptors),
 	T(wrong_descriptors_are_named),
 	T(names_that_cannot_be),
+	T(a_process_is_told_by_number_namespace_and_start),
 	T(descriptors_are_given_back),
 )
