@@ -243,7 +243,23 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 	return NULL;
 }
 
-/* From any thread: what it reads of the object is one word. */
+/* Does the link still call what keeps this set?  Who replaces it says so a moment later. */
+static bool keeps_set(const struct hcp_info *info, int link_fd)
+{
+	struct bpf_link_info link;
+	int tries;
+
+	for (tries = 0; tries < 10; tries++) {
+		if (link_info(link_fd, &link))
+			return false;
+		if (link.struct_ops.map_id == __atomic_load_n(&info->ops_id, __ATOMIC_ACQUIRE))
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+/* From any thread: what it reads of the object stands when there is a link. */
 bool hcpolicy__attached(const struct hcpolicy *policy)
 {
 	struct pollfd pfd = {};
@@ -253,7 +269,9 @@ bool hcpolicy__attached(const struct hcpolicy *policy)
 		return false;
 	}
 	pfd.fd = __atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE);
-	return pfd.fd >= 0 && poll(&pfd, 1, 0) >= 0 && !(pfd.revents & (POLLHUP | POLLNVAL));
+	if (pfd.fd < 0 || poll(&pfd, 1, 0) < 0 || pfd.revents & (POLLHUP | POLLNVAL))
+		return false;
+	return !policy->info || keeps_set(policy->info, pfd.fd);
 }
 
 static const void *there_or_null(const struct hcpolicy *policy, const void *what)

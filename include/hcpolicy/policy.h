@@ -184,7 +184,10 @@ int hcpolicy__pin(struct hcpolicy *policy);
 /* Remove the pins; the policy stays as long as this object.  -ENOENT: it has none. */
 int hcpolicy__unpin(struct hcpolicy *policy);
 
-/* Is the link alive?  False after a detach and after the VM's end. */
+/*
+ * Is the link alive, and does it keep this set?  False after a detach, after the VM's end, and
+ * if somebody has put another program in its place that this library was not told of.
+ */
 bool hcpolicy__attached(const struct hcpolicy *policy);
 
 /* Owned by policy, there after load (ENOENT); the words are the kernel's, by mmap. */

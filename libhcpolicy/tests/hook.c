@@ -780,7 +780,10 @@ static void a_set_that_is_kept_no_more_is_not_complete(void)
 	int ops = ops_create(foreign, -1, 0);
 
 	CHECK_OK(hcpolicy__pin(policy));
+	CHECK(hcpolicy__attached(policy));
 	CHECK(ops >= 0 && !bpf_link_update(policy->link_fd, ops, NULL));
+	/* Whoever migrates by it meanwhile learns of that too. */
+	CHECK(!hcpolicy__attached(policy));
 	found = hcpolicy__open_pinned("taken", &log_opts);
 	CHECK(said("another one was put in its place, which does not keep its set"));
 	CHECK(found && hcp_set__state(hcpolicy__set(found)) == HCP_DETACHED);
