@@ -138,6 +138,24 @@ static __always_inline struct hcp_info *hcp_info_value(void)
 	return bpf_map_lookup_elem(&hcp_info, &key);
 }
 
+/* Pages of a request that are not booked: inside the set that ends the trust in it. */
+static __always_inline void hcp_count_unbooked(__u64 gfn, __u64 npages)
+{
+	struct hcp_info *info = hcp_info_value();
+	__u64 inside = 0;
+
+	if (!info)
+		return;
+	if (gfn < info->npages)
+		inside = info->npages - gfn;
+	if (inside > npages)
+		inside = npages;
+	if (inside)
+		__sync_fetch_and_add(&info->missed, inside);
+	if (inside < npages)
+		__sync_fetch_and_add(&info->beyond, npages - inside);
+}
+
 /*
  * Book the request in the set.  Returns how many pages were booked.  Those beyond
  * the set are counted apart: they may be no memory, and end no trust in the rest.
@@ -146,7 +164,6 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 {
 	__u64 gfn = ctx->gpa >> HCP_PAGE_SHIFT;
 	__u64 left = ctx->npages;
-	struct hcp_info *info;
 	int i;
 
 	/* KVM_HCPOLICY_MAX_PAGES are two chunks: a request lies in three at most. */
@@ -166,30 +183,15 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 		left -= n;
 	}
 
-	if (left) {
-		info = hcp_info_value();
-		if (info)
-			__sync_fetch_and_add(&info->beyond, left);
-	}
+	if (left)
+		hcp_count_unbooked(gfn, left);
 	return ctx->npages - left;
 }
 
 /* For a request that the policy does not book: the set is not complete any more. */
 static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 {
-	__u64 gfn = ctx->gpa >> HCP_PAGE_SHIFT, inside = 0;
-	struct hcp_info *info = hcp_info_value();
-
-	if (!info)
-		return;
-	if (gfn < info->npages)
-		inside = info->npages - gfn;
-	if (inside > ctx->npages)
-		inside = ctx->npages;
-	if (inside)
-		__sync_fetch_and_add(&info->missed, inside);
-	if (inside < ctx->npages)
-		__sync_fetch_and_add(&info->beyond, ctx->npages - inside);
+	hcp_count_unbooked(ctx->gpa >> HCP_PAGE_SHIFT, ctx->npages);
 }
 
 /* HCPOLICY(name, req) { ... }: a policy of that name, at most 15 characters. */

@@ -67,7 +67,7 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 		strcpy(policy->name, name);
 	}
 
-	if (hcp_set__set_label(policy->set, label ?: ""))
+	if (label && hcp_set__set_label(policy->set, label))
 		return fail(policy, EINVAL, "'%s' cannot be a label: printable ASCII, at most %d",
 			    label, HCP_NAME_LEN - 1);
 
@@ -188,7 +188,9 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 
 	if (!policy)
 		return no_object();
-	err = opts_check(opts, incoming);
+	err = opts_check(opts, label);
+	if (!err)
+		err = opts_unused(opts, reserved);
 	if (err)
 		return fail(policy, -err, "attach options that this library does not know");
 	if (!policy->attachable)

@@ -152,20 +152,30 @@ static void sweep(const struct hcpolicy *policy, int folder, const char *name)
 		    "attached a policy, which has not happened then", policy->bpffs);
 }
 
-int folder_lock(const struct hcpolicy *policy, int folder)
+/* name: "" for the folder itself. */
+int flock_wait(const struct hcpolicy *policy, int fd, const char *name)
 {
 	int tries;
 
-	for (tries = 0; flock(folder, LOCK_EX | LOCK_NB); tries++) {
+	for (tries = 0; flock(fd, LOCK_EX | LOCK_NB); tries++) {
 		if (errno != EWOULDBLOCK)
-			return fail(policy, errno, "%s/" FOLDER ": cannot be locked: %s",
-				    policy->bpffs, strerror(errno));
+			return fail(policy, errno, WHERE ": cannot be locked: %s", where(policy, name),
+				    strerror(errno));
 		if (tries == LOCK_SECONDS * 100)
-			return fail(policy, ETIMEDOUT, "%s/" FOLDER " has been locked by another "
-				    "process for %d s; perhaps it is stopped (fuser -v %s/" FOLDER
-				    " names it)", policy->bpffs, LOCK_SECONDS, policy->bpffs);
+			return fail(policy, ETIMEDOUT, WHERE " has been locked by another process for "
+				    "%d s; perhaps it is stopped (fuser -v " WHERE " names it)",
+				    where(policy, name), LOCK_SECONDS, where(policy, name));
 		usleep(10000);
 	}
+	return 0;
+}
+
+int folder_lock(const struct hcpolicy *policy, int folder)
+{
+	int err = flock_wait(policy, folder, "");
+
+	if (err)
+		return err;
 	sweep(policy, folder, FOLDER_NEW);
 	sweep(policy, folder, FOLDER_OLD);
 	return 0;

@@ -38,6 +38,7 @@ struct hcpolicy {
 	uint64_t npages;		/* asked for; 0: the default */
 	bool attachable;		/* loaded over maps of its own, not attached yet */
 
+	int lock_fd;		/* the folder of its name, -1: not locked */
 	int shared_fd, info_fd;	/* -1: not there */
 	int link_fd;		/* the same; changed by link_give() and link_take() only */
 	void *words;
@@ -87,7 +88,8 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id);
 #define FOLDER		"hcpolicy"
 #define FOLDER_NEW	"~new"	/* no NAME can be called so */
 #define FOLDER_OLD	"~old"
-int folder_open(const struct hcpolicy *policy, bool create, int *folder);	/* -1: there is none */
+int folder_open(const struct hcpolicy *policy, bool create, int *folder);	/* below 0: there is none */
+int flock_wait(const struct hcpolicy *policy, int fd, const char *name);
 int folder_lock(const struct hcpolicy *policy, int folder);	/* until it is closed */
 void folder_close(int folder);
 int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);	/* -ENOENT is not */

@@ -43,9 +43,14 @@ static void *map_memory(const struct hcpolicy *policy, int fd, const char *name,
 	return NULL;
 }
 
-static bool terminated(const char *name)
+/* It is shown to people, on terminals. */
+static bool is_text(const char name[HCP_NAME_LEN])
 {
-	return memchr(name, 0, HCP_NAME_LEN);
+	int i = 0;
+
+	while (i < HCP_NAME_LEN && name[i] >= ' ' && name[i] <= '~')
+		i++;
+	return i < HCP_NAME_LEN && !name[i];
 }
 
 static int info_open(struct hcpolicy *policy, __u32 chunks, bool fresh)
@@ -69,8 +74,8 @@ static int info_open(struct hcpolicy *policy, __u32 chunks, bool fresh)
 	if (info->version != HCP_INFO_VERSION)
 		return fail(policy, EINVAL, HCP_MAP_INFO ": version %u, this library knows %u",
 			    info->version, HCP_INFO_VERSION);
-	if (!terminated(info->name) || !terminated(info->policy) || !terminated(info->label))
-		return fail(policy, EINVAL, HCP_MAP_INFO ": a name does not end");
+	if (!is_text(info->name) || !is_text(info->policy) || !is_text(info->label))
+		return fail(policy, EINVAL, HCP_MAP_INFO ": a name does not end, or cannot be printed");
 	return 0;
 }
 

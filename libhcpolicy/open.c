@@ -37,7 +37,7 @@ struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
 	policy->log = opts_get(opts, log);
 	policy->log_ctx = opts_get(opts, log_ctx);
 	policy->warn = opts_get(opts, warn);
-	policy->shared_fd = policy->info_fd = policy->link_fd = policy->type.btf_fd = -1;
+	policy->lock_fd = policy->shared_fd = policy->info_fd = policy->link_fd = policy->type.btf_fd = -1;
 	return policy;
 }
 
@@ -50,6 +50,7 @@ void hcpolicy__close(struct hcpolicy *policy)
 	maps_close(policy);
 	if (policy->link_fd >= 0)
 		close(policy->link_fd);
+	folder_close(policy->lock_fd);
 	ops_type_close(policy);
 	bpf_object__close(policy->obj);
 	free(policy->bytes);
@@ -269,7 +270,14 @@ bool hcpolicy__attached(const struct hcpolicy *policy)
 		return false;
 	}
 	pfd.fd = __atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE);
-	if (pfd.fd < 0 || poll(&pfd, 1, 0) < 0 || pfd.revents & (POLLHUP | POLLNVAL))
+	if (pfd.fd < 0)
+		return false;
+	/* A signal that is about to be handled ends it, though it would not wait. */
+	while (poll(&pfd, 1, 0) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	if (pfd.revents & (POLLHUP | POLLNVAL))
 		return false;
 	return !policy->info || keeps_set(policy->info, pfd.fd);
 }

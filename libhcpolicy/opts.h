@@ -25,11 +25,27 @@ static inline int check_opts(const void *opts, size_t sz, size_t known)
 	return 0;
 }
 
+/* Bytes for options to come, which are in the middle once others were added behind them. */
+static inline int check_unused(const void *bytes, size_t len)
+{
+	const char *at = bytes;
+
+	while (len--) {
+		if (*at++)
+			return -E2BIG;
+	}
+	return 0;
+}
+
 #define opts_end(opts, field)	(offsetof(typeof(*(opts)), field) + sizeof((opts)->field))
 
 /* last: the option that stands last in the struct. */
 #define opts_check(opts, last)	\
 	((opts) ? check_opts(opts, (opts)->sz, opts_end(opts, last)) : 0)
+
+#define opts_unused(opts, field)	\
+	((opts) && (opts)->sz >= opts_end(opts, field) ? \
+	 check_unused((opts)->field, sizeof((opts)->field)) : 0)
 
 #define opts_get(opts, field)	\
 	((opts) && (opts)->sz >= opts_end(opts, field) ? (opts)->field : 0)

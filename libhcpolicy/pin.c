@@ -412,6 +412,33 @@ int hcpolicy__unpin(struct hcpolicy *policy)
 	return err;
 }
 
+int hcpolicy__lock(struct hcpolicy *policy)
+{
+	int folder = -1, fd, err;
+
+	if (!policy)
+		return no_object();
+	if (policy->lock_fd >= 0)
+		return 0;
+	if (!name_valid(policy->name))
+		return fail(policy, ENOENT, "it has no name to be locked by");
+	err = folder_open(policy, false, &folder);
+	if (err)
+		return err;
+	fd = folder < 0 ? -ENOENT : folder_of_name(policy, folder, policy->name);
+	folder_close(folder);
+	if (fd == -ENOENT)
+		return no_such_name(policy);
+	if (fd < 0)
+		return fd;
+	err = flock_wait(policy, fd, policy->name);
+	if (err)
+		close(fd);
+	else
+		policy->lock_fd = fd;
+	return err;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -420,14 +447,19 @@ static int compare(const void *a, const void *b)
 /* All valid names, sorted; free() them.  A negative errno if there is no memory for them. */
 static int get_names(int folder, char (**names)[HCP_NAME_LEN])
 {
-	DIR *dir = fdopendir(fcntl(folder, F_DUPFD_CLOEXEC, 3));
+	int copy = fcntl(folder, F_DUPFD_CLOEXEC, 3), err;
+	DIR *dir = fdopendir(copy);
 	struct dirent *entry;
 	size_t n = 0;
 	void *more;
 
 	*names = NULL;
-	if (!dir)
-		return -errno;
+	if (!dir) {
+		err = -errno;
+		if (copy >= 0)
+			close(copy);
+		return err;
+	}
 	while ((entry = readdir(dir))) {
 		if (!name_valid(entry->d_name))
 			continue;

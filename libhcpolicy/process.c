@@ -65,7 +65,8 @@ int process_start(int pid, uint64_t *ticks)
 
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
-		return errno == ESRCH || errno == EINVAL ? -ESRCH : -errno;
+		/* EINVAL or ENOENT: it is a thread's, so no process has it. */
+		return errno == ESRCH || errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	err = read_start(path, ticks);
 	/* Only afterwards it is certain that it was not another one of that number. */

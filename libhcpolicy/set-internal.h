@@ -15,6 +15,23 @@ struct hcp_set {
 	struct hcp_info own_info;	/* a set of its own: info points here */
 };
 
+/*
+ * Around a replacement of all words: at no moment is the set called complete meanwhile, nor
+ * if it is cut short.  What stays of the state, and is added to it, is said at the end.
+ */
+static inline void begin_change(struct hcp_set *set)
+{
+	__atomic_fetch_or(&set->info->state, HCP_CHANGING, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&set->info->generation, 1, __ATOMIC_SEQ_CST);
+}
+
+static inline void end_change(struct hcp_set *set, uint32_t keep, uint32_t add)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&set->info->state, add, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&set->info->state, keep | add, __ATOMIC_SEQ_CST);
+}
+
 static inline uint64_t load_word(const struct hcp_set *set, uint64_t word)
 {
 	return __atomic_load_n(&set->words[word], __ATOMIC_RELAXED);

@@ -220,12 +220,14 @@ uint64_t hcp_set__count(const struct hcp_set *set)
 	return count;
 }
 
-void hcp_set__reset(struct hcp_set *set)
+int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx)
 {
+	uint32_t keep = HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE;
 	uint64_t word;
 
 	if (none(set))
-		return;
+		return -EINVAL;
+	begin_change(set);
 	/* A store to a word that is zero would only cost memory. */
 	for (word = 0; word < set->npages / WORD_BITS; word++) {
 		if (load_word(set, word))
@@ -234,14 +236,33 @@ void hcp_set__reset(struct hcp_set *set)
 	__atomic_store_n(&set->info->missed, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&set->info->beyond, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&set->info->reach, set->npages, __ATOMIC_RELAXED);
-	/* Last: at no moment is it called complete with some of the above to come. */
-	__atomic_fetch_and(&set->info->state, HCP_DETACHED | HCP_UNATTACHED, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!still || still(ctx)) {
+		end_change(set, keep, 0);
+		return 0;
+	}
+	end_change(set, keep, HCP_LATE);
+	errno = EBUSY;
+	return -EBUSY;
+}
+
+void hcp_set__reset(struct hcp_set *set)
+{
+	hcp_set__reset_if(set, NULL, NULL);
 }
 
 void hcp_set__await_restore(struct hcp_set *set)
 {
 	if (!none(set))
 		__atomic_fetch_or(&set->info->state, HCP_AWAITS_RESTORE, __ATOMIC_RELAXED);
+}
+
+void hcp_set__arrived(struct hcp_set *set)
+{
+	if (none(set) || !(hcp_set__state(set) & HCP_AWAITS_RESTORE))
+		return;
+	__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&set->info->state, ~HCP_AWAITS_RESTORE, __ATOMIC_SEQ_CST);
 }
 
 bool hcp_set__complete(const struct hcp_set *set)

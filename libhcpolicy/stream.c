@@ -57,8 +57,8 @@ struct run {
 
 /* What a trailer says. */
 struct summary {
-	uint64_t shared, missed, beyond, reach;
-	uint32_t state;
+	uint64_t missed, beyond, reach;
+	uint32_t state, generation;
 };
 
 struct trailer {
@@ -119,9 +119,11 @@ static int fail(const struct stream *s, int err, const char *fmt, ...)
 static int begin(struct stream *s, const void *set, const void *callback,
 		 const struct hcp_stream_opts *opts)
 {
-	int err = set && callback ? opts_check(opts, any_label) : -EINVAL;
+	int err = set && callback ? opts_check(opts, still_ctx) : -EINVAL;
 
-	if (!err && opts_get(opts, info) && opts->info->sz < sizeof(*opts->info))
+	if (!err)
+		err = opts_unused(opts, reserved);
+	if (!err && opts_get(opts, info) && opts->info->sz < sizeof(opts->info->sz))
 		err = -EINVAL;
 	if (err)
 		errno = -err;
@@ -130,16 +132,15 @@ static int begin(struct stream *s, const void *set, const void *callback,
 	return err;
 }
 
-/* To whoever wants to know; size is the caller's own. */
-static void tell_info(const struct stream *s)
+/* To whoever wants to know, as much as the struct of their version has room for. */
+static void tell_info(struct stream *s)
 {
 	struct hcp_stream_info *info = opts_get(s->opts, info);
-	size_t size = info ? info->sz : 0;
 
 	if (!info)
 		return;
-	*info = s->info;
-	info->sz = size;
+	s->info.sz = info->sz;
+	memcpy(info, &s->info, info->sz < sizeof(s->info) ? info->sz : sizeof(s->info));
 }
 
 static bool forced(const struct stream *s)
@@ -183,6 +184,9 @@ static int judge(const struct stream *s, const struct hcp_set *set, struct summa
 	sum->reach = hcp_set__reach(set);
 	if (kept && !kept(opts_get(s->opts, kept_ctx)))
 		sum->state |= HCP_DETACHED;
+	/* Of two sets, perhaps, one before it was replaced and one after. */
+	if (set->info->generation != sum->generation)
+		sum->state |= HCP_CHANGING;
 	if ((sum->state || sum->missed) && !forced(s))
 		return refuse_incomplete(s, sum->state, sum->missed);
 	if (opts_get(s->opts, running))
@@ -291,6 +295,7 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 	err = begin(&s, set, write, opts);
 	if (err)
 		return err;
+	sum.generation = __atomic_load_n(&set->info->generation, __ATOMIC_SEQ_CST);
 	err = judge(&s, set, &sum);
 	if (!err)
 		err = put_header(&s, set);
@@ -564,21 +569,19 @@ static uint64_t reach_of(const struct stream *s, const struct hcp_set *set)
 	return s->info.reach < set->npages ? s->info.reach : set->npages;
 }
 
-static void replace(const struct stream *s, struct hcp_set *set, const uint64_t *words)
+static int replace(const struct stream *s, struct hcp_set *set, const uint64_t *words)
 {
-	uint32_t old = hcp_set__state(set), state = old & (HCP_DETACHED | HCP_UNATTACHED);
+	bool (*still)(void *ctx) = opts_get(s->opts, still), ok;
+	uint32_t add = s->info.state & HCP_RUNNING;
 
 	/*
 	 * What this set is kept by is its own business.  Whatever was unknown before
 	 * the save is, from here, an earlier request that is unknown.
 	 */
 	if (opts_get(s->opts, late) || s->info.state & ~HCP_RUNNING)
-		state |= HCP_LATE;
-	state |= s->info.state & HCP_RUNNING;
+		add |= HCP_LATE;
 
-	/* Before the words: at no moment is it called complete with some of them wrong. */
-	__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	begin_change(set);
 	for (uint64_t i = 0; i < set->npages / WORD_BITS; i++) {
 		/* A store of what is there already would only cost memory. */
 		if (load_word(set, i) != words[i])
@@ -588,10 +591,10 @@ static void replace(const struct stream *s, struct hcp_set *set, const uint64_t 
 	__atomic_store_n(&set->info->beyond, s->info.beyond, __ATOMIC_RELAXED);
 	__atomic_store_n(&set->info->reach, reach_of(s, set), __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* A detach in between stays noted. */
-	__atomic_fetch_or(&set->info->state, state, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&set->info->state, state | HCP_DETACHED | HCP_UNATTACHED,
-			   __ATOMIC_RELAXED);
+	ok = !still || still(opts_get(s->opts, still_ctx));
+	end_change(set, HCP_DETACHED | HCP_UNATTACHED, add | (ok ? 0 : HCP_LATE));
+	return ok ? 0 : fail(s, EBUSY, "the guest may have asked for pages while its set was replaced: "
+			     "the set is not complete, restore it again");
 }
 
 int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
@@ -613,7 +616,7 @@ int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 	err = restore_all(&s, set, words);
 	tell_info(&s);
 	if (!err)
-		replace(&s, set, words);
+		err = replace(&s, set, words);
 	munmap(words, set->npages / 8);
 	if (err)
 		errno = -err;

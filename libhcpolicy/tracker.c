@@ -105,8 +105,10 @@ static int distrust(const struct hcp_tracker *tracker, int err)
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts)
 {
 	struct hcp_tracker *tracker;
-	int err = set ? opts_check(opts, force) : -EINVAL;
+	int err = set ? opts_check(opts, log_ctx) : -EINVAL;
 
+	if (!err)
+		err = opts_unused(opts, reserved);
 	if (err) {
 		errno = -err;
 		return NULL;

@@ -17,6 +17,8 @@ static const struct {
 	  "the guest that arrives has shared pages elsewhere: restore the set that was saved with it" },
 	{ HCP_LATE, "attached or restored late",
 	  "what its guest asked for before is not known: reset the VM, report that, and it begins anew" },
+	{ HCP_CHANGING, "a reset or restore of it is at work, or was cut short",
+	  "if none is at work, do it again" },
 	{ HCP_RUNNING, "saved while the guest may have been running",
 	  "save it once more with the VM stopped, and restore that" },
 	{ HCP_DETACHED, "detached",
@@ -26,7 +28,7 @@ static const struct {
 
 /* A state of a later version is a reason too. */
 #define OTHERS (~(uint32_t)(HCP_LATE | HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE | \
-			    HCP_RUNNING))
+			    HCP_RUNNING | HCP_CHANGING))
 
 static bool tell(struct hcp_reason *reason, uint32_t state, const char *why, const char *help)
 {

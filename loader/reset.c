@@ -10,43 +10,51 @@
 #include "state.h"
 #include "stopped.h"
 
-static bool not_stopped(const struct hcpolicy *policy, const struct stopped *stopped)
+struct proof {
+	struct hcpolicy *policy;
+	struct stopped stopped;
+};
+
+/* Asked when all is private, before the set is called complete. */
+static bool stood_still(void *ctx)
 {
-	err("policy '%s': its guest may change the set meanwhile: %s", hcpolicy__info(policy)->name,
-	    stopped->why);
-	return false;
+	struct proof *proof = ctx;
+
+	return stopped_still(&proof->stopped, hcpolicy__info(proof->policy));
 }
 
-static bool reset_stopped(struct hcpolicy *policy, struct stopped *stopped)
+/* By the word of whoever called, the set has another guest's pages: it is not complete. */
+static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 {
-	struct hcp_set *set = hcpolicy__set(policy);
+	const char *name = hcpolicy__info(policy)->name;
 
-	hcp_set__reset(set);
-	if (stopped_still(stopped, hcpolicy__info(policy)))
-		return true;
-	/* It may have asked for pages before its set was emptied. */
-	hcp_set__lost(set, 0, 1);
-	not_stopped(policy, stopped);
-	err("the set of '%s' was emptied all the same, and is not complete: reset the VM again",
-	    hcpolicy__info(policy)->name);
+	/* Late, which is what a guest is that has arrived without its set. */
+	hcp_set__await_restore(hcpolicy__set(policy));
+	hcp_set__arrived(hcpolicy__set(policy));
+	err("policy '%s': its guest may change the set meanwhile: %s", name, stopped->why);
+	err("the set of '%s' is not complete from now on, as its VM was reset: pause and reset it "
+	    "again, and then report that", name);
 	return false;
 }
 
 static bool reset(struct hcpolicy *policy, bool arrived)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
-	struct stopped stopped;
+	struct hcp_set *set = hcpolicy__set(policy);
+	struct proof proof = { .policy = policy };
 	bool ok;
 
 	/* Before it is here: what it shares would be forgotten, and the set called complete. */
-	if (hcp_set__state(hcpolicy__set(policy)) & HCP_AWAITS_RESTORE && !arrived) {
+	if (hcp_set__state(set) & HCP_AWAITS_RESTORE && !arrived) {
 		err("policy '%s' awaits a guest from elsewhere: if that has arrived and is what was "
 		    "reset, --arrived; else there is nothing to report", info->name);
 		return false;
 	}
-	ok = stopped_begin(&stopped, info) ? reset_stopped(policy, &stopped) :
-					     not_stopped(policy, &stopped);
-	stopped_end(&stopped);
+	hcp_set__arrived(set);
+	ok = stopped_begin(&proof.stopped, info) && !hcp_set__reset_if(set, stood_still, &proof);
+	if (!ok)
+		refuse(policy, &proof.stopped);
+	stopped_end(&proof.stopped);
 	return ok;
 }
 
@@ -57,7 +65,7 @@ int cmd_reset(const struct args *args)
 
 	if (!policy)
 		return EXIT_FAIL;
-	ok = reset(policy, args->arrived);
+	ok = pins_lock(policy) && reset(policy, args->arrived);
 	if (ok && out_json) {
 		struct json_object *obj = json_object_new_object();
 

@@ -158,7 +158,7 @@ int cmd_save(const struct args *args)
 
 	if (!policy)
 		return EXIT_FAIL;
-	ok = save(policy, args->words[1], args->force, &running);
+	ok = pins_lock(policy) && save(policy, args->words[1], args->force, &running);
 	if (ok)
 		report(policy, "saved to", args->words[1], running ? HCP_RUNNING : 0, NULL);
 	hcpolicy__close(policy);
@@ -187,6 +187,9 @@ static bool restore_from(struct hcpolicy *policy, const char *path, struct hcp_s
 static void warn_restored(const char *path, const struct args *args,
 			  const struct hcp_stream_info *info)
 {
+	if (info->version == 1 && args->with_its_guest)
+		warn("%s is of version 1, which does not say whether the guest stood still when it was "
+		     "saved: the set is complete only if you know that it did", path);
 	if (!info->label[0])
 		warn("%s has no label: nobody can tell whether it is of this guest", path);
 	if (args->running)
@@ -197,28 +200,40 @@ static void warn_restored(const char *path, const struct args *args,
 		     "memory and vCPUs are those of the save");
 }
 
+/* Asked when the words are in place, before the set is called complete. */
+struct proof {
+	struct hcpolicy *policy;
+	struct stopped stopped;
+};
+
+static bool stood_still(void *ctx)
+{
+	struct proof *proof = ctx;
+
+	return stopped_still(&proof->stopped, hcpolicy__info(proof->policy));
+}
+
 static bool restore(struct hcpolicy *policy, const char *path, const struct args *args,
 		    struct hcp_stream_info *info)
 {
+	struct proof proof = { .policy = policy };
 	struct hcp_stream_opts opts = {
 		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = args->force,
 		.late = !args->with_its_guest, .any_label = args->any_label, .info = info,
 	};
-	struct stopped stopped;
-	bool ok, still;
+	bool ok;
 
-	still = stopped_begin(&stopped, hcpolicy__info(policy));
-	ok = (still || may_run(policy, &stopped, args->running)) &&
-	     restore_from(policy, path, &opts);
-	/* What its guest has asked for meanwhile may have been written over. */
-	if (ok && still && !stopped_still(&stopped, hcpolicy__info(policy)) &&
-	    !may_run(policy, &stopped, args->running)) {
-		hcp_set__await_restore(hcpolicy__set(policy));
-		err("the set of '%s' was replaced all the same, may be wrong and is not complete: "
-		    "restore it again", hcpolicy__info(policy)->name);
-		ok = false;
+	if (stopped_begin(&proof.stopped, hcpolicy__info(policy))) {
+		opts.still = args->running ? NULL : stood_still;
+		opts.still_ctx = &proof;
+		ok = restore_from(policy, path, &opts);
+		if (!ok && proof.stopped.why)
+			may_run(policy, &proof.stopped, false);
+	} else {
+		ok = may_run(policy, &proof.stopped, args->running) &&
+		     restore_from(policy, path, &opts);
 	}
-	stopped_end(&stopped);
+	stopped_end(&proof.stopped);
 	return ok;
 }
 
@@ -236,7 +251,7 @@ int cmd_restore(const struct args *args)
 	policy = pins_open_alive(args->words[0]);
 	if (!policy)
 		return EXIT_FAIL;
-	ok = restore(policy, args->words[1], args, &info);
+	ok = pins_lock(policy) && restore(policy, args->words[1], args, &info);
 	if (ok) {
 		warn_restored(args->words[1], args, &info);
 		report(policy, "restored from", args->words[1], 0, &info);

@@ -13,6 +13,9 @@
 #include "loader.h"
 #include "stopped.h"
 
+#define WAIT_TRIES	20
+#define WAIT_US		100000
+
 /* As /proc/PID/stat has it; 0: the thread has ended; '?': that cannot be told. */
 static char thread_state(pid_t pid, pid_t tid)
 {
@@ -147,7 +150,7 @@ static char *find_running(struct holders *holders)
 	return why;
 }
 
-bool stopped_begin(struct stopped *stopped, const struct hcp_info *info)
+static bool look(struct stopped *stopped, const struct hcp_info *info)
 {
 	*stopped = (struct stopped) {};
 	if (!holders_find(&stopped->holders, info))
@@ -155,6 +158,18 @@ bool stopped_begin(struct stopped *stopped, const struct hcp_info *info)
 	else
 		stopped->why = find_running(&stopped->holders);
 	return !stopped->why;
+}
+
+/* A process that was sent a SIGSTOP a moment ago may need one more to stop. */
+bool stopped_begin(struct stopped *stopped, const struct hcp_info *info)
+{
+	for (int tries = 0; !look(stopped, info); tries++) {
+		if (stopped->holders.why[0] || tries == WAIT_TRIES)
+			return false;
+		stopped_end(stopped);
+		usleep(WAIT_US);
+	}
+	return true;
 }
 
 static bool same_process(const struct holder *a, const struct holder *b)
@@ -193,7 +208,7 @@ bool stopped_still(struct stopped *stopped, const struct hcp_info *info)
 {
 	struct stopped now;
 
-	if (stopped_begin(&now, info))
+	if (look(&now, info))
 		now.why = say_changed(&stopped->holders, &now.holders);
 	stopped->why = now.why;
 	now.why = NULL;

@@ -37,7 +37,7 @@ attached()
 shares_16() { qmp cont && within 60 ready 1 && echo "map 0x100000 16 0 expect 0" >&"$console" && within 60 answered 1; }
 
 # The middle of the recipe: the VM is paused, and was reset.
-say_so() { kill -STOP "$pid" && within 60 hcpolicy reset "$name" && kill -CONT "$pid"; }
+say_so() { kill -STOP "$pid" && hcpolicy reset "$name" && kill -CONT "$pid"; }
 
 reset_now()
 {

@@ -227,7 +227,7 @@ check "the guest goes on and shares more" eval "go_on && ask 'map 0x200000 8 0' 
 check "nothing is restored while it may run" refused 'kill -STOP' hcpolicy restore $name "$saved"
 check "a damaged file is refused, and nothing changed" eval "halt && damaged"
 check "that the guest goes on during a restore is noticed" goes_on_meanwhile
-check "and the set not called complete" eval "hcpolicy show $name | grep 'not complete: awaits a restore'"
+check "and the set not called complete" eval "hcpolicy show $name | grep 'not complete: attached or restored late'"
 check "the saved set comes back, and lacks what the guest has shared since" eval "halt && hcpolicy restore $name '$saved' && same '$first' ranges && late"
 check "a request beyond the set ends no trust in it" eval "hcpolicy restore $name '$saved' --with-its-guest && go_on && ask 'map 0x2000000000 5 0' && halt && hcpolicy save $name '$work/beyond' && go_on"
 check "one that its policy does not book is missed" eval "hcpolicy replace $name '$top/build/selftests/loses.bpf.o' && ask 'map 0x4000000 5 0' && ! late"

@@ -104,7 +104,7 @@ ran_meanwhile()
 	! wait "$restorer" && grep -qE "process $vmm .*has run meanwhile" "$work/refusal" &&
 		grep -q 'restore it again' "$work/refusal" || { cat "$work/refusal"; return 1; }
 }
-not_called_complete() { hcpolicy show $name | grep -q '^state *not complete: awaits a restore'; }
+not_called_complete() { hcpolicy show $name | grep -q '^state *not complete: attached or restored late'; }
 
 elsewhere() { unshare --pid --fork "$@"; }
 without_ptrace() { setpriv --bounding-set -sys_ptrace "$@"; }

@@ -47,6 +47,8 @@ enum hcp_state {
 	HCP_AWAITS_RESTORE = 1 << 3,
 	/* Saved while its guest may have been running: it is of no one moment. */
 	HCP_RUNNING = 1 << 4,
+	/* A reset or restore is at work on it, or was cut short. */
+	HCP_CHANGING = 1 << 5,
 };
 
 #define HCP_NAME_LEN		64
@@ -72,7 +74,7 @@ struct hcp_info {
 	__u32 link_id;		/* BPF's ids of what belongs to this set: the link, */
 	__u32 ops_id;		/* the struct_ops map that the link was last given, */
 	__u32 shared_id;	/* and the map hcp_shared; 0: not attached yet */
-	__u32 reserved;
+	__u32 generation;	/* how often its contents were replaced: reset, restore */
 	char name[HCP_NAME_LEN];	/* the attachment's name, NUL-terminated */
 	char policy[HCP_NAME_LEN];	/* the policy's name, NUL-terminated */
 	char label[HCP_NAME_LEN];	/* what its owner calls the guest, NUL-padded; "": nothing */

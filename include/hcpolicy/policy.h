@@ -132,12 +132,12 @@ int hcpolicy__load(struct hcpolicy *policy);
 struct hcpolicy_attach_opts {
 	size_t sz;		/* sizeof(struct hcpolicy_attach_opts) */
 	const char *name;	/* [A-Za-z0-9_-]+, at most 63; NULL: the pid in decimal */
-	const char *label;	/* hcp_set__set_label(); NULL: none */
 	int pid;		/* whose VM it is, for hcp_info; 0: the caller */
 	int pid_vm_fd;		/* its descriptor there; used if pid is not 0 */
 	bool take_exits;	/* KVM_HCPOLICY_TAKE_EXITS */
 	bool incoming;		/* a guest will arrive here that has run elsewhere */
 	uint8_t reserved[6];	/* 0 */
+	const char *label;	/* hcp_set__set_label(); NULL: what the set has */
 };
 
 /*
@@ -183,6 +183,13 @@ int hcpolicy__pin(struct hcpolicy *policy);
 
 /* Remove the pins; the policy stays as long as this object.  -ENOENT: it has none. */
 int hcpolicy__unpin(struct hcpolicy *policy);
+
+/*
+ * Of several processes that save, restore or reset the set of a pinned policy, one at a time:
+ * held until close, and with the process.  -ETIMEDOUT: another one has held it for 10 s;
+ * -ENOENT: it is not pinned.
+ */
+int hcpolicy__lock(struct hcpolicy *policy);
 
 /*
  * Is the link alive, and does it keep this set?  False after a detach, after the VM's end, and

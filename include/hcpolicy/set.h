@@ -8,7 +8,7 @@
  * kernel is the writer and the same object reads what it wrote.
  *
  * Threads: every function may be called from any thread at any time, but
- * hcp_set__free().  Updates are atomic against each other and against a policy,
+ * hcp_set__free() and hcp_set__set_label(), and one reset or restore at a time.  Updates are atomic against each other and against a policy,
  * word by word; readers see each word whole.
  *
  * Errors: a negative errno is returned and errno is set; functions that return
@@ -86,19 +86,34 @@ uint64_t hcp_set__count(const struct hcp_set *set);
 /*
  * The VM was reset, and its vCPUs have not run since: every frame is private again.
  * Whatever was unknown of the guest before is of no meaning for the one that begins
- * now: the set is complete, but for HCP_DETACHED and HCP_UNATTACHED, which stay.
+ * now: the set is complete.  But HCP_DETACHED and HCP_UNATTACHED stay, and so does
+ * HCP_AWAITS_RESTORE: VMMs reset a machine also before a guest arrives in it.
  *
  * Neither this object nor the hook can see a reset: KVM is told new registers, as
- * by a debugger.  Whoever resets a VM calls this before its vCPUs run again.
+ * by a debugger.  Whoever resets a VM calls this before its vCPUs run again; one
+ * reset or restore at a time.
  */
 void hcp_set__reset(struct hcp_set *set);
 
 /*
+ * The same for who cannot keep the vCPUs from running: still(ctx) is asked when all is
+ * private and before the set is called complete.  -EBUSY: it said false, and the set is
+ * HCP_LATE.
+ */
+int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx);
+
+/*
  * A guest will come that has run elsewhere, by migration or from a snapshot, and
- * shares pages since then.  Not complete (HCP_AWAITS_RESTORE) until hcp_set__restore(),
- * or a reset of that guest.  (A policy: hcpolicy_attach_opts.incoming.)
+ * shares pages since then.  Not complete (HCP_AWAITS_RESTORE) until hcp_set__restore().
+ * (A policy: hcpolicy_attach_opts.incoming.)
  */
 void hcp_set__await_restore(struct hcp_set *set);
+
+/*
+ * It has come, and no set with it: HCP_AWAITS_RESTORE becomes HCP_LATE, which a reset of that
+ * guest ends.
+ */
+void hcp_set__arrived(struct hcp_set *set);
 
 /*
  * Can the set be trusted, and if not, why: enum hcp_state, and pages missed.  Rules:

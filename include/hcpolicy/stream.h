@@ -26,7 +26,10 @@ extern "C" {
 typedef int (*hcp_write_fn)(void *ctx, const void *buf, size_t len);
 typedef int (*hcp_read_fn)(void *ctx, void *buf, size_t len);
 
-/* What a stream says of itself. */
+/*
+ * What a stream says of itself.  Version 1 does not say whether the guest stood still when
+ * it was saved: who restores one has to know.
+ */
 struct hcp_stream_info {
 	size_t sz;		/* sizeof(struct hcp_stream_info) */
 	uint64_t npages;	/* the size of the set that was saved */
@@ -49,21 +52,27 @@ struct hcp_stream_opts {
 	 */
 	bool (*kept)(void *ctx);
 	void *kept_ctx;
-	/* restore: filled in as far as it was read and checked, also on an error; or NULL. */
-	struct hcp_stream_info *info;
 	bool force;		/* an incomplete set too */
-	bool running;		/* save: the guest may be running: HCP_RUNNING, in the stream */
 	bool late;		/* restore: the guest may have gone on since: HCP_LATE */
+	bool running;		/* save: the guest may be running: HCP_RUNNING, in the stream */
 	bool any_label;		/* restore: whatever label the stream has */
 	uint8_t reserved[4];	/* 0 */
+	/* restore: filled in as far as it was read and checked, also on an error; or NULL. */
+	struct hcp_stream_info *info;
+	/*
+	 * restore: asked when all is in place and before the set is called complete: has the
+	 * guest stood still all the time?  NULL: it has.
+	 */
+	bool (*still)(void *ctx);
+	void *still_ctx;
 };
 
 /*
  * Write the set.  While vCPUs run the result is of no one moment: stop them first, or say
  * running, which needs no force here and does at the restore.
  * -EUCLEAN: the set is not complete, or not kept any more, and no force (if it became
- * so in between, the stream has no end and no restore takes it); what write() said
- * otherwise.
+ * so in between, or a reset or restore was at work on it, the stream has no end and no
+ * restore takes it); what write() said otherwise.
  */
 int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 		  const struct hcp_stream_opts *opts);
@@ -78,7 +87,8 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
  * has another label, or none, unless any_label is said, as a migration in band does.  One
  * without a label is taken; info->label is empty then, and whoever asked should hear it.
  *
- * Nothing of the stream is read beyond its end.  On an error nothing has changed.
+ * Nothing of the stream is read beyond its end.  On an error nothing has changed, but
+ * for -EBUSY: still() said no, the contents are replaced, and the set is HCP_LATE.
  * -EBADMSG: not such a stream, or damaged; -EPROTONOSUPPORT: of a version that is not
  * known; -ENODATA: it ends early; -ERANGE: it shares pages beyond this set; -EUCLEAN:
  * saved from an incomplete set, and no force; -EMEDIUMTYPE: it has another label;

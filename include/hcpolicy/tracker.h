@@ -49,11 +49,11 @@ struct hcp_tracker_opts {
 	 */
 	bool (*kept)(void *ctx);
 	void *ctx;
+	bool force;		/* track an incomplete set too: the guest may break */
+	uint8_t reserved[7];	/* 0 */
 	/* One line without newline: what went wrong, and what helps.  NULL: silence. */
 	void (*log)(void *ctx, const char *line);
 	void *log_ctx;
-	bool force;		/* track an incomplete set too: the guest may break */
-	uint8_t reserved[7];	/* 0 */
 };
 
 /*

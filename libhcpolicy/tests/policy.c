@@ -78,8 +78,7 @@ static void what_is_not_a_policy(void)
 _Static_assert(sizeof(struct hcpolicy_opts) == offsetof(struct hcpolicy_opts, bpffs) +
 	       sizeof(void *), "padding");
 _Static_assert(sizeof(struct hcpolicy_attach_opts) ==
-	       offsetof(struct hcpolicy_attach_opts, reserved) +
-	       sizeof(((struct hcpolicy_attach_opts *)0)->reserved), "padding");
+	       offsetof(struct hcpolicy_attach_opts, label) + sizeof(void *), "padding");
 
 static void options_of_another_version(void)
 {
@@ -91,7 +90,7 @@ static void options_of_another_version(void)
 		struct hcpolicy_attach_opts v1;
 		long more;
 	} attach = { .v1.sz = sizeof(attach), .v1.name = "a/b" };
-	char *last = (char *)&attach + sizeof(attach.v1) - 1;
+	uint8_t *last = &attach.v1.reserved[sizeof(attach.v1.reserved) - 1];
 	struct hcpolicy *policy;
 
 	opts.v1.sz = sizeof(opts);

@@ -212,10 +212,11 @@ static void each_reason_is_told_in_words(void)
 	CHECK(why_is(set, 0, 0, HCP_UNATTACHED, "not attached yet"));
 	CHECK(why_is(set, 0, 1, HCP_AWAITS_RESTORE, "awaits a restore"));
 	CHECK(why_is(set, 0, 2, HCP_LATE, "attached or restored late"));
-	CHECK(why_is(set, 0, 3, HCP_RUNNING, "saved while the guest may have been running"));
-	CHECK(why_is(set, 0, 4, ~31U, "a reason that this version does not know"));
-	CHECK(why_is(set, 0, 5, 0, "2 pages missed"));
-	CHECK(!hcp_set__why(set, 0, 6, &reason));
+	CHECK(why_is(set, 0, 3, HCP_CHANGING, "a reset or restore of it is at work, or was cut short"));
+	CHECK(why_is(set, 0, 4, HCP_RUNNING, "saved while the guest may have been running"));
+	CHECK(why_is(set, 0, 5, ~63U, "a reason that this version does not know"));
+	CHECK(why_is(set, 0, 6, 0, "2 pages missed"));
+	CHECK(!hcp_set__why(set, 0, 7, &reason));
 
 	/* Each bit has one, or a set would be not complete without a word. */
 	info.missed = 0;
@@ -236,8 +237,43 @@ static void a_guest_that_is_to_arrive_is_awaited(void)
 	CHECK(hcp_set__state(set) == HCP_AWAITS_RESTORE && !hcp_set__complete(set));
 	hcp_set__update(set, 5, 1, true);
 	CHECK(!hcp_set__complete(set));
+	/* A VMM resets its machine also before the guest comes. */
 	hcp_set__reset(set);
-	CHECK(hcp_set__complete(set) && !hcp_set__count(set));
+	CHECK(hcp_set__state(set) == HCP_AWAITS_RESTORE && !hcp_set__count(set));
+	hcp_set__arrived(set);
+	CHECK(hcp_set__state(set) == HCP_LATE);
+	hcp_set__reset(set);
+	CHECK(hcp_set__complete(set));
+	hcp_set__arrived(set);
+	CHECK(hcp_set__complete(set));
+	hcp_set__free(set);
+}
+
+static bool stood_still;
+
+/* All is private by then, and it is not called complete. */
+static bool still(void *ctx)
+{
+	struct hcp_set *set = ctx;
+
+	CHECK(!hcp_set__count(set) && hcp_set__state(set) & HCP_CHANGING);
+	return stood_still;
+}
+
+static void a_reset_is_complete_only_if_the_VM_stood_still(void)
+{
+	struct hcp_set *set = hcp_set__new(PAGES);
+
+	CHECK(set);
+	for (int i = 0; i < 2; i++) {
+		hcp_set__update(set, 5, 1, true);
+		stood_still = false;
+		CHECK_ERR(hcp_set__reset_if(set, still, set), EBUSY);
+		CHECK(hcp_set__state(set) == HCP_LATE);
+		stood_still = true;
+		CHECK(!hcp_set__reset_if(set, still, set) && hcp_set__complete(set));
+	}
+	CHECK_ERR(hcp_set__reset_if(NULL, still, set), EINVAL);
 	hcp_set__free(set);
 }
 
@@ -348,8 +384,8 @@ static void reset_forgets_the_old_guest(void)
 	hcp_set__reset(set);
 	CHECK(!hcp_set__count(set) && !hcp_set__missed(set) && !hcp_set__beyond(set));
 	CHECK(hcp_set__reach(set) == HCP_CHUNK_PAGES);
-	CHECK(hcp_set__state(set) == (HCP_DETACHED | HCP_UNATTACHED));
-	info.state = HCP_DETACHED | HCP_RUNNING | HCP_AWAITS_RESTORE | HCP_LATE;
+	CHECK(hcp_set__state(set) == (HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE));
+	info.state = HCP_DETACHED | HCP_RUNNING | HCP_CHANGING | HCP_LATE;
 	hcp_set__reset(set);
 	CHECK(hcp_set__state(set) == HCP_DETACHED && !hcp_set__complete(set));
 
@@ -444,6 +480,7 @@ TAP_MAIN(
 	T(what_lies_beyond_is_counted_apart),
 	T(each_reason_is_told_in_words),
 	T(a_guest_that_is_to_arrive_is_awaited),
+	T(a_reset_is_complete_only_if_the_VM_stood_still),
 	T(labels),
 	T(no_set_is_EINVAL),
 	T(runs_are_sorted_and_merged),

@@ -295,7 +295,12 @@ static void a_stream_says_what_it_is_of(void)
 	info.sz = sizeof(info);
 	check_refused(ENODATA);
 	CHECK(!strcmp(info.label, "web1") && info.npages == PAGES && !info.reach);
-	info.sz--;
+	/* A struct of an earlier version gets what it has room for. */
+	memset(&info, 0xff, sizeof(info));
+	info.sz = offsetof(struct hcp_stream_info, reach);
+	check_refused(ENODATA);
+	CHECK(info.npages == PAGES && info.reach == UINT64_MAX);
+	info.sz = sizeof(info.sz) - 1;
 	CHECK_ERR(restore(), EINVAL);
 	end();
 }
@@ -433,6 +438,56 @@ static void a_restore_ends_the_wait_for_it(void)
 	opts.force = true;
 	save();
 	CHECK(!restore() && hcp_set__state(other) == HCP_LATE);
+	end();
+}
+
+static bool stood_still;
+
+/* All is in place by then, and it is not called complete. */
+static bool still(void *ctx)
+{
+	CHECK(ctx == &buf && same() && hcp_set__state(other) & HCP_CHANGING);
+	return stood_still;
+}
+
+static void a_restore_is_complete_only_if_the_VM_stood_still(void)
+{
+	begin(PAGES);
+	hcp_set__update(set, 3, 5, true);
+	save();
+	opts.still = still;
+	opts.still_ctx = &buf;
+	hcp_set__await_restore(other);
+	stood_still = false;
+	CHECK_ERR(restore(), EBUSY);
+	CHECK(said[0] && hcp_set__state(other) == HCP_LATE);
+	stood_still = true;
+	CHECK(!restore() && same() && hcp_set__complete(other));
+	opts.still = NULL;
+	opts.still_ctx = NULL;
+	end();
+}
+
+static int reset_meanwhile(void *ctx, const void *bytes, size_t len)
+{
+	static bool once;
+
+	if (!once)
+		hcp_set__reset(set);
+	once = true;
+	return put(ctx, bytes, len);
+}
+
+/* Half of the one that was there, and half of the next: it would look like any other. */
+static void a_set_that_is_replaced_during_the_save_is_noticed(void)
+{
+	begin(PAGES);
+	hcp_set__update(set, 3, 5, true);
+	buf.at = 0, buf.size = sizeof(buf.bytes);
+	CHECK_ERR(hcp_set__save(set, reset_meanwhile, &buf, &opts), EUCLEAN);
+	buf.size = buf.at, buf.error = -ENODATA;
+	check_refused(ENODATA);
+	save();
 	end();
 }
 
@@ -835,8 +890,8 @@ static void descriptors_are_left_at_the_end(void)
 }
 
 /* No byte that an initialiser leaves as it was. */
-_Static_assert(sizeof(struct hcp_stream_opts) == offsetof(struct hcp_stream_opts, reserved) +
-	       sizeof(((struct hcp_stream_opts *)0)->reserved), "padding");
+_Static_assert(sizeof(struct hcp_stream_opts) == offsetof(struct hcp_stream_opts, still_ctx) +
+	       sizeof(((struct hcp_stream_opts *)0)->still_ctx), "padding");
 
 static void options_of_another_version(void)
 {
@@ -844,7 +899,7 @@ static void options_of_another_version(void)
 		struct hcp_stream_opts opts;
 		uint64_t more;
 	} o = { { .sz = sizeof(o), .log = say, .log_ctx = &buf, .force = true }, 0 };
-	char *last = (char *)&o + sizeof(o.opts) - 1;
+	uint8_t *last = &o.opts.reserved[sizeof(o.opts.reserved) - 1];
 
 	begin_small();
 	hcp_set__lost(set, 0, 1);
@@ -862,6 +917,7 @@ static void options_of_another_version(void)
 	CHECK_ERR(hcp_set__restore(other, get, &buf, &o.opts), E2BIG);
 
 	/* What an earlier one does not have is 0, whatever lies there. */
+	*last = 0;
 	o.opts.sz = offsetof(struct hcp_stream_opts, force);
 	said[0] = buf.at = 0;
 	CHECK_ERR(hcp_set__save(set, put, &buf, &o.opts), EUCLEAN);
@@ -890,6 +946,8 @@ TAP_MAIN(
 	T(requests_beyond_a_set_limit_what_is_known_after_a_restore),
 	T(a_set_of_a_guest_that_may_run_says_so),
 	T(a_restore_ends_the_wait_for_it),
+	T(a_restore_is_complete_only_if_the_VM_stood_still),
+	T(a_set_that_is_replaced_during_the_save_is_noticed),
 	T(no_set_is_EINVAL),
 	T(bitmaps_are_valid_where_they_need_not_be),
 	T(cut_at_any_byte_it_is_refused),

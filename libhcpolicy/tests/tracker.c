@@ -435,6 +435,7 @@ static void errors_come_with_words(void)
 	hcp_set__reset(set);
 	hcp_set__await_restore(set);
 	CHECK_SAYS(hcp_tracker__new(set, &opts) ? 0 : -errno, EUCLEAN, "awaits a restore");
+	hcp_set__arrived(set);
 	hcp_set__reset(set);
 	last_good = 0;
 	CHECK_SAYS(hcp_tracker__new(set, &opts) ? 0 : -errno, ENOLINK, "not attached any more");
@@ -513,8 +514,8 @@ static bool is_new(const struct hcp_tracker_opts *opts)
 }
 
 /* No byte that an initialiser leaves as it was. */
-_Static_assert(sizeof(struct hcp_tracker_opts) == offsetof(struct hcp_tracker_opts, reserved) +
-	       sizeof(((struct hcp_tracker_opts *)0)->reserved), "padding");
+_Static_assert(sizeof(struct hcp_tracker_opts) == offsetof(struct hcp_tracker_opts, log_ctx) +
+	       sizeof(((struct hcp_tracker_opts *)0)->log_ctx), "padding");
 
 static void options_of_another_version(void)
 {
@@ -522,7 +523,7 @@ static void options_of_another_version(void)
 		struct hcp_tracker_opts opts;
 		uint64_t more;
 	} o = { { .sz = sizeof(o), .kept = kept, .ctx = &looks, .force = true }, 0 };
-	char *last = (char *)&o + sizeof(o.opts) - 1;
+	uint8_t *last = &o.opts.reserved[sizeof(o.opts.reserved) - 1];
 
 	set = hcp_set__new(PAGES);
 	last_good = 1000;
@@ -537,6 +538,7 @@ static void options_of_another_version(void)
 	CHECK_NULL(hcp_tracker__new(set, &o.opts), E2BIG);
 
 	/* What an earlier one does not have is 0, whatever lies there. */
+	*last = 0;
 	o.opts.sz = offsetof(struct hcp_tracker_opts, force) + 1;
 	CHECK(is_new(&o.opts));
 	o.opts.sz = offsetof(struct hcp_tracker_opts, force);
