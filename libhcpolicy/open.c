@@ -199,8 +199,9 @@ static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
 
 	if ((link->id && info->link_id != link->id) ||
 	    (shared_id && policy->shared_fd >= 0 && shared_id != object_id(policy->shared_fd)))
-		return fail(policy, EINVAL, "link, " HCP_MAP_INFO " and " HCP_MAP_SHARED
-			    " do not belong together");
+		return fail(policy, EINVAL, "link (id %u), " HCP_MAP_INFO " and " HCP_MAP_SHARED
+			    " do not belong together: what is attached can be detached by its link id",
+			    link->id);
 	if (!link->struct_ops.map_id || link->struct_ops.map_id == info->ops_id)
 		return 0;
 	return finish_replace(policy, link->struct_ops.map_id);

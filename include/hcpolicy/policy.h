@@ -99,7 +99,8 @@ struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts 
 /*
  * An attached policy from descriptors that a broker handed over: the maps and
  * the link (-1 if none).  They are duplicated; the caller keeps its own.  -EINVAL: they are
- * something else, or do not belong together.
+ * something else, or do not belong together; -EPERM: the policy was replaced and hcp_info does
+ * not say so, and what is in its place only CAP_SYS_ADMIN can see.
  */
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 				    const struct hcpolicy_opts *opts);
