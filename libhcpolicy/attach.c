@@ -314,15 +314,19 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
  */
 int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 {
+	struct bpf_link_info link;
 	struct kept kept;
 	int err, tries;
 	bool same;
 
-	/* Most likely somebody is about to say so. */
+	/* Most likely somebody is about to say so, or has just ended it. */
 	for (tries = 0; tries < 10; tries++) {
 		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
 			return 0;
 		usleep(20000);
+		if (link_info(policy->link_fd, &link) || !link.struct_ops.map_id)
+			return 0;
+		ops_id = link.struct_ops.map_id;
 	}
 	err = ids_kept(policy, ops_id, &kept);
 	if (err && err != -EOPNOTSUPP)
@@ -334,7 +338,7 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
 		    kept.policy);
 		replaced_by(policy->info, kept.policy, ops_id);
-		memcpy(policy->policy, policy->info->policy, HCP_NAME_LEN);
+		snprintf(policy->policy, sizeof(policy->policy), "%s", kept.policy);
 	} else {
 		say(policy, "policy '%s': another one was put in its place, which does not keep its set",
 		    policy->policy);

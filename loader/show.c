@@ -63,8 +63,8 @@ static void list_error(struct json_object *array, const char *name)
 
 	if (!out_json) {
 		list_header();
-		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: hcpolicy detach %s clears what is left\n",
-		       name, "?", "?", "?", "?", name);
+		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: the error says what to do\n",
+		       name, "?", "?", "?", "?");
 		return;
 	}
 	obj = json_object_new_object();

@@ -95,7 +95,7 @@ static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
 /* Connects for a stream, or else listens. */
 static int try_one(int family, const struct sockaddr *sa, socklen_t len, const struct stream *s)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | (s ? SOCK_NONBLOCK : 0), 0);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1, err;
 
 	if (fd < 0)

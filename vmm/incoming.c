@@ -221,8 +221,9 @@ static int accept_one(struct vm *vm, int listen_fd, int signal_fd)
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			return fd;
-		/* Who came has gone again; whatever else there is would stay. */
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		/* Who came has gone again, or its network; what is wrong here would stay. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS ||
+		    errno == EBADF || errno == EINVAL)
 			return fail_errno("--incoming %s: accept", vm->cfg->incoming);
 	}
 }
@@ -236,8 +237,10 @@ static int accept_source(struct vm *vm, struct stream *s, int listen_fd, int sig
 		fd = accept_one(vm, listen_fd, signal_fd);
 		if (fd < 0)
 			return -1;
-		if (stream_open(s, fd, GREETING_MS))
+		if (stream_open(s, fd, GREETING_MS)) {
+			stream_close(s);
 			return fail("--incoming: %s", s->why);
+		}
 		stream_abort_by(s, signal_fd, POLLIN, "interrupted");
 		stream_abort_by(s, vm->end_fd, POLLIN, "interrupted");
 		if (!greet(vm, s))

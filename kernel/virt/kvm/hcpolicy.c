@@ -26,9 +26,10 @@
  * Locking and lifetime
  *
  * hcpolicy_lock guards kvm->hcpolicy, hcpolicy_list, policy->ops and ->flags
- * against other writers.  It is a leaf: nothing but list and pointer updates happens
- * under it, as kvm_destroy_vm() may come here under its callers' locks, and BPF
- * calls reg and update, and unreg at a detach, under a mutex of its own.
+ * against other writers.  It is a leaf: nothing but list and pointer updates, and the
+ * formatting of a line, happens under it, as kvm_destroy_vm() may come here under its
+ * callers' locks, and BPF calls reg and update, and unreg at a detach, under a mutex of
+ * its own.
  *
  * A vCPU reads kvm->hcpolicy and policy->ops, and calls the program, in one RCU
  * read-side section.  Whoever takes a policy away waits for a grace period:
