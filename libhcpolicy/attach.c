@@ -62,7 +62,7 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 		snprintf(policy->name, sizeof(policy->name), "%d", pid);
 	} else {
 		if (!name_valid(name))
-			return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_-]+, "
+			return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_][A-Za-z0-9_-]*, "
 				    "at most %d", name, HCP_NAME_LEN - 1);
 		strcpy(policy->name, name);
 	}

@@ -26,12 +26,12 @@ bool name_valid(const char *name)
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				  "0123456789_-");
 
-	return len && len < HCP_NAME_LEN && !name[len];
+	return len && len < HCP_NAME_LEN && name[0] != '-' && !name[len];
 }
 
 static int bad_name(const struct hcpolicy *policy, const char *name)
 {
-	return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d",
+	return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_][A-Za-z0-9_-]*, at most %d",
 		    name ? name : "", HCP_NAME_LEN - 1);
 }
 

@@ -113,6 +113,12 @@ int cmd_attach(const struct args *args)
 		return EXIT_USAGE;
 	}
 	snprintf(number, sizeof(number), "%d", args->pid);
+	if (args->name && strspn(args->name, "0123456789") == strlen(args->name) &&
+	    strcmp(args->name, number)) {
+		err("--name %s: it would be taken for process %s: names of digits are those of their "
+		    "processes", args->name, args->name);
+		return EXIT_USAGE;
+	}
 	opts.name = args->name ? args->name : number;
 	opts.pid = args->pid;
 	opts.pid_vm_fd = args->vm_fd;

@@ -88,8 +88,8 @@ static const char *open_error(int error)
 	return text;
 }
 
-/* The folder of the VM whose policy has that link, or -1. */
-static int open_folder(unsigned int link, const char **why)
+/* The folder of the VM whose policy has that link, and who made the VM; or -1. */
+static int open_folder(unsigned int link, int *tid, const char **why)
 {
 	DIR *dir = open_folders(why);
 	bool named = false, unnamed = false;
@@ -101,7 +101,7 @@ static int open_folder(unsigned int link, const char **why)
 	if (!dir)
 		return -1;
 	while ((entry = readdir(dir))) {
-		if (!strchr(entry->d_name, '-'))
+		if (sscanf(entry->d_name, "%d-", tid) != 1)
 			continue;
 		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
@@ -157,17 +157,26 @@ struct json_object *counters_read(const struct hcpolicy *policy, const char **wh
 {
 	struct json_object *counters;
 	unsigned int link = link_id(hcpolicy__link_fd(policy));
-	int fd;
+	int fd, tid;
 
 	*why = "the policy is not attached any more";
 	if (!link || !hcpolicy__attached(policy))
 		return NULL;
-	fd = open_folder(link, why);
+	fd = open_folder(link, &tid, why);
 	if (fd < 0)
 		return NULL;
 	counters = read_folder(fd, why);
 	close(fd);
 	return counters;
+}
+
+bool counters_creator(unsigned int link, int *tid, const char **why)
+{
+	int fd = open_folder(link, tid, why);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 /* By opening one of the machine's: access() does not know lockdown. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who could run a VM's vCPUs?  KVM lets nobody but the mm that made the VM, and which one
- * that is cannot be seen from outside.  So it is every process with a descriptor of the VM,
- * or with vCPUs and no VM, and every process of the same mm as one of those.
+ * Who could run a VM's vCPUs?  KVM lets nobody but the mm that made the VM.  The thread that
+ * made it names its folder in debugfs, but may be gone, and its number be another's.  So it is
+ * that process, every one with a descriptor of the VM, or with vCPUs and no VM, and every
+ * process of the same mm as one of those.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -266,11 +267,29 @@ static bool check_view(struct holders *found, const struct hcp_info *info)
 	return errno == EACCES ? not_allowed(found, info->pid, errno) : not_its_vm(found, info);
 }
 
+/* Whatever became of its descriptors: only the mm that made the VM can run it. */
+static bool add_creator(struct holders *found, const struct hcp_info *info)
+{
+	const char *why;
+	pid_t pid;
+	int tid;
+
+	if (!counters_creator(info->link_id, &tid, &why))
+		return unknown(found, "it cannot be seen which process made its VM: %s", why);
+	pid = proc_of_thread(tid);
+	if (!pid)
+		return unknown(found, "thread %d, which made its VM, has ended, so it cannot be seen who "
+			       "could run its vCPUs", tid);
+	if (!has(found, pid))
+		add(found, pid, tid);
+	return true;
+}
+
 bool holders_find(struct holders *found, const struct hcp_info *info)
 {
 	*found = (struct holders) {};
 	return check_view(found, info) && each_process(found, info, find_by_fd) &&
-	       (has(found, info->pid) || not_its_vm(found, info)) &&
+	       (has(found, info->pid) || not_its_vm(found, info)) && add_creator(found, info) &&
 	       each_process(found, info, find_by_mm);
 }
 

@@ -54,6 +54,7 @@ uint64_t proc_pid_ns(void);
 bool proc_elsewhere(const struct hcp_info *info);
 bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
+pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
 int proc_take_vm(pid_t pid, int *vm_fd);
 
@@ -77,5 +78,7 @@ struct json_object;
 struct json_object *counters_read(const struct hcpolicy *policy, const char **why);
 /* Could they be read, on this machine? */
 bool counters_readable(const char **why);
+/* The thread that made the VM whose policy has that link (in the initial pid namespace). */
+bool counters_creator(unsigned int link, int *tid, const char **why);
 
 #endif /* LOADER_H */

@@ -235,7 +235,7 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 			args->name = arg;
 			return true;
 		}
-		err("--name '%s': [A-Za-z0-9_-]+ is meant, at most %d", arg, HCP_NAME_LEN - 1);
+		err("--name '%s': [A-Za-z0-9_][A-Za-z0-9_-]* is meant, at most %d", arg, HCP_NAME_LEN - 1);
 		return false;
 	case OPT_MAX_GPA:
 		if (parse_size(arg, &args->max_gpa))
@@ -422,7 +422,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < args.nwords; i++)
 		args.words[i] = argv[optind + 1 + i];
 	if (nwords && !strncmp(cmd->usage, "NAME", 4) && !valid_name(args.words[0])) {
-		err("'%s' cannot be a name: [A-Za-z0-9_-]+, at most %d", args.words[0],
+		err("'%s' cannot be a name: [A-Za-z0-9_][A-Za-z0-9_-]*, at most %d", args.words[0],
 		    HCP_NAME_LEN - 1);
 		goto out;
 	}

@@ -105,6 +105,15 @@ bool proc_elsewhere(const struct hcp_info *info)
 	return info->pid_ns && info->pid_ns != proc_pid_ns();
 }
 
+pid_t proc_of_thread(pid_t tid)
+{
+	char path[64];
+	long pid;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	return read_number(path, "Tgid", &pid) ? pid : 0;
+}
+
 /* Is /proc/PID the process that pid is here?  Reported if not. */
 static bool check_proc(pid_t pid, int pidfd)
 {

@@ -200,6 +200,36 @@ static void warn_restored(const char *path, const struct args *args,
 		     "memory and vCPUs are those of the save");
 }
 
+/* The hook has counted requests of this VM. */
+static bool counted(const struct hcpolicy *policy)
+{
+	struct json_object *counters;
+	uint64_t sum = 0;
+	const char *why;
+
+	counters = counters_read(policy, &why);
+	if (!counters)
+		return false;
+	json_object_object_foreach(counters, key, value)
+		sum += *key ? json_object_get_uint64(value) : 0;
+	json_object_put(counters);
+	return sum;
+}
+
+/* A set that awaits a restore has nothing in it, unless its guest has run here already. */
+static bool guest_has_run(const struct hcpolicy *policy)
+{
+	const struct hcp_set *set = hcpolicy__set(policy);
+
+	if (!(hcp_set__state(set) & HCP_AWAITS_RESTORE))
+		return false;
+	if (!hcp_set__count(set) && !hcp_set__beyond(set) && !counted(policy))
+		return false;
+	warn("policy '%s': its guest has asked for pages here already, which are not in the file, so the "
+	     "set is not complete: restore before the guest runs (qemu -S)", hcpolicy__info(policy)->name);
+	return true;
+}
+
 /* Asked when the words are in place, before the set is called complete. */
 struct proof {
 	struct hcpolicy *policy;
@@ -223,6 +253,8 @@ static bool restore(struct hcpolicy *policy, const char *path, const struct args
 	};
 	bool ok;
 
+	if (args->with_its_guest && guest_has_run(policy))
+		opts.late = true;
 	if (stopped_begin(&proof.stopped, hcpolicy__info(policy))) {
 		opts.still = args->running ? NULL : stood_still;
 		opts.still_ctx = &proof;

@@ -64,7 +64,7 @@ bool valid_name(const char *name)
 {
 	size_t len = strlen(name);
 
-	return len && len < HCP_NAME_LEN &&
+	return len && len < HCP_NAME_LEN && name[0] != '-' &&
 	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 			    "0123456789_-") == len;
 }

@@ -4,14 +4,17 @@
  * the VMM; one that has all its descriptors; one that has those of the vCPU alone; and
  * one that has none, but the VMM's memory.  A line of input, and the VMM's main thread
  * ends while its guest shares and hides 16 pages without an end.  SIGUSR1: the second
- * one closes the VM's descriptor.
+ * one closes the VM's descriptor.  SIGUSR2: it has another VM by that number then.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,6 +27,15 @@ static volatile int *ready;
 static void close_vm(int sig)
 {
 	close(vm->fd);
+}
+
+static void other_vm(int sig)
+{
+	int kvm = open("/dev/kvm", O_RDWR), other = ioctl(kvm, KVM_CREATE_VM, 0);
+
+	dup2(other, vm->fd);
+	close(other);
+	close(kvm);
 }
 
 static void wait_forever(void)
@@ -51,6 +63,7 @@ static int with_vcpu(void *arg)
 static int with_all(void *arg)
 {
 	signal(SIGUSR1, close_vm);
+	signal(SIGUSR2, other_vm);
 	wait_forever();
 	return 0;
 }

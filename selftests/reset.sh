@@ -8,7 +8,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/qmp.sh
 . "${BASH_SOURCE[0]%/*}/qmp.sh"
-plan 15
+plan 17
 
 name=hcst-reset
 hcpolicy() { "$bin/hcpolicy" "$@"; }
@@ -94,5 +94,21 @@ check "the target of a migration is recognised: its set awaits a restore" \
 check "it is not saved" not_saved
 check "nor ended by a reset before the guest is there" refused '\--arrived' reset $name
 check "a restore ends that" brought
+
+# Another one, which goes on before its set is there: what it asks for would be written over.
+arrives_and_runs()
+{
+	kill -CONT "$pid" && qmp quit && wait "$pid"
+	start && hcpolicy attach bitmap --pid "$pid" --name "$name-2" --incoming && shares_16 && kill -STOP "$pid"
+}
+restored_over()
+{
+	hcpolicy restore "$name-2" "$work/set" --with-its-guest > "$work/said" 2>&1 &&
+		grep 'has asked for pages here already' "$work/said" &&
+		hcpolicy show "$name-2" | grep '^state *not complete: attached or restored late' ||
+		{ cat "$work/said"; return 1; }
+}
+check "a guest that runs before its set is there asks for pages" arrives_and_runs
+check "and the restore that comes then is not complete" restored_over
 kill -CONT "$pid"
 finish

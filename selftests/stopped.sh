@@ -7,7 +7,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 26
+plan 27
 
 name=hcst-stopped
 saved=$work/saved
@@ -184,6 +184,16 @@ check "whose process is not called gone" eval "hcpolicy show hcst-inside > '$wor
 check "nor another one of its number stopped" refused 'is in another pid namespace.*--running' hcpolicy save hcst-inside "$work/no"
 check "nor is its name removed as a dead one's" its_link_ends
 echo >&"$stay"
+vm_files() { ls -l "/proc/$all/fd" | grep -c kvm-vm; }
+exchanges()
+{
+	local before
+	before=$(vm_files)
+	kill -CONT "$all" "$vmm" && kill -USR2 "$all" && sleep 1 && halt "$all" "$vcpu" &&
+		same "$before" vm_files && refused "process $vmm .*not stopped|processes $vmm .*not stopped" \
+			hcpolicy save $name "$saved"
+}
+check "another VM by the number of the first does not hide who runs that" exchanges
 check "the VM's descriptor is closed where it is known" eval "closes && refused 'not its VM any more.*--running' hcpolicy save $name '$saved'"
 kill -KILL "$all" "$vcpu" "$memory" "$vmm"
 check "a process that is gone proves nothing" eval "! hcpolicy save $name '$saved'"

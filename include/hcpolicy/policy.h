@@ -132,7 +132,7 @@ int hcpolicy__load(struct hcpolicy *policy);
 
 struct hcpolicy_attach_opts {
 	size_t sz;		/* sizeof(struct hcpolicy_attach_opts) */
-	const char *name;	/* [A-Za-z0-9_-]+, at most 63; NULL: the pid in decimal */
+	const char *name;	/* [A-Za-z0-9_][A-Za-z0-9_-]*, at most 63; NULL: the pid in decimal */
 	int pid;		/* whose VM it is, for hcp_info; 0: the caller */
 	int pid_vm_fd;		/* its descriptor there; used if pid is not 0 */
 	bool take_exits;	/* KVM_HCPOLICY_TAKE_EXITS */

@@ -348,6 +348,11 @@ int hcpolicy__link_fd(const struct hcpolicy *policy)
 	return followed_link;
 }
 
+bool counters_creator(unsigned int link, int *tid, const char **why)
+{
+	return false;
+}
+
 struct json_object *counters_read(const struct hcpolicy *policy, const char **why)
 {
 	return NULL;
