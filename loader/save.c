@@ -119,6 +119,11 @@ static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opt
 	struct stopped stopped;
 	bool ok, still;
 
+	/* One that is kept no more nobody changes; it is not complete, and that is in the file. */
+	if (!hcpolicy__attached(policy)) {
+		*running = false;
+		return write_set(policy, fd, opts, false);
+	}
 	still = stopped_begin(&stopped, info);
 	ok = (still || may_run(policy, &stopped, *running)) && write_set(policy, fd, opts, !still);
 	/* Somebody may have let it go on, if only for a while. */
