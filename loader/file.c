@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,20 @@ static bool take_owner(int fd, const struct stat *old)
 	return !fchmod(fd, 0666 & ~mask);
 }
 
+/* Without a name until it is whole, so that a kill leaves none; where that cannot be, with one. */
+static int open_new(struct new_file *file)
+{
+	char *copy = strdup(file->path);
+	int fd;
+
+	if (!copy || asprintf(&file->tmp, "%s.XXXXXX", file->path) < 0)
+		abort();
+	fd = open(dirname(copy), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	free(copy);
+	file->named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR);
+	return file->named ? mkostemp(file->tmp, O_CLOEXEC) : fd;
+}
+
 bool file_begin(struct new_file *file, const char *path)
 {
 	struct stat st;
@@ -33,9 +48,7 @@ bool file_begin(struct new_file *file, const char *path)
 		return false;
 	}
 	file->path = path;
-	if (asprintf(&file->tmp, "%s.XXXXXX", path) < 0)
-		abort();
-	file->fd = mkostemp(file->tmp, O_CLOEXEC);
+	file->fd = open_new(file);
 	if (file->fd < 0) {
 		err("%s cannot be written: %s", path, strerror(errno));
 		free(file->tmp);
@@ -52,8 +65,27 @@ bool file_begin(struct new_file *file, const char *path)
 void file_abort(struct new_file *file)
 {
 	close(file->fd);
-	unlink(file->tmp);
+	if (file->named)
+		unlink(file->tmp);
 	free(file->tmp);
+}
+
+/* A name that nobody has, for a moment: a link cannot take another file's place. */
+static bool give_name(struct new_file *file)
+{
+	char from[32];
+	int fd;
+
+	if (file->named)
+		return true;
+	fd = mkostemp(file->tmp, O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	unlink(file->tmp);
+	snprintf(from, sizeof(from), "/proc/self/fd/%d", file->fd);
+	file->named = !linkat(AT_FDCWD, from, AT_FDCWD, file->tmp, AT_SYMLINK_FOLLOW);
+	return file->named;
 }
 
 /* A rename is on the disk when its folder is; some file systems cannot say. */
@@ -74,7 +106,7 @@ static void sync_folder(const char *path)
 
 bool file_commit(struct new_file *file)
 {
-	if (fsync(file->fd) || rename(file->tmp, file->path)) {
+	if (fsync(file->fd) || !give_name(file) || rename(file->tmp, file->path)) {
 		err("%s cannot be written: %s", file->path, strerror(errno));
 		file_abort(file);
 		return false;

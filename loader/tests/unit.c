@@ -307,6 +307,7 @@ static void test_files(void)
 	snprintf(link, sizeof(link), "%s/link", dir);
 
 	check(file_begin(&file, path) && access(path, F_OK), "a new file is not there at first");
+	check(file.named || access(file.tmp, F_OK), "nor by another name, that a kill would leave");
 	check(write(file.fd, "one", 3) == 3 && file_commit(&file), "it is finished");
 	check(file_begin(&file, path) && write(file.fd, "two", 3) == 3, "it is written again");
 	file_abort(&file);
