@@ -15,7 +15,8 @@
  * due, and not its data), slow (READY in seconds, at the end); and towards a target
  * drip (HELLO, a byte at a time), outside, flags, part, state, set, count, crc, early, commit.
  * WAY: cut, the frame is lost and both connections are closed; stall, it is lost and
- * nothing moves any more; mute, it arrives and cannot be answered.
+ * nothing moves any more; mute, it arrives and cannot be answered; a number, it arrives
+ * so many seconds later.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -276,8 +277,11 @@ static void relay(int from, int to, long left, const struct loss *loss)
 			if (n <= 0)
 				return;
 			if (loss->type && is_frame(buf, n, loss->type)) {
-				lose(from, to, buf, n, loss);
-				return;
+				if (!atoi(loss->way)) {
+					lose(from, to, buf, n, loss);
+					return;
+				}
+				sleep(atoi(loss->way));
 			}
 			say(fds[!i].fd, buf, n);
 			if (!i)

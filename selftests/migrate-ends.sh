@@ -51,7 +51,7 @@ never_ready()
 steps()
 {
 	local i msr=0x4b564d08
-	for ((i = 1; i <= 40; i++)); do echo "10:$msr:$((i % 2))" "4:$i"; done
+	for ((i = 1; i <= 24; i++)); do echo "10:$msr:$((i % 2))" "4:$i"; done
 }
 step() { control "$1" go-on 0 && control "$1" wait 0; }
 
@@ -63,7 +63,7 @@ again_and_again()
 	launch again && control again wait 0 && control again batch 0 $(steps) &&
 		same 'step 1' control again wait 0 && await again-b || return
 	moves again "${at[again-b]}" bandwidth=64K downtime=1 rounds=1000000 ready=1
-	for ((i = 0; i < 38; i++)); do
+	for ((i = 0; i < 22; i++)); do
 		step again || return
 		! client_ended || break
 	done
@@ -82,7 +82,7 @@ never_at_the_stop()
 	while read -r line; do
 		echo "$line"
 		case $line in 'at '*) ;; *) continue;; esac
-		[ $((i += 1)) -lt 39 ] || { control never-at cancel; break; }
+		[ $((i += 1)) -lt 23 ] || { control never-at cancel; control never-at go; break; }
 		step never-at && control never-at go || return
 	done < "$work/said"
 	rm "$work/said"
@@ -134,24 +134,22 @@ told_in_a_round()
 	control deep go && kept deep 'limit=3 seconds' && told deep-b 'limit=3 seconds' && quit deep
 }
 
-# The target runs, its answer is lost, the client is gone, and the limit passes.
+# The target runs, and before its answer has come the limit passes and the client is gone.
 after_commit()
 {
 	local client limit
 	for limit in 4 20 60; do
 		begin "late$limit" && await "late$limit-b" || return
 		"$top/build/selftests/bad_peer" lose "$work/late$limit.r" "$work/late$limit-b.m" \
-			RUNNING stall &
+			RUNNING "$((limit + 1))" &
 		children+=($!)
 		within 60 test -e "$work/late$limit.r" || return
-		moves "late$limit" "unix:$work/late$limit.r" tied "limit=$limit" "timeout=$((limit + 2))"
+		moves "late$limit" "unix:$work/late$limit.r" tied "limit=$limit" timeout=120
 		until_it "late$limit-b" same running control "late$limit-b" status && break
 		grep "within limit=$limit" "$work/late$limit.err" || return
 	done
 	kill -9 "$client"
-	within $((limit + 60)) same 'in doubt' control "late$limit" status &&
-		grep 'told to run, and has not answered' "$work/late$limit.err" &&
-		works "late$limit-b" && quit "late$limit" && clean "late$limit-b" && quit "late$limit-b"
+	ended "late$limit" 0 && works "late$limit-b" && clean "late$limit-b" && quit "late$limit-b"
 }
 
 # killed NAME: its client is gone, and so is the migration, at once
