@@ -15,7 +15,7 @@ struct holder {
 };
 
 struct holders {
-	struct holder *list;		/* in the order of their numbers, as /proc has it */
+	struct holder *list;		/* as /proc has them, first those found by a descriptor */
 	size_t n;
 	char why[256];
 };

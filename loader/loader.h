@@ -69,8 +69,6 @@ const struct hcpolicy_opts *policy_opts(void);
 void pins_use_bpffs(const char *folder);
 struct hcpolicy *pins_open(const char *name, bool *gone);
 struct hcpolicy *pins_open_alive(const char *name);
-/* One command at a time replaces or saves a set; until it ends. */
-bool pins_lock(struct hcpolicy *policy);
 bool pins_remove_dead(struct hcpolicy *policy);
 
 /* counters.c: the kernel's own counts for policy's VM; NULL and *why if there are none. */

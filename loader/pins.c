@@ -82,8 +82,3 @@ struct hcpolicy *pins_open_alive(const char *name)
 		err("policy '%s' ended with its VM", name);
 	return policy;
 }
-
-bool pins_lock(struct hcpolicy *policy)
-{
-	return !hcpolicy__lock(policy);
-}

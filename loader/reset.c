@@ -10,19 +10,6 @@
 #include "state.h"
 #include "stopped.h"
 
-struct proof {
-	struct hcpolicy *policy;
-	struct stopped stopped;
-};
-
-/* Asked when all is private, before the set is called complete. */
-static bool stood_still(void *ctx)
-{
-	struct proof *proof = ctx;
-
-	return stopped_still(&proof->stopped, hcpolicy__info(proof->policy));
-}
-
 /* By the word of whoever called, the set has another guest's pages: it is not complete. */
 static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 {
@@ -41,7 +28,7 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	struct hcp_set *set = hcpolicy__set(policy);
-	struct proof proof = { .policy = policy };
+	struct stopped stopped;
 	bool ok;
 
 	/* Before it is here: what it shares would be forgotten, and the set called complete. */
@@ -51,10 +38,10 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 		return false;
 	}
 	hcp_set__arrived(set);
-	ok = stopped_begin(&proof.stopped, info) && !hcp_set__reset_if(set, stood_still, &proof);
+	ok = stopped_begin(&stopped, info) && !hcp_set__reset_if(set, stopped_still, &stopped);
 	if (!ok)
-		refuse(policy, &proof.stopped);
-	stopped_end(&proof.stopped);
+		refuse(policy, &stopped);
+	stopped_end(&stopped);
 	return ok;
 }
 
@@ -65,7 +52,7 @@ int cmd_reset(const struct args *args)
 
 	if (!policy)
 		return EXIT_FAIL;
-	ok = pins_lock(policy) && reset(policy, args->arrived);
+	ok = !hcpolicy__lock(policy) && reset(policy, args->arrived);
 	if (ok && out_json) {
 		struct json_object *obj = json_object_new_object();
 

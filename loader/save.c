@@ -127,7 +127,7 @@ static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opt
 	still = stopped_begin(&stopped, info);
 	ok = (still || may_run(policy, &stopped, *running)) && write_set(policy, fd, opts, !still);
 	/* Somebody may have let it go on, if only for a while. */
-	if (ok && still && !stopped_still(&stopped, info)) {
+	if (ok && still && !stopped_still(&stopped)) {
 		still = false;
 		ok = may_run(policy, &stopped, *running) && write_set(policy, fd, opts, true);
 	}
@@ -163,7 +163,7 @@ int cmd_save(const struct args *args)
 
 	if (!policy)
 		return EXIT_FAIL;
-	ok = pins_lock(policy) && save(policy, args->words[1], args->force, &running);
+	ok = !hcpolicy__lock(policy) && save(policy, args->words[1], args->force, &running);
 	if (ok)
 		report(policy, "saved to", args->words[1], running ? HCP_RUNNING : 0, NULL);
 	hcpolicy__close(policy);
@@ -235,23 +235,10 @@ static bool guest_has_run(const struct hcpolicy *policy)
 	return true;
 }
 
-/* Asked when the words are in place, before the set is called complete. */
-struct proof {
-	struct hcpolicy *policy;
-	struct stopped stopped;
-};
-
-static bool stood_still(void *ctx)
-{
-	struct proof *proof = ctx;
-
-	return stopped_still(&proof->stopped, hcpolicy__info(proof->policy));
-}
-
 static bool restore(struct hcpolicy *policy, const char *path, const struct args *args,
 		    struct hcp_stream_info *info)
 {
-	struct proof proof = { .policy = policy };
+	struct stopped stopped;
 	struct hcp_stream_opts opts = {
 		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = args->force,
 		.late = !args->with_its_guest, .any_label = args->any_label, .info = info,
@@ -260,17 +247,17 @@ static bool restore(struct hcpolicy *policy, const char *path, const struct args
 
 	if (args->with_its_guest && guest_has_run(policy))
 		opts.late = true;
-	if (stopped_begin(&proof.stopped, hcpolicy__info(policy))) {
-		opts.still = args->running ? NULL : stood_still;
-		opts.still_ctx = &proof;
+	if (stopped_begin(&stopped, hcpolicy__info(policy))) {
+		opts.still = args->running ? NULL : stopped_still;
+		opts.still_ctx = &stopped;
 		ok = restore_from(policy, path, &opts);
-		if (!ok && proof.stopped.why)
-			may_run(policy, &proof.stopped, false);
+		if (!ok && stopped.why)
+			may_run(policy, &stopped, false);
 	} else {
-		ok = may_run(policy, &proof.stopped, args->running) &&
+		ok = may_run(policy, &stopped, args->running) &&
 		     restore_from(policy, path, &opts);
 	}
-	stopped_end(&proof.stopped);
+	stopped_end(&stopped);
 	return ok;
 }
 
@@ -288,7 +275,7 @@ int cmd_restore(const struct args *args)
 	policy = pins_open_alive(args->words[0]);
 	if (!policy)
 		return EXIT_FAIL;
-	ok = pins_lock(policy) && restore(policy, args->words[1], args, &info);
+	ok = !hcpolicy__lock(policy) && restore(policy, args->words[1], args, &info);
 	if (ok) {
 		warn_restored(args->words[1], args, &info);
 		report(policy, "restored from", args->words[1], 0, &info);

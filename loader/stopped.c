@@ -152,7 +152,7 @@ static char *find_running(struct holders *holders)
 
 static bool look(struct stopped *stopped, const struct hcp_info *info)
 {
-	*stopped = (struct stopped) {};
+	*stopped = (struct stopped) { .info = info };
 	if (!holders_find(&stopped->holders, info))
 		stopped->why = strdup(stopped->holders.why);
 	else
@@ -204,11 +204,12 @@ static char *say_changed(const struct holders *before, const struct holders *aft
 	return NULL;
 }
 
-bool stopped_still(struct stopped *stopped, const struct hcp_info *info)
+bool stopped_still(void *ctx)
 {
+	struct stopped *stopped = ctx;
 	struct stopped now;
 
-	if (look(&now, info))
+	if (look(&now, stopped->info))
 		now.why = say_changed(&stopped->holders, &now.holders);
 	stopped->why = now.why;
 	now.why = NULL;

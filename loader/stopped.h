@@ -9,14 +9,18 @@
 #include "holders.h"
 
 struct stopped {
+	const struct hcp_info *info;	/* whose VM; it outlives this */
 	struct holders holders;
 	char *why;		/* what is not stopped, or cannot be seen, and what to do */
 };
 
 /* Does it stand still now? */
 bool stopped_begin(struct stopped *stopped, const struct hcp_info *info);
-/* Has it stood still since then?  Only after a begin that said yes. */
-bool stopped_still(struct stopped *stopped, const struct hcp_info *info);
+/*
+ * Has it stood still since then?  Only after a begin that said yes.  Of a struct stopped: what
+ * hcp_set__reset_if() and hcp_stream_opts.still ask.
+ */
+bool stopped_still(void *stopped);
 void stopped_end(struct stopped *stopped);
 
 /* One process: no thread runs before it gets a SIGCONT, or its cgroup is thawed. */

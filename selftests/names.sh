@@ -71,26 +71,12 @@ without_its_link()
 # lost PIN: with the link ended, this pin cannot be found again
 lost()
 {
-	within 10 attach && end_link && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
+	within 10 attach && end_link $name && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
 		refused 'its set is lost' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
 		hcpolicy detach $name && nothing_left
 }
 
 # As any holder of a descriptor can: the set is not told, and the process lives on.
-end_link()
-{
-	"${python[@]}" - $pins/$name/link <<'PY'
-import ctypes, struct, sys
-def bpf(cmd, attr):
-    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
-    assert n >= 0, ctypes.get_errno()
-    return n
-path = ctypes.create_string_buffer(sys.argv[1].encode())
-link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
-bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
-PY
-}
-
 # A folder of that name, and nothing of a policy in it.
 nothing_to_open()
 {
@@ -183,9 +169,9 @@ check "a name with no pin is listed, cleared, and taken" nothing_to_open
 check "pins that were renamed are not taken for another VM's" mismatched
 check "what a killed process left is removed, and said so" left_behind
 check "a policy is attached" attach
-check "its link ends" end_link
+check "its link ends" end_link $name
 check "whose name attach takes over" says 'was not attached any more' attach
-check "and detach clears once more" eval "end_link && hcpolicy detach $name && nothing_left"
+check "and detach clears once more" eval "end_link $name && hcpolicy detach $name && nothing_left"
 check "to detach what is not there is an error" refused 'nothing is pinned by that name' hcpolicy detach $name
 check "the name of a dead VM is removed by whoever lists it" eval "attach && end KILL && says 'is gone; removed its pins' hcpolicy list && nothing_left"
 check "a name is for the next VM" eval "vm && attach"

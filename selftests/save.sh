@@ -144,23 +144,9 @@ goes_on_meanwhile()
 		grep -q 'restore it again' "$work/refusal" || { cat "$work/refusal"; return 1; }
 }
 
-# As any holder of a descriptor can: the set is not told, and the process lives on.
-end_link()
-{
-	"${python[@]}" - /sys/fs/bpf/hcpolicy/$name/link <<'END'
-import ctypes, struct, sys
-def bpf(cmd, attr):
-    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
-    assert n >= 0, ctypes.get_errno()
-    return n
-path = ctypes.create_string_buffer(sys.argv[1].encode())
-link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
-bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
-END
-}
 without_its_link()
 {
-	start && end_link && halt &&
+	start && end_link $name && halt &&
 		refused "'$name' to .*/ended: the set is not complete .detached." hcpolicy save $name "$work/ended" &&
 		hcpolicy save $name "$work/ended" --force && go_on
 }

@@ -139,16 +139,7 @@ stays_inside()
 }
 its_link_ends()
 {
-	/usr/bin/python3 -IS - /sys/fs/bpf/hcpolicy/hcst-inside/link <<'END' &&
-import ctypes, struct, sys
-def bpf(cmd, attr):
-    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
-    assert n >= 0, ctypes.get_errno()
-    return n
-path = ctypes.create_string_buffer(sys.argv[1].encode())
-link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
-bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
-END
+	end_link hcst-inside &&
 		hcpolicy list > "$work/list" 2>&1 && grep -q '^hcst-inside .* no .*detached' "$work/list" &&
 		hcpolicy detach hcst-inside || { cat "$work/list"; return 1; }
 }

@@ -53,4 +53,19 @@ same()
 	[ "$got" = "$want" ] || { printf 'got  %s\nwant %s\n' "$got" "$want"; return 1; }
 }
 
+# end_link NAME: as any holder of a descriptor can; the set is not told, and the process lives on.
+end_link()
+{
+	/usr/bin/python3 -IS - "/sys/fs/bpf/hcpolicy/$1/link" <<'END'
+import ctypes, struct, sys
+def bpf(cmd, attr):
+    n = ctypes.CDLL(None, use_errno=True).syscall(321, cmd, attr, len(attr))
+    assert n >= 0, ctypes.get_errno()
+    return n
+path = ctypes.create_string_buffer(sys.argv[1].encode())
+link = bpf(7, struct.pack("QII", ctypes.addressof(path), 0, 0))	# BPF_OBJ_GET
+bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
+END
+}
+
 finish() { exit $((failed != 0)); }

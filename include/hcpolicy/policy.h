@@ -19,7 +19,7 @@
  *
  * Threads: one call at a time for an object, and for both of a replace; but
  * hcpolicy__attached(), __set(), __info(), __link_fd() and __map_fd() may be called from any
- * thread at any time until hcpolicy__close(), __set() and __info() once load or replace has
+ * thread at any time until hcpolicy__close(), all but the first once load or replace has
  * returned.  Calls for different objects do not disturb each other.  (The set: hcpolicy/set.h.)
  *
  * Options begin with their size, of the header that the caller was built with.  What a
