@@ -344,6 +344,8 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 		    policy->policy);
 		set_state(policy->info, HCP_DETACHED, 0);
 		policy->info->ops_id = ops_id;
+		if (!err)
+			ids_mark(link.id, &kept);
 	}
 	if (!err)
 		kept_close(&kept);

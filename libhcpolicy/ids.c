@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "internal.h"
 
@@ -160,6 +161,44 @@ int ids_find_link(struct hcpolicy *policy, int map_fd)
 			return fd;
 		close(fd);
 	}
+	return fd;
+}
+
+void ids_mark(__u32 link_id, const struct kept *kept)
+{
+	struct hcp_info copy, *info;
+
+	/* 0: that link is being made. */
+	if (kept_info(kept, &copy) || !copy.link_id || copy.link_id == link_id)
+		return;
+	info = mmap(NULL, sizeof(*info), PROT_READ | PROT_WRITE, MAP_SHARED, kept->info_fd, 0);
+	if (info == MAP_FAILED)
+		return;
+	__atomic_fetch_or(&info->state, HCP_FOREIGN, __ATOMIC_SEQ_CST);
+	munmap(info, sizeof(*info));
+}
+
+int hcpolicy__mark_foreign(const struct hcpolicy_opts *opts)
+{
+	struct hcpolicy *policy;
+	struct kept kept;
+	__u32 id = 0;
+	int fd;
+
+	policy = policy_new(opts);
+	if (!policy)
+		return -errno;
+	while ((fd = ids_next(policy, &id, &kept)) >= 0) {
+		ids_mark(id, &kept);
+		kept_close(&kept);
+		close(fd);
+	}
+	if (fd == -ENOENT)
+		fd = 0;
+	else
+		fail(policy, -fd, "links whose programs keep another's set: %s%s", strerror(-fd),
+		     fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+	hcpolicy__close(policy);
 	return fd;
 }
 

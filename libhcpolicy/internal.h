@@ -112,6 +112,8 @@ void kept_close(struct kept *kept);
 int kept_info(const struct kept *kept, struct hcp_info *info);	/* a copy; -ENOENT */
 /* The next attached policy's link, by id; its descriptor.  -ENOENT: no more, -EPERM. */
 int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept);
+/* The program of that link keeps it: it is marked if it is another link's set. */
+void ids_mark(__u32 link_id, const struct kept *kept);
 /* The link whose program has that map. */
 int ids_find_link(struct hcpolicy *policy, int map_fd);
 

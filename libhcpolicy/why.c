@@ -19,6 +19,8 @@ static const struct {
 	  "what its guest asked for before is not known: reset the VM, report that, and it begins anew" },
 	{ HCP_CHANGING, "a reset or restore of it is at work, or was cut short",
 	  "if none is at work, do it again" },
+	{ HCP_FOREIGN, "another VM's policy kept it too",
+	  "end that one's link (hcpolicy list --all), reset the VM, report that, and the set begins anew" },
 	{ HCP_RUNNING, "saved while the guest may have been running",
 	  "save it once more with the VM stopped, and restore that" },
 	{ HCP_DETACHED, "detached",
@@ -28,7 +30,7 @@ static const struct {
 
 /* A state of a later version is a reason too. */
 #define OTHERS (~(uint32_t)(HCP_LATE | HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE | \
-			    HCP_RUNNING | HCP_CHANGING))
+			    HCP_RUNNING | HCP_CHANGING | HCP_FOREIGN))
 
 static bool tell(struct hcp_reason *reason, uint32_t state, const char *why, const char *help)
 {

@@ -70,6 +70,7 @@ void pins_use_bpffs(const char *folder);
 struct hcpolicy *pins_open(const char *name, bool *gone);
 struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);
+void pins_mark_foreign(void);	/* what sets say of themselves is known of these too then */
 
 /* counters.c: the kernel's own counts for policy's VM; NULL and *why if there are none. */
 struct json_object;

@@ -50,12 +50,22 @@ bool pins_remove_dead(struct hcpolicy *policy)
 	return true;
 }
 
+/* Who may not look may not open any either, and is told then. */
+void pins_mark_foreign(void)
+{
+	struct hcpolicy_opts quiet = opts;
+
+	quiet.log = NULL;
+	hcpolicy__mark_foreign(&quiet);
+}
+
 /* NULL: an error that has been reported, or *gone, which is the caller's to judge. */
 struct hcpolicy *pins_open(const char *name, bool *gone)
 {
 	struct hcpolicy *policy;
 
 	*gone = false;
+	pins_mark_foreign();
 	policy = hcpolicy__open_pinned(name, policy_opts());
 	if (!policy) {
 		if (!err_seen())

@@ -53,6 +53,7 @@ int cmd_reset(const struct args *args)
 	if (!policy)
 		return EXIT_FAIL;
 	ok = !hcpolicy__lock(policy) && reset(policy, args->arrived);
+	pins_mark_foreign();	/* who kept it too may still do so */
 	if (ok && out_json) {
 		struct json_object *obj = json_object_new_object();
 

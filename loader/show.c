@@ -120,7 +120,7 @@ static void list_id_text(uint32_t id, const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
-	char state[256] = "keeps no set of this version";
+	char state[256] = "has no set of its own that this version knows";
 
 	list_header();
 	if (set)
@@ -213,6 +213,7 @@ int cmd_list(const struct args *args)
 {
 	struct list list = { .array = json_object_new_array() };
 
+	pins_mark_foreign();
 	if (hcpolicy__each_pinned(list_name, &list, policy_opts()))
 		list_failed(&list);
 	/* Whatever is wrong with the names, what is attached has an id. */

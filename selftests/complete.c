@@ -4,8 +4,11 @@
  * of the guest and booked all of it.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "hcp.h"
+#include "pol.h"
 #include "tap.h"
 #include "vm.h"
 
@@ -115,6 +118,52 @@ TEST(a_detached_policy_leaves_an_incomplete_set)
 	CHECK_EQ(hcp_set__count(set), 1);
 }
 
+/* Does list say so of the set? */
+static bool listed(const char *words)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "%s list | grep '^hcst-foreign .*%s$'",
+		 build_path("bin/hcpolicy"), words);
+	return !system(command);
+}
+
+TEST(a_set_that_the_program_of_another_link_keeps_too_is_not_complete)
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "hcst-foreign" };
+	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
+	struct vm *other = vm_new(1, false);
+	struct pol *p, *next;
+	struct hcp_set *set;
+
+	vm = vm_new(1, false);
+	CHECK_EQ(hcpolicy__load(policy), 0);
+	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
+	CHECK_EQ(hcpolicy__pin(policy), 0);
+	set = hcpolicy__set(policy);
+	p = pol_obey(other->fd, 0, KVM_HCPOLICY_HANDLED);
+	CHECK_EQ(hcpolicy__mark_foreign(NULL), 0);
+	CHECK(hcp_set__complete(set) && listed(" complete"));
+
+	next = pol_over(hcpolicy__map_fd(policy, HCP_MAP_SHARED), hcpolicy__map_fd(policy, HCP_MAP_INFO));
+	pol_replace(p, next);
+	CHECK_EQ(vcpu_call(&other->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK_EQ(hcp_set__count(set), 1);
+	CHECK(listed("another VM.s policy kept it too"));
+	CHECK_EQ(hcp_set__state(set), HCP_FOREIGN);
+
+	/* A reset does not help as long as it goes on. */
+	hcp_set__reset(set);
+	CHECK(hcp_set__complete(set));
+	CHECK_EQ(hcpolicy__mark_foreign(NULL), 0);
+	CHECK_EQ(hcp_set__state(set), HCP_FOREIGN);
+	pol_detach(next);
+	hcp_set__reset(set);
+	CHECK_EQ(hcpolicy__mark_foreign(NULL), 0);
+	CHECK(hcp_set__complete(set) && listed(" complete"));
+	CHECK_EQ(hcpolicy__detach(policy), 0);
+}
+
 TEST(a_policy_that_is_not_attached_has_an_incomplete_set)
 {
 	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
@@ -207,6 +256,7 @@ TAP_MAIN(
 	T(attached_where_a_guest_will_arrive_the_set_awaits_a_restore),
 	T(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not),
 	T(a_detached_policy_leaves_an_incomplete_set),
+	T(a_set_that_the_program_of_another_link_keeps_too_is_not_complete),
 	T(a_policy_that_is_not_attached_has_an_incomplete_set),
 	T(replace_hands_the_same_complete_set_on),
 	T(replace_after_the_end_of_the_VM_is_ENOLINK),

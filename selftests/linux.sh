@@ -23,7 +23,8 @@ run_linux()
 	status=$?
 	tail -n 5 "$dir/console"
 	cat "$dir/messages"
-	[ "$status" = 0 ] && grep -q 'HCVM-GUEST-END 0' "$dir/console"
+	[ "$status" = 0 ] && grep -q 'HCVM-GUEST-END 0' "$dir/console" &&
+		grep -qx 'hcvm: end exit' "$dir/messages"	# a panic ends with 0 as well
 }
 
 # value DIR KEY, of what hcvm counted

@@ -95,6 +95,25 @@ struct pol *pol_booker(int vm_fd, uint64_t max_gpa)
 	return p;
 }
 
+static void reuse(struct pol *p, const char *map, int fd)
+{
+	CHECK_EQ(bpf_map__reuse_fd(bpf_object__find_map_by_name(p->obj, map), fd), 0);
+}
+
+struct pol *pol_over(int shared_fd, int info_fd)
+{
+	struct pol *p = malloc(sizeof(*p));
+
+	CHECK(p);
+	open_file(p, "obey", -1, 0);
+	reuse(p, HCP_MAP_SHARED, shared_fd);
+	reuse(p, HCP_MAP_INFO, info_fd);
+	CHECK_EQ(load(p), 0);
+	p->state->answer = KVM_HCPOLICY_HANDLED;
+	p->state->book = 1;
+	return p;
+}
+
 int pol_try_attach(struct pol *p)
 {
 	p->link = bpf_map__attach_struct_ops(p->ops);

@@ -46,6 +46,9 @@ struct pol *pol_obey(int vm_fd, uint32_t flags, int answer);
 /* obey, not attached, HANDLED, which books in a set up to max_gpa. */
 struct pol *pol_booker(int vm_fd, uint64_t max_gpa);
 
+/* obey, to replace another, HANDLED, which books in the set of these maps. */
+struct pol *pol_over(int shared_fd, int info_fd);
+
 /* Put next in the place of p, whose link becomes next's. */
 int pol_try_replace(struct pol *p, struct pol *next);
 void pol_replace(struct pol *p, struct pol *next);

@@ -49,6 +49,8 @@ enum hcp_state {
 	HCP_RUNNING = 1 << 4,
 	/* A reset or restore is at work on it, or was cut short. */
 	HCP_CHANGING = 1 << 5,
+	/* Another link's program kept it too: requests of two VMs are in it. */
+	HCP_FOREIGN = 1 << 6,
 };
 
 #define HCP_NAME_LEN		64

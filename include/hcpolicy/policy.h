@@ -97,6 +97,13 @@ int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
 struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts);
 
 /*
+ * Look for links whose program keeps the set of another link, and mark that set HCP_FOREIGN:
+ * requests of two VMs are in it.  A process that may attach can make such a link by bpf(2), and
+ * nobody notes it.  One walk over all links; it needs CAP_SYS_ADMIN.
+ */
+int hcpolicy__mark_foreign(const struct hcpolicy_opts *opts);
+
+/*
  * An attached policy from descriptors that a broker handed over: the maps and
  * the link (-1 if none).  They are duplicated; the caller keeps its own.  -EINVAL: they are
  * something else, or do not belong together; -EPERM: the policy was replaced and hcp_info does

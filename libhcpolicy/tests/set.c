@@ -213,10 +213,11 @@ static void each_reason_is_told_in_words(void)
 	CHECK(why_is(set, 0, 1, HCP_AWAITS_RESTORE, "awaits a restore"));
 	CHECK(why_is(set, 0, 2, HCP_LATE, "attached or restored late"));
 	CHECK(why_is(set, 0, 3, HCP_CHANGING, "a reset or restore of it is at work, or was cut short"));
-	CHECK(why_is(set, 0, 4, HCP_RUNNING, "saved while the guest may have been running"));
-	CHECK(why_is(set, 0, 5, ~63U, "a reason that this version does not know"));
-	CHECK(why_is(set, 0, 6, 0, "2 pages missed"));
-	CHECK(!hcp_set__why(set, 0, 7, &reason));
+	CHECK(why_is(set, 0, 4, HCP_FOREIGN, "another VM's policy kept it too"));
+	CHECK(why_is(set, 0, 5, HCP_RUNNING, "saved while the guest may have been running"));
+	CHECK(why_is(set, 0, 6, ~127U, "a reason that this version does not know"));
+	CHECK(why_is(set, 0, 7, 0, "2 pages missed"));
+	CHECK(!hcp_set__why(set, 0, 8, &reason));
 
 	/* Each bit has one, or a set would be not complete without a word. */
 	info.missed = 0;
