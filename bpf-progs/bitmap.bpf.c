@@ -14,6 +14,8 @@
  */
 #include "hcpolicy.bpf.h"
 
+HCPOLICY_ABOUT(bitmap, "keeps the set of what the guest shares; requests end in the kernel where they may");
+
 HCPOLICY(bitmap, req)
 {
 	hcp_book(req);

@@ -194,6 +194,27 @@ static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 	hcp_count_unbooked(ctx->gpa >> HCP_PAGE_SHIFT, ctx->npages);
 }
 
+/*
+ * What a policy tells of itself, in its BTF: `hcpolicy policies` lists it, and --param and tune
+ * are checked by it.  HCP_PARAM is fixed once the policy is loaded, as the verifier counts with
+ * it; HCP_SETTING may change at any time.  Numbers are literals.
+ *
+ *	HCPOLICY_ABOUT(mine, "refuses what lies above a limit");
+ *	HCP_PARAM(__u64, limit, 0x100000000, 0, 0xffffffffffffffff, "the first address refused");
+ *	HCP_SETTING(_Bool, frozen, 0, 0, 1, "refuse everything");
+ */
+#define HCP_TAG(text)		__attribute__((btf_decl_tag(text)))
+#define HCPOLICY_ABOUT(policy, text)						\
+	extern struct kvm_hcpolicy_ops policy HCP_TAG("hcp:about " text)
+#define HCP_PARAM(type, name, value, min, max, help)				\
+	const volatile type name HCP_TAG("hcp:param " #min " " #max " " help) = value
+#define HCP_SETTING(type, name, value, min, max, help)				\
+	SEC(".data.settings") volatile type name				\
+	HCP_TAG("hcp:param " #min " " #max " " help) = value
+
+/* Behind a map's name: a replacement that has the same map goes on with this one. */
+#define HCP_HAND_ON		HCP_TAG("hcp:hand-on")
+
 /* HCPOLICY(name, req) { ... }: a policy of that name, at most 15 characters. */
 #define HCPOLICY(policy, req)							\
 static __always_inline int ____##policy(struct kvm_hcpolicy_ctx *req);		\

@@ -250,6 +250,8 @@ static int load_over(struct hcpolicy *next, const struct hcpolicy *policy)
 	if (!err)
 		err = reuse_map(next, HCP_MAP_INFO, policy->info_fd);
 	if (!err)
+		err = own_hand_on(policy, next);
+	if (!err)
 		err = load_object(next);
 	return err ? err : maps_open(next, false);
 }
@@ -277,10 +279,29 @@ static void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id)
 	__atomic_store_n(&info->ops_id, ops_id, __ATOMIC_RELEASE);
 }
 
+/* The pins of its own maps change hands before hcp_info says so: open_pinned ends what is cut short. */
+static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
+{
+	int fd, dir, err;
+
+	fd = ops_create(next, -1, take_exits ? KVM_HCPOLICY_TAKE_EXITS : 0);
+	if (fd < 0)
+		return fd;
+	err = pin_next_begin(policy, next, &dir);
+	if (!err) {
+		err = update_link(policy, next, fd, take_exits);
+		pin_next_end(policy, dir, !err);
+	}
+	if (!err)
+		replaced_by(next->info, next->policy, object_id(fd));
+	close(fd);
+	return err;
+}
+
 int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
 {
 	struct bpf_object *opened;
-	int fd, err;
+	int err;
 
 	if (!policy || !next)
 		return no_object();
@@ -291,14 +312,8 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 		return err;
 
 	err = load_over(next, policy);
-	if (!err) {
-		fd = ops_create(next, -1, take_exits ? KVM_HCPOLICY_TAKE_EXITS : 0);
-		err = fd < 0 ? fd : update_link(policy, next, fd, take_exits);
-		if (!err)
-			replaced_by(next->info, next->policy, object_id(fd));
-		if (fd >= 0)
-			close(fd);
-	}
+	if (!err)
+		err = replace_link(policy, next, take_exits);
 	err = load_end(next, opened, err);
 	if (err)
 		return err;
@@ -338,6 +353,7 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
 		    kept.policy);
 		replaced_by(policy->info, kept.policy, ops_id);
+		policy->finished_replace = true;
 		snprintf(policy->policy, sizeof(policy->policy), "%s", kept.policy);
 	} else {
 		say(policy, "policy '%s': another one was put in its place, which does not keep its set",

@@ -113,7 +113,7 @@ int folder_remove(int folder, const char *name)
 	}
 	while ((entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			unlinkat(fd, entry->d_name, 0);
+			folder_remove(fd, entry->d_name);
 	}
 	closedir(dir);
 	return unlinkat(folder, name, AT_REMOVEDIR);

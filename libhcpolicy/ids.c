@@ -81,6 +81,37 @@ static int ops_program(struct hcpolicy *policy, __u32 ops_id, char name[KVM_HCPO
 	return err ? err : prog;
 }
 
+static __u32 program_id(struct hcpolicy *policy)
+{
+	char name[KVM_HCPOLICY_NAME_LEN];
+	struct bpf_prog_info info = {};
+	struct bpf_link_info link;
+	__u32 len = sizeof(info);
+	int prog, err;
+
+	if (link_info(policy->link_fd, &link) || !link.struct_ops.map_id)
+		return 0;
+	prog = ops_program(policy, link.struct_ops.map_id, name);
+	if (prog < 0)
+		return 0;
+	err = bpf_prog_get_info_by_fd(prog, &info, &len);
+	close(prog);
+	return err ? 0 : info.id;
+}
+
+uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what)
+{
+	struct bpf_link_info link;
+
+	if (!policy || !what)
+		return 0;
+	if (!strcmp(what, "link"))
+		return link_info(policy->link_fd, &link) ? 0 : link.id;
+	if (!strcmp(what, "program"))
+		return program_id(policy);
+	return object_id(hcpolicy__map_fd(policy, what));
+}
+
 /* The set's maps among those of a program; the descriptor of any other one is closed. */
 static void sort_map(struct kept *kept, __u32 id)
 {

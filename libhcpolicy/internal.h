@@ -20,6 +20,20 @@ struct ops_type {
 	__u32 vm_fd, flags, map_gpa_range, name;	/* offsets */
 };
 
+/* A map that is the policy's own business.  The name is that of its pin. */
+struct own_map {
+	char name[HCP_NAME_LEN];
+	int fd;
+};
+
+/* Parameters of a policy that was found: a map's value, and its BTF. */
+struct found_section {
+	struct btf *btf;	/* NULL: not looked at yet */
+	__u32 type_id;
+	void *data;
+	size_t size;
+};
+
 struct hcpolicy {
 	hcpolicy_log_fn log, warn;
 	void *log_ctx;
@@ -40,6 +54,10 @@ struct hcpolicy {
 
 	int lock_fd;		/* the folder of its name, -1: not locked */
 	int shared_fd, info_fd;	/* -1: not there */
+	struct own_map *own;	/* of a found policy; of a loaded one they are in obj */
+	size_t nown;
+	struct found_section found[2];
+	bool finished_replace;	/* of another process that was cut short */
 	int link_fd;		/* the same; changed by link_give() and link_take() only */
 	void *words;
 	size_t words_size;
@@ -72,6 +90,25 @@ int load_begin(struct hcpolicy *policy, struct bpf_object **opened);
 int load_object(struct hcpolicy *policy);
 int load_end(struct hcpolicy *policy, struct bpf_object *opened, int err);
 
+/* load.c: is it opened and not loaded? */
+int check_opened(const struct hcpolicy *policy);
+
+/* params.c */
+#define PARAMS_FIXED	".rodata"
+#define PARAMS_TUNABLE	".data.settings"
+void params_close(struct hcpolicy *policy);
+
+/* own.c: the policy's own maps */
+int own_check(const struct hcpolicy *policy);
+int own_add(struct hcpolicy *policy, const char *name, int fd);	/* takes fd */
+int own_fd(const struct hcpolicy *policy, const char *map);	/* -ENOENT */
+int own_pin(const struct hcpolicy *policy, int dir, const char *folder);
+int own_open(struct hcpolicy *policy, int dir);
+int own_hand_on(const struct hcpolicy *policy, struct hcpolicy *next);
+void own_close(struct hcpolicy *policy);
+#define OWN_MAPS	"maps"
+#define OWN_MAPS_NEW	"~maps"	/* of a replacement that is under way */
+
 /* ops.c */
 int ops_find(struct hcpolicy *policy);
 int ops_type_load(struct hcpolicy *policy, int map_fd);
@@ -98,6 +135,10 @@ int folder_remove(int folder, const char *name);	/* nothing is */
 /* pin.c */
 bool name_valid(const char *name);
 int pin_get(int dir, const char *file);
+int pin_put(int dir, const char *file, int fd);
+/* The own maps of a replacement, in its predecessor's folder; nothing if that is not pinned. */
+int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir);
+void pin_next_end(struct hcpolicy *policy, int dir, bool replaced);
 
 /* ids.c: nothing is reported */
 struct kept {

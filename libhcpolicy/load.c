@@ -4,17 +4,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <bpf/btf.h>
 #include "internal.h"
 
 #define MAX_GPA		(1ULL << 52)
 
-static int check_opened(const struct hcpolicy *policy)
+int check_opened(const struct hcpolicy *policy)
 {
 	if (!policy)
 		return no_object();
@@ -41,128 +39,6 @@ int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes)
 	if (err)
 		return fail(policy, -err, HCP_MAP_SHARED ": %s", strerror(-err));
 	policy->npages = chunks * HCP_CHUNK_PAGES;
-	return 0;
-}
-
-/* Of .rodata, what is no parameter too. */
-struct variables {
-	const struct btf *btf;
-	const struct btf_type *sec;
-	char *data;
-	size_t size;
-};
-
-static int get_variables(const struct hcpolicy *policy, struct variables *v)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(policy->obj, ".rodata");
-	int id;
-
-	v->btf = bpf_object__btf(policy->obj);
-	id = btf__find_by_name_kind(v->btf, ".rodata", BTF_KIND_DATASEC);
-	v->data = map ? bpf_map__initial_value(map, &v->size) : NULL;
-	if (id < 0 || !v->data)
-		return 0;
-	v->sec = btf__type_by_id(v->btf, id);
-	return btf_vlen(v->sec);
-}
-
-/* The n-th one's type if it is a parameter: global, and an integer. */
-static const struct btf_type *get_param(const struct variables *v, int n, const char **name,
-					void **at)
-{
-	const struct btf_var_secinfo *info = btf_var_secinfos(v->sec) + n;
-	const struct btf_type *var = btf__type_by_id(v->btf, info->type), *type;
-
-	if (btf_var(var)->linkage == BTF_VAR_STATIC)
-		return NULL;
-	type = btf__type_by_id(v->btf, btf__resolve_type(v->btf, info->type));
-	if (!btf_is_int(type) || type->size > sizeof(long) || info->offset + type->size > v->size)
-		return NULL;
-	*name = btf__name_by_offset(v->btf, var->name_off);
-	*at = v->data + info->offset;
-	return type;
-}
-
-/* -ENOENT names those that there are. */
-static int find_param(const struct hcpolicy *policy, const char *key,
-		      const struct btf_type **type, void **at)
-{
-	struct variables v;
-	char list[512] = "";
-	size_t len = 0;
-	const char *name;
-	int i, n;
-
-	n = get_variables(policy, &v);
-	for (i = 0; i < n; i++) {
-		*type = get_param(&v, i, &name, at);
-		if (!*type)
-			continue;
-		if (!strcmp(name, key))
-			return 0;
-		if (len < sizeof(list))
-			len += snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "", name);
-	}
-	return fail(policy, ENOENT, "it has no parameter '%s'; %s%s", key,
-		    len ? "it has: " : "it has none", list);
-}
-
-/* One word for both kinds: it is the low bytes that are stored. */
-static int parse_value(const struct btf_type *type, const char *value, unsigned long *out)
-{
-	unsigned int unused = 64 - 8 * type->size;
-	char *end;
-
-	if (btf_int_encoding(type) & BTF_INT_BOOL && (!strcmp(value, "true") ||
-						      !strcmp(value, "false"))) {
-		*out = !strcmp(value, "true");
-		return 0;
-	}
-
-	/* strtoul() would take white space, nothing at all, and wrap a sign. */
-	if (!strchr("-0123456789", value[0]) || !value[0])
-		return -EINVAL;
-	errno = 0;
-	if (btf_int_encoding(type) & BTF_INT_SIGNED) {
-		long min = LONG_MIN >> unused, max = LONG_MAX >> unused;
-		long number = strtol(value, &end, 0);
-
-		if (errno || number < min || number > max)
-			return -ERANGE;
-		*out = number;
-	} else {
-		unsigned long max = ULONG_MAX >> unused;
-
-		if (btf_int_encoding(type) & BTF_INT_BOOL)
-			max = 1;
-		*out = strtoul(value, &end, 0);
-		if (errno || *out > max || (value[0] == '-' && *out))
-			return -ERANGE;
-	}
-	return *end || end == value ? -EINVAL : 0;
-}
-
-int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value)
-{
-	const struct btf_type *type;
-	unsigned long number;
-	void *at;
-	int err;
-
-	if (!key || !value)
-		return no_object();
-	err = check_opened(policy);
-	if (!err)
-		err = find_param(policy, key, &type, &at);
-	if (err)
-		return err;
-
-	err = parse_value(type, value, &number);
-	if (err == -ERANGE)
-		return fail(policy, ERANGE, "parameter '%s': %s does not fit", key, value);
-	if (err)
-		return fail(policy, EINVAL, "parameter '%s': '%s' is not a number", key, value);
-	memcpy(at, &number, type->size);
 	return 0;
 }
 
@@ -213,25 +89,34 @@ static int no_memory(const struct hcpolicy *policy)
 		    size_text(takes, chunks * HCP_CHUNK_PAGES / 8));
 }
 
-/* What was set in the opened object. */
-static int copy_settings(const struct hcpolicy *policy, const struct bpf_object *from)
+static int copy_values(const struct hcpolicy *policy, const struct bpf_object *from,
+		       const char *section)
 {
-	const struct bpf_map *set = bpf_object__find_map_by_name(from, HCP_MAP_SHARED);
-	const struct bpf_map *rodata = bpf_object__find_map_by_name(from, ".rodata");
+	const struct bpf_map *map = bpf_object__find_map_by_name(from, section);
 	size_t size, to_size;
 	void *data, *to;
-	int err;
 
-	err = bpf_map__set_max_entries(bpf_object__find_map_by_name(policy->obj, HCP_MAP_SHARED),
-				       bpf_map__max_entries(set));
-	if (err || !rodata)
-		return err;
-	data = bpf_map__initial_value(rodata, &size);
-	to = bpf_map__initial_value(bpf_object__find_map_by_name(policy->obj, ".rodata"), &to_size);
+	if (!map)
+		return 0;
+	data = bpf_map__initial_value(map, &size);
+	to = bpf_map__initial_value(bpf_object__find_map_by_name(policy->obj, section), &to_size);
 	if (!data || !to || size != to_size)
 		return -EINVAL;
 	memcpy(to, data, size);
 	return 0;
+}
+
+/* What was set in the opened object. */
+static int copy_settings(const struct hcpolicy *policy, const struct bpf_object *from)
+{
+	const struct bpf_map *set = bpf_object__find_map_by_name(from, HCP_MAP_SHARED);
+	int err;
+
+	err = bpf_map__set_max_entries(bpf_object__find_map_by_name(policy->obj, HCP_MAP_SHARED),
+				       bpf_map__max_entries(set));
+	if (!err)
+		err = copy_values(policy, from, PARAMS_FIXED);
+	return err ? err : copy_values(policy, from, PARAMS_TUNABLE);
 }
 
 int load_begin(struct hcpolicy *policy, struct bpf_object **opened)

@@ -48,6 +48,8 @@ void hcpolicy__close(struct hcpolicy *policy)
 	if (!policy)
 		return;
 	maps_close(policy);
+	params_close(policy);
+	own_close(policy);
 	if (policy->link_fd >= 0)
 		close(policy->link_fd);
 	folder_close(policy->lock_fd);
@@ -170,7 +172,7 @@ struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *op
 		fail(policy, err == ENOMEM ? ENOMEM : EINVAL, "%s is not a BPF object", path);
 		goto close;
 	}
-	if (check_object(policy) || ops_find(policy) ||
+	if (check_object(policy) || ops_find(policy) || own_check(policy) ||
 	    hcpolicy__set_max_gpa(policy, HCPOLICY_DEFAULT_MAX_GPA))
 		goto close;
 	policy->npages = 0;	/* not asked for: replace may set it */
@@ -323,7 +325,5 @@ int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map)
 		return fd_or_none(policy->shared_fd);
 	if (!strcmp(map, HCP_MAP_INFO))
 		return fd_or_none(policy->info_fd);
-	if (!policy->obj)
-		return fd_or_none(-1);
-	return fd_or_none(bpf_object__find_map_fd_by_name(policy->obj, map));
+	return fd_or_none(own_fd(policy, map));
 }

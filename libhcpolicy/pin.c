@@ -47,7 +47,7 @@ int pin_get(int dir, const char *file)
 	return bpf_obj_get_opts(file, &opts);
 }
 
-static int pin_put(int dir, const char *file, int fd)
+int pin_put(int dir, const char *file, int fd)
 {
 	LIBBPF_OPTS(bpf_obj_pin_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
 
@@ -222,6 +222,20 @@ static int open_name(struct hcpolicy *policy, int folder, const char *name)
 	return err ? err : open_half(policy, folder, name);
 }
 
+/* Its own maps; those of a replacement that was cut short behind the link's update. */
+static int open_own(struct hcpolicy *policy, int folder, const char *name)
+{
+	int dir = folder_of_name(policy, folder, name), err;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;	/* detached meanwhile */
+	if (policy->finished_replace)
+		pin_next_end(policy, dup(dir), true);
+	err = own_open(policy, dir);
+	close(dir);
+	return err ? fail(policy, -err, "its own maps: %s", strerror(-err)) : 0;
+}
+
 struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_opts *opts)
 {
 	struct hcpolicy *policy;
@@ -239,11 +253,71 @@ struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_o
 	err = folder_open(policy, false, &folder);
 	if (!err)
 		err = open_name(policy, folder, name);
+	if (!err)
+		err = open_own(policy, folder, name);
 	folder_close(folder);
 	if (!err)
 		return policy;
 	hcpolicy__close(policy);
 	return NULL;
+}
+
+/* Is that pin our own object?  Not there: no. */
+static bool same_object(int pin, int fd)
+{
+	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
+}
+
+int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir)
+{
+	int folder, link, err;
+
+	*dir = -1;
+	if (!name_valid(policy->name))
+		return 0;
+	err = folder_open(policy, false, &folder);
+	if (err)
+		return folder < 0 && err == -ENOENT ? 0 : err;
+	if (folder < 0)
+		return 0;
+	err = folder_lock(policy, folder);
+	if (!err)
+		*dir = folder_of_name(policy, folder, policy->name);
+	link = *dir < 0 ? -1 : pin_get(*dir, files[LINK]);
+	if (!err && same_object(link, policy->link_fd)) {
+		folder_remove(*dir, OWN_MAPS_NEW);	/* of one that was killed */
+		err = own_pin(next, *dir, OWN_MAPS_NEW);
+		if (err)
+			fail(next, -err, "its own maps cannot be pinned: %s", strerror(-err));
+	} else if (*dir >= 0) {
+		close(*dir);
+		*dir = -1;
+	}
+	if (link >= 0)
+		close(link);
+	folder_close(folder);
+	if (err && *dir >= 0)
+		close(*dir);
+	return err;
+}
+
+/* dir: of the name.  With none there is nothing to exchange. */
+static int exchange_own(int dir)
+{
+	if (!renameat2(dir, OWN_MAPS_NEW, dir, OWN_MAPS, RENAME_EXCHANGE))
+		return 0;
+	return errno == ENOENT ? renameat(dir, OWN_MAPS_NEW, dir, OWN_MAPS) : -1;
+}
+
+void pin_next_end(struct hcpolicy *policy, int dir, bool replaced)
+{
+	if (dir < 0)
+		return;
+	if (replaced && exchange_own(dir))
+		say(policy, "policy '%s': the own maps of what replaced it cannot be pinned: %s",
+		    policy->policy, strerror(errno));
+	folder_remove(dir, OWN_MAPS_NEW);
+	close(dir);
 }
 
 /* The id of the attached policy's link behind what is left of a name; 0: none is. */
@@ -339,6 +413,8 @@ static int pin_as(struct hcpolicy *policy, int folder, const char *name)
 	err = dir < 0 ? dir : 0;
 	for (i = 0; i < NPINS && !err; i++)
 		err = pin_put(dir, files[i], fds[i]);
+	if (!err)
+		err = own_pin(policy, dir, OWN_MAPS);
 	if (dir >= 0)
 		close(dir);
 	if (!err && !renameat2(folder, FOLDER_NEW, folder, name, RENAME_NOREPLACE))
@@ -370,12 +446,6 @@ int hcpolicy__pin(struct hcpolicy *policy)
 		err = pin_as(policy, folder, policy->name);
 	folder_close(folder);
 	return err;
-}
-
-/* Is that pin our own object?  Not there: no. */
-static bool same_object(int pin, int fd)
-{
-	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
 }
 
 /* Under the lock: -ENOENT (not reported): the name is not there, or another's. */

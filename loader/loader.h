@@ -38,7 +38,13 @@ int cmd_draw(const struct args *args);
 int cmd_save(const struct args *args);
 int cmd_restore(const struct args *args);
 int cmd_reset(const struct args *args);
+int cmd_policies(const struct args *args);
+int cmd_tune(const struct args *args);
 int cmd_probe(const struct args *args);
+
+/* policies.c: "parameters": [] */
+struct json_object;
+void put_params(struct json_object *obj, struct hcpolicy *policy);
 
 /* text.c: words of the command line, and numbers for people. */
 bool parse_size(const char *text, uint64_t *bytes);

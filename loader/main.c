@@ -96,6 +96,10 @@ static const struct command commands[] = {
 	  "NAME FILE", "and back; complete only --with-its-guest" },
 	{ "reset", cmd_reset, 1, OPT_ARRIVED | OPT_BPFFS, "NAME",
 	  "the VM was reset and has not run since: its set begins anew" },
+	{ "tune", cmd_tune, 2, OPT_BPFFS, "NAME KEY=VALUE",
+	  "change a parameter of an attached policy" },
+	{ "policies", cmd_policies, 1, 0, "[POLICY]",
+	  "the policies there are, or all about one and its parameters" },
 	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -414,7 +418,7 @@ int main(int argc, char **argv)
 	}
 	args.nwords = argc - optind - 1;
 	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it stands for the name */
-	if (args.nwords != nwords) {
+	if (args.nwords != nwords && (args.nwords || *cmd->usage != '[')) {
 		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < nwords ?
 		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);
 		goto out;

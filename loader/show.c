@@ -247,7 +247,40 @@ static uint64_t boot_time(void)
 	return (now.tv_sec - up.tv_sec) * 1000000000ULL + now.tv_nsec - up.tv_nsec;
 }
 
-static void show_text(const struct hcpolicy *policy)
+static void print_params(struct hcpolicy *policy)
+{
+	struct hcpolicy_param p;
+
+	for (unsigned int n = 0; hcpolicy__param(policy, n, &p); n++)
+		printf("%-10s %s=%s%s\n", "parameter", p.name, p.value, p.tunable ? " (tunable)" : "");
+}
+
+/* From here bpftool takes over. */
+static void print_ids(struct hcpolicy *policy)
+{
+	const char *map;
+
+	printf("%-10s link %u, program %u", "BPF ids", hcpolicy__id(policy, "link"),
+	       hcpolicy__id(policy, "program"));
+	for (unsigned int n = 0; (map = hcpolicy__map_name(policy, n)); n++)
+		printf(", map %s %u", map, hcpolicy__id(policy, map));
+	putchar('\n');
+}
+
+static void put_ids(struct json_object *obj, struct hcpolicy *policy)
+{
+	struct json_object *ids = json_object_new_object(), *maps = json_object_new_object();
+	const char *map;
+
+	put_u64(ids, "link", hcpolicy__id(policy, "link"));
+	put_u64(ids, "program", hcpolicy__id(policy, "program"));
+	for (unsigned int n = 0; (map = hcpolicy__map_name(policy, n)); n++)
+		put_u64(maps, map, hcpolicy__id(policy, map));
+	json_object_object_add(ids, "maps", maps);
+	json_object_object_add(obj, "ids", ids);
+}
+
+static void show_text(struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
@@ -270,6 +303,8 @@ static void show_text(const struct hcpolicy *policy)
 	printf("%s of kernel memory\n", size_text(other, set_memory(info)));
 	printf("%-10s %" PRIu64 " pages (%s) in %" PRIu64 " range%s\n", "shared", shared,
 	       size_text(other, shared << HCP_PAGE_SHIFT), ranges, ranges == 1 ? "" : "s");
+	print_params(policy);
+	print_ids(policy);
 	state_text(text, sizeof(text), policy);
 	printf("%-10s %s\n", "state", text);
 	print_help_for_state(stdout, policy);
@@ -288,7 +323,7 @@ static void show_text(const struct hcpolicy *policy)
 	json_object_put(counters);
 }
 
-static void show_json(const struct hcpolicy *policy)
+static void show_json(struct hcpolicy *policy)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
 	struct json_object *obj = json_object_new_object();
@@ -299,6 +334,8 @@ static void show_json(const struct hcpolicy *policy)
 	put_u64(obj, "shared_pages", hcp_set__count(set));
 	put_u64(obj, "shared_ranges", count_ranges(set));
 	put_state(obj, policy);
+	put_params(obj, policy);
+	put_ids(obj, policy);
 	counters = counters_read(policy, &why);
 	if (counters)
 		json_object_object_add(obj, "counters", counters);

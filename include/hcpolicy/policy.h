@@ -112,6 +112,12 @@ int hcpolicy__mark_foreign(const struct hcpolicy_opts *opts);
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 				    const struct hcpolicy_opts *opts);
 
+/*
+ * One more of its maps, under its name in the program; for hcpolicy__map_fd().  The same rules.
+ * -EEXIST: it has one of that name.
+ */
+int hcpolicy__add_map_fd(struct hcpolicy *policy, const char *map, int fd);
+
 /* Drops this object's descriptors.  A pinned policy stays attached. */
 void hcpolicy__close(struct hcpolicy *policy);
 
@@ -124,9 +130,28 @@ void hcpolicy__close(struct hcpolicy *policy);
 int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes);
 
 /*
- * Before load: a parameter, a `const volatile` integer or bool in the policy.
- * -EBUSY: it is loaded; -ENOENT: it has none of that name; -ERANGE: the value does not fit;
- * -EINVAL: not a number.
+ * A parameter of the policy: a `const volatile` integer or bool, which is fixed once it is loaded,
+ * or one that may change while it is attached (HCP_PARAM() and HCP_SETTING() in hcpolicy.bpf.h).
+ * All of one, of a policy that was opened or is pinned; the strings are the policy's until close.
+ * A pinned one's need CAP_SYS_ADMIN, as its types are the kernel's.
+ */
+#define HCPOLICY_NUMBER_LEN	24
+struct hcpolicy_param {
+	const char *name, *type, *help;		/* help: "" if it has none */
+	char value[HCPOLICY_NUMBER_LEN];	/* now, as set_param takes it */
+	char min[HCPOLICY_NUMBER_LEN], max[HCPOLICY_NUMBER_LEN];
+	bool tunable;
+};
+
+/* The n-th, from 0.  False: there are no more. */
+bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_param *param);
+
+/* What an opened policy says of itself, in a line; "": nothing. */
+const char *hcpolicy__about(const struct hcpolicy *policy);
+
+/*
+ * -ENOENT: it has none of that name; -EBUSY: it is loaded, and that one is fixed; -ERANGE: not one
+ * of its range; -EINVAL: not a number.  One that is tunable changes at once, for every vCPU.
  */
 int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value);
 
@@ -212,6 +237,15 @@ const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy);
 /* Owned by policy; -ENOENT if it has none.  The link's fd polls EPOLLHUP at the end. */
 int hcpolicy__link_fd(const struct hcpolicy *policy);
 int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map);
+
+/*
+ * What bpftool knows it by: BPF's id of "link", "program" (which needs CAP_SYS_ADMIN), or of a map.
+ * 0: it has none, or may not look.
+ */
+uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what);
+
+/* The n-th of all its maps, from 0: its name in the program, or that of its pin.  NULL: no more. */
+const char *hcpolicy__map_name(const struct hcpolicy *policy, unsigned int n);
 
 /*
  * Does this kernel have the hook?  0, or -EOPNOTSUPP: kvm is loaded without it,

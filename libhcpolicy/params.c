@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * A policy's parameters: integers in two sections of its object, the fixed ones in .rodata and
+ * those that may change while it is attached in .data.settings.  BTF tells name and type, a
+ * declaration tag range and help (HCP_PARAM() and HCP_SETTING() in hcpolicy.bpf.h).
+ *
+ * The same for an object that was opened, where the values are libbpf's, and for a policy that
+ * was found, where they are in its maps and the kernel has their BTF.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bpf/btf.h>
+#include "internal.h"
+
+#define TAG_PARAM	"hcp:param "
+#define TAG_ABOUT	"hcp:about "
+
+struct section {
+	const struct btf *btf;
+	const struct btf_type *sec;
+	char *data;
+	size_t size;
+};
+
+struct param {
+	const char *name, *help;
+	const struct btf_type *type;
+	char *at;
+	bool is_signed, is_bool, tunable;
+	long min, max;		/* of an unsigned one: the bits of unsigned long */
+};
+
+static const char *const sections[] = { PARAMS_FIXED, PARAMS_TUNABLE };
+#define NSECTIONS (sizeof(sections) / sizeof(*sections))
+
+/* The text behind prefix of a tag of that type; NULL: it has none. */
+static const char *find_tag(const struct btf *btf, __u32 id, const char *prefix)
+{
+	const struct btf_type *type;
+	const char *text;
+	__u32 i;
+
+	for (i = 1; i < btf__type_cnt(btf); i++) {
+		type = btf__type_by_id(btf, i);
+		if (!btf_is_decl_tag(type) || type->type != id)
+			continue;
+		text = btf__name_by_offset(btf, type->name_off);
+		if (!strncmp(text, prefix, strlen(prefix)))
+			return text + strlen(prefix);
+	}
+	return NULL;
+}
+
+static bool opened_section(const struct hcpolicy *policy, const char *name, struct section *s)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(policy->obj, name);
+	int id;
+
+	s->btf = bpf_object__btf(policy->obj);
+	id = btf__find_by_name_kind(s->btf, name, BTF_KIND_DATASEC);
+	s->data = map ? bpf_map__initial_value(map, &s->size) : NULL;
+	if (id < 0 || !s->data)
+		return false;
+	s->sec = btf__type_by_id(s->btf, id);
+	return true;
+}
+
+/* Of a found policy: its map, mapped once, until close. */
+static int found_open(struct hcpolicy *policy, int n)
+{
+	struct found_section *found = &policy->found[n];
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd;
+
+	if (found->data)
+		return 0;
+	fd = hcpolicy__map_fd(policy, sections[n]);
+	if (fd < 0)
+		return fd;
+	if (bpf_map_get_info_by_fd(fd, &info, &len) || !info.btf_id || info.max_entries != 1)
+		return -ENOENT;
+	if (!found->btf)
+		found->btf = btf__load_from_kernel_by_id(info.btf_id);
+	if (!found->btf)
+		return -errno;
+	found->type_id = info.btf_value_type_id;
+	found->data = mmap(NULL, info.value_size, n ? PROT_READ | PROT_WRITE : PROT_READ,
+			   MAP_SHARED, fd, 0);
+	if (found->data == MAP_FAILED) {
+		found->data = NULL;
+		return -errno;
+	}
+	found->size = info.value_size;
+	return 0;
+}
+
+static bool found_section(struct hcpolicy *policy, int n, struct section *s)
+{
+	if (found_open(policy, n))
+		return false;
+	s->btf = policy->found[n].btf;
+	s->sec = btf__type_by_id(s->btf, policy->found[n].type_id);
+	s->data = policy->found[n].data;
+	s->size = policy->found[n].size;
+	return s->sec && btf_is_datasec(s->sec);
+}
+
+void params_close(struct hcpolicy *policy)
+{
+	size_t n;
+
+	for (n = 0; n < NSECTIONS; n++) {
+		btf__free(policy->found[n].btf);
+		if (policy->found[n].data)
+			munmap(policy->found[n].data, policy->found[n].size);
+		policy->found[n] = (struct found_section) {};
+	}
+}
+
+static void type_range(struct param *p)
+{
+	unsigned int unused = 64 - 8 * p->type->size;
+
+	p->min = p->is_signed ? LONG_MIN >> unused : 0;
+	p->max = p->is_signed ? LONG_MAX >> unused : (long)(ULONG_MAX >> unused);
+	if (p->is_bool)
+		p->max = 1;
+}
+
+/* "MIN MAX help": numbers as C has them, or what no compiler has checked. */
+static void tag_range(struct param *p, const char *tag)
+{
+	char *end;
+
+	p->min = p->is_signed ? strtol(tag, &end, 0) : (long)strtoul(tag, &end, 0);
+	end += strspn(end, "UL");
+	p->max = p->is_signed ? strtol(end, &end, 0) : (long)strtoul(end, &end, 0);
+	end += strspn(end, "UL");
+	p->help = end + strspn(end, " ");
+}
+
+/* The n-th variable of a section, if it is a parameter: global, and an integer. */
+static bool get_param(const struct section *s, int n, struct param *p)
+{
+	const struct btf_var_secinfo *info = btf_var_secinfos(s->sec) + n;
+	const struct btf_type *var = btf__type_by_id(s->btf, info->type);
+	const char *tag;
+	int type;
+
+	if (!var || !btf_is_var(var) || btf_var(var)->linkage == BTF_VAR_STATIC)
+		return false;
+	type = btf__resolve_type(s->btf, info->type);
+	p->type = type < 0 ? NULL : btf__type_by_id(s->btf, type);
+	if (!p->type || !btf_is_int(p->type) || p->type->size > sizeof(long) ||
+	    info->offset > s->size || p->type->size > s->size - info->offset)
+		return false;
+	p->name = btf__name_by_offset(s->btf, var->name_off);
+	p->at = s->data + info->offset;
+	p->is_signed = btf_int_encoding(p->type) & BTF_INT_SIGNED;
+	p->is_bool = btf_int_encoding(p->type) & BTF_INT_BOOL;
+	p->help = "";
+	type_range(p);
+	tag = find_tag(s->btf, info->type, TAG_PARAM);
+	if (tag)
+		tag_range(p, tag);
+	return true;
+}
+
+/* The n-th parameter of both sections, or the one of that name. */
+static bool find_param(struct hcpolicy *policy, unsigned int n, const char *key, struct param *p)
+{
+	struct section s;
+	size_t i;
+	int v;
+
+	for (i = 0; i < NSECTIONS; i++) {
+		if (!(policy->obj ? opened_section(policy, sections[i], &s) : found_section(policy, i, &s)))
+			continue;
+		for (v = 0; v < btf_vlen(s.sec); v++) {
+			if (!get_param(&s, v, p))
+				continue;
+			p->tunable = i;
+			if (key ? !strcmp(p->name, key) : !n--)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void print_number(char buf[HCPOLICY_NUMBER_LEN], const struct param *p, long number)
+{
+	if (p->is_bool)
+		snprintf(buf, HCPOLICY_NUMBER_LEN, "%s", number ? "true" : "false");
+	else
+		snprintf(buf, HCPOLICY_NUMBER_LEN, p->is_signed ? "%ld" : "%lu", number);
+}
+
+static long load_number(const struct param *p)
+{
+	unsigned int unused = 64 - 8 * p->type->size;
+	unsigned long bits = 0;
+
+	memcpy(&bits, p->at, p->type->size);
+	return p->is_signed ? (long)(bits << unused) >> unused : (long)bits;
+}
+
+/* A program reads it meanwhile: all of it or nothing. */
+static void store_number(const struct param *p, long number)
+{
+	switch (p->type->size) {
+	case 1:
+		__atomic_store_n((uint8_t *)p->at, number, __ATOMIC_RELAXED);
+		break;
+	case 2:
+		__atomic_store_n((uint16_t *)p->at, number, __ATOMIC_RELAXED);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)p->at, number, __ATOMIC_RELAXED);
+		break;
+	case 8:
+		__atomic_store_n((uint64_t *)p->at, number, __ATOMIC_RELAXED);
+		break;
+	}
+}
+
+bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_param *param)
+{
+	struct param p;
+
+	if (!policy || !param) {
+		errno = EINVAL;
+		return false;
+	}
+	if (!find_param(policy, n, NULL, &p))
+		return false;
+	param->name = p.name;
+	param->type = btf__name_by_offset(policy->obj ? bpf_object__btf(policy->obj) :
+					  policy->found[p.tunable].btf, p.type->name_off);
+	param->help = p.help;
+	param->tunable = p.tunable;
+	print_number(param->value, &p, load_number(&p));
+	print_number(param->min, &p, p.min);
+	print_number(param->max, &p, p.max);
+	return true;
+}
+
+const char *hcpolicy__about(const struct hcpolicy *policy)
+{
+	const struct btf *btf;
+	int id;
+
+	if (!policy || !policy->obj)
+		return "";
+	btf = bpf_object__btf(policy->obj);
+	id = btf__find_by_name_kind(btf, bpf_map__name(policy->ops), BTF_KIND_VAR);
+	return (id < 0 ? NULL : find_tag(btf, id, TAG_ABOUT)) ?: "";
+}
+
+static int no_param(struct hcpolicy *policy, const char *key)
+{
+	char list[512] = "";
+	struct param p;
+	unsigned int n;
+	size_t len = 0;
+
+	for (n = 0; len < sizeof(list) && find_param(policy, n, NULL, &p); n++)
+		len += snprintf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", p.name);
+	return fail(policy, ENOENT, "it has no parameter '%s'; %s%s", key,
+		    len ? "it has: " : "it has none", list);
+}
+
+/* -EINVAL: no number; -ERANGE: not one of the range. */
+static int parse_value(const struct param *p, const char *value, long *out)
+{
+	char *end;
+
+	if (p->is_bool && (!strcmp(value, "true") || !strcmp(value, "false"))) {
+		*out = !strcmp(value, "true");
+		return 0;
+	}
+
+	/* strtoul() would take white space, nothing at all, and wrap a sign. */
+	if (!strchr("-0123456789", value[0]) || !value[0])
+		return -EINVAL;
+	errno = 0;
+	*out = p->is_signed ? strtol(value, &end, 0) : (long)strtoul(value, &end, 0);
+	if (*end || end == value)
+		return -EINVAL;
+	if (errno)
+		return -ERANGE;
+	if (p->is_signed)
+		return *out < p->min || *out > p->max ? -ERANGE : 0;
+	return (value[0] == '-' && *out) || (unsigned long)*out < (unsigned long)p->min ||
+	       (unsigned long)*out > (unsigned long)p->max ? -ERANGE : 0;
+}
+
+int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value)
+{
+	char min[HCPOLICY_NUMBER_LEN], max[HCPOLICY_NUMBER_LEN];
+	bool loaded;
+	struct param p;
+	long number;
+	int err;
+
+	if (!policy || !key || !value)
+		return no_object();
+	loaded = !policy->obj || policy->shared_fd >= 0;
+	if (!find_param(policy, 0, key, &p))
+		return no_param(policy, key);
+	if (loaded && !p.tunable)
+		return fail(policy, EBUSY, "parameter '%s' is fixed once the policy is loaded: replace it by "
+			    "one that has %s=%s", key, key, value);
+	err = parse_value(&p, value, &number);
+	if (err == -ERANGE) {
+		print_number(min, &p, p.min);
+		print_number(max, &p, p.max);
+		return fail(policy, ERANGE, "parameter '%s': %s does not fit: %s to %s", key, value, min, max);
+	}
+	if (err)
+		return fail(policy, EINVAL, "parameter '%s': '%s' is not a number", key, value);
+	store_number(&p, number);
+	return 0;
+}
