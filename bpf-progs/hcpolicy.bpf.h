@@ -14,7 +14,7 @@
  *	char LICENSE[] SEC("license") = "GPL";
  *
  * The rule that keeps the set right: every request ends in exactly one of
- * hcp_book(), hcp_lost(), or KVM_HCPOLICY_RETRY with neither.  Needs clang 19
+ * hcp_book() or hcp_book_changed() (hcp_changed.bpf.h), hcp_lost(), hcp_ignore(), or KVM_HCPOLICY_RETRY with none of them.  Needs clang 19
  * (-target bpf -mcpu=v3 -O2 -g) and no kernel headers but <linux/bpf.h>
  * and <linux/errno.h>.
  */
@@ -188,6 +188,23 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 	return ctx->npages - left;
 }
 
+/* Is that frame shared, as the set has it?  Beyond the set: no. */
+static __always_inline _Bool hcp_test(__u64 gfn)
+{
+	__u32 key = gfn / HCP_CHUNK_PAGES;
+	struct hcp_chunk *chunk = bpf_map_lookup_elem(&hcp_shared, &key);
+
+	return chunk && chunk->words[gfn / 64 % HCP_CHUNK_WORDS] >> gfn % 64 & 1;
+}
+
+/*
+ * For a range that the policy has been told is no memory: it is neither booked nor lost, and the
+ * set stays complete, as nobody migrates it.
+ */
+static __always_inline void hcp_ignore(const struct kvm_hcpolicy_ctx *ctx)
+{
+}
+
 /* For a request that the policy does not book: the set is not complete any more. */
 static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 {
@@ -202,6 +219,9 @@ static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
  *	HCPOLICY_ABOUT(mine, "refuses what lies above a limit");
  *	HCP_PARAM(__u64, limit, 0x100000000, 0, 0xffffffffffffffff, "the first address refused");
  *	HCP_SETTING(_Bool, frozen, 0, 0, 1, "refuse everything");
+ *	HCP_COUNTER(refused, "pages refused so far");
+ *
+ * HCP_COUNTER is what the policy counts itself, for `hcpolicy show`: nobody else sets it.
  */
 #define HCP_TAG(text)		__attribute__((btf_decl_tag(text)))
 #define HCPOLICY_ABOUT(policy, text)						\
@@ -211,6 +231,10 @@ static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 #define HCP_SETTING(type, name, value, min, max, help)				\
 	SEC(".data.settings") volatile type name				\
 	HCP_TAG("hcp:param " #min " " #max " " help) = value
+
+#define HCP_COUNTER(name, help)							\
+	SEC(".data.counters") volatile __u64 name				\
+	HCP_TAG("hcp:param 0 0xffffffffffffffff " help) = 0
 
 /* Behind a map's name: a replacement that has the same map goes on with this one. */
 #define HCP_HAND_ON		HCP_TAG("hcp:hand-on")

@@ -56,7 +56,7 @@ struct hcpolicy {
 	int shared_fd, info_fd;	/* -1: not there */
 	struct own_map *own;	/* of a found policy; of a loaded one they are in obj */
 	size_t nown;
-	struct found_section found[2];
+	struct found_section found[3];	/* enum hcpolicy_param_kind */
 	bool finished_replace;	/* of another process that was cut short */
 	int link_fd;		/* the same; changed by link_give() and link_take() only */
 	void *words;
@@ -96,6 +96,7 @@ int check_opened(const struct hcpolicy *policy);
 /* params.c */
 #define PARAMS_FIXED	".rodata"
 #define PARAMS_TUNABLE	".data.settings"
+#define PARAMS_COUNTERS	".data.counters"
 void params_close(struct hcpolicy *policy);
 
 /* own.c: the policy's own maps */

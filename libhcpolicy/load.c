@@ -116,7 +116,7 @@ static int copy_settings(const struct hcpolicy *policy, const struct bpf_object 
 				       bpf_map__max_entries(set));
 	if (!err)
 		err = copy_values(policy, from, PARAMS_FIXED);
-	return err ? err : copy_values(policy, from, PARAMS_TUNABLE);
+	return err ? err : copy_values(policy, from, PARAMS_TUNABLE);	/* counters begin at 0 */
 }
 
 int load_begin(struct hcpolicy *policy, struct bpf_object **opened)

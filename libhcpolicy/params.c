@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * A policy's parameters: integers in two sections of its object, the fixed ones in .rodata and
- * those that may change while it is attached in .data.settings.  BTF tells name and type, a
- * declaration tag range and help (HCP_PARAM() and HCP_SETTING() in hcpolicy.bpf.h).
+ * those that may change while it is attached in .data.settings; and what it counts itself, in
+ * .data.counters.  BTF tells name and type, a declaration tag range and help (HCP_PARAM(),
+ * HCP_SETTING() and HCP_COUNTER() in hcpolicy.bpf.h).
  *
  * The same for an object that was opened, where the values are libbpf's, and for a policy that
  * was found, where they are in its maps and the kernel has their BTF.
@@ -32,11 +33,15 @@ struct param {
 	const char *name, *help;
 	const struct btf_type *type;
 	char *at;
-	bool is_signed, is_bool, tunable;
+	bool is_signed, is_bool;
+	enum hcpolicy_param_kind kind;
 	long min, max;		/* of an unsigned one: the bits of unsigned long */
 };
 
-static const char *const sections[] = { PARAMS_FIXED, PARAMS_TUNABLE };
+static const char *const sections[] = {
+	[HCPOLICY_FIXED] = PARAMS_FIXED, [HCPOLICY_TUNABLE] = PARAMS_TUNABLE,
+	[HCPOLICY_COUNTER] = PARAMS_COUNTERS,
+};
 #define NSECTIONS (sizeof(sections) / sizeof(*sections))
 
 /* The text behind prefix of a tag of that type; NULL: it has none. */
@@ -91,7 +96,7 @@ static int found_open(struct hcpolicy *policy, int n)
 	if (!found->btf)
 		return -errno;
 	found->type_id = info.btf_value_type_id;
-	found->data = mmap(NULL, info.value_size, n ? PROT_READ | PROT_WRITE : PROT_READ,
+	found->data = mmap(NULL, info.value_size, n == HCPOLICY_TUNABLE ? PROT_READ | PROT_WRITE : PROT_READ,
 			   MAP_SHARED, fd, 0);
 	if (found->data == MAP_FAILED) {
 		found->data = NULL;
@@ -186,7 +191,7 @@ static bool find_param(struct hcpolicy *policy, unsigned int n, const char *key,
 		for (v = 0; v < btf_vlen(s.sec); v++) {
 			if (!get_param(&s, v, p))
 				continue;
-			p->tunable = i;
+			p->kind = i;
 			if (key ? !strcmp(p->name, key) : !n--)
 				return true;
 		}
@@ -242,9 +247,9 @@ bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_pa
 		return false;
 	param->name = p.name;
 	param->type = btf__name_by_offset(policy->obj ? bpf_object__btf(policy->obj) :
-					  policy->found[p.tunable].btf, p.type->name_off);
+					  policy->found[p.kind].btf, p.type->name_off);
 	param->help = p.help;
-	param->tunable = p.tunable;
+	param->kind = p.kind;
 	print_number(param->value, &p, load_number(&p));
 	print_number(param->min, &p, p.min);
 	print_number(param->max, &p, p.max);
@@ -270,7 +275,7 @@ static int no_param(struct hcpolicy *policy, const char *key)
 	unsigned int n;
 	size_t len = 0;
 
-	for (n = 0; len < sizeof(list) && find_param(policy, n, NULL, &p); n++)
+	for (n = 0; len < sizeof(list) && find_param(policy, n, NULL, &p) && p.kind != HCPOLICY_COUNTER; n++)
 		len += snprintf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", p.name);
 	return fail(policy, ENOENT, "it has no parameter '%s'; %s%s", key,
 		    len ? "it has: " : "it has none", list);
@@ -312,9 +317,9 @@ int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *va
 	if (!policy || !key || !value)
 		return no_object();
 	loaded = !policy->obj || policy->shared_fd >= 0;
-	if (!find_param(policy, 0, key, &p))
+	if (!find_param(policy, 0, key, &p) || p.kind == HCPOLICY_COUNTER)
 		return no_param(policy, key);
-	if (loaded && !p.tunable)
+	if (loaded && p.kind == HCPOLICY_FIXED)
 		return fail(policy, EBUSY, "parameter '%s' is fixed once the policy is loaded: replace it by "
 			    "one that has %s=%s", key, key, value);
 	err = parse_value(&p, value, &number);

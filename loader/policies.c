@@ -11,6 +11,9 @@
 /* What a policy says of a parameter; its value is the default if it was only opened. */
 void put_params(struct json_object *obj, struct hcpolicy *policy)
 {
+	static const char *const kinds[] = {
+		[HCPOLICY_FIXED] = "fixed", [HCPOLICY_TUNABLE] = "tunable", [HCPOLICY_COUNTER] = "counter",
+	};
 	struct json_object *array = json_object_new_array(), *one;
 	struct hcpolicy_param p;
 
@@ -21,7 +24,7 @@ void put_params(struct json_object *obj, struct hcpolicy *policy)
 		put_str(one, "value", p.value);
 		put_str(one, "min", p.min);
 		put_str(one, "max", p.max);
-		put_bool(one, "tunable", p.tunable);
+		put_str(one, "kind", kinds[p.kind]);
 		put_str(one, "help", p.help);
 		json_object_array_add(array, one);
 	}
@@ -32,10 +35,14 @@ static void print_params(struct hcpolicy *policy)
 {
 	struct hcpolicy_param p;
 
-	for (unsigned int n = 0; hcpolicy__param(policy, n, &p); n++)
-		printf("  %s=%s  %s%s%s\n      %s, %s to %s\n", p.name, p.value, p.help,
-		       p.tunable && *p.help ? "; " : "", p.tunable ? "may change while it is attached" : "",
-		       p.type, p.min, p.max);
+	for (unsigned int n = 0; hcpolicy__param(policy, n, &p); n++) {
+		if (p.kind == HCPOLICY_COUNTER)
+			printf("  %s  counted: %s\n", p.name, p.help);
+		else
+			printf("  %s=%s  %s\n      %s, %s to %s%s\n", p.name, p.value, p.help, p.type, p.min,
+			       p.max, p.kind == HCPOLICY_TUNABLE ?
+			       "; may change while it is attached (hcpolicy tune)" : "");
+	}
 }
 
 static void about_text(const char *name, struct hcpolicy *policy, bool whole)

@@ -251,8 +251,13 @@ static void print_params(struct hcpolicy *policy)
 {
 	struct hcpolicy_param p;
 
-	for (unsigned int n = 0; hcpolicy__param(policy, n, &p); n++)
-		printf("%-10s %s=%s%s\n", "parameter", p.name, p.value, p.tunable ? " (tunable)" : "");
+	for (unsigned int n = 0; hcpolicy__param(policy, n, &p); n++) {
+		if (p.kind == HCPOLICY_COUNTER)
+			printf("%-10s %-20s %s\n", "counted", p.name, p.value);
+		else
+			printf("%-10s %s=%s%s\n", "parameter", p.name, p.value,
+			       p.kind == HCPOLICY_TUNABLE ? " (tunable)" : "");
+	}
 }
 
 /* From here bpftool takes over. */

@@ -66,7 +66,8 @@ static void check_param(struct hcpolicy *p, unsigned int n, const char *name, co
 	tap_note("%s %s=%s %s..%s: %s", param.type, param.name, param.value, param.min, param.max,
 		 param.help);
 	CHECK(!strcmp(param.name, name) && !strcmp(param.type, type) && !strcmp(param.value, value) &&
-	      !strcmp(param.min, min) && !strcmp(param.max, max) && *param.help && param.tunable == tunable);
+	      !strcmp(param.min, min) && !strcmp(param.max, max) && *param.help &&
+	      param.kind == (tunable ? HCPOLICY_TUNABLE : HCPOLICY_FIXED));
 }
 
 TEST(an_object_describes_its_parameters_and_itself)

@@ -135,12 +135,18 @@ int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes);
  * All of one, of a policy that was opened or is pinned; the strings are the policy's until close.
  * A pinned one's need CAP_SYS_ADMIN, as its types are the kernel's.
  */
+enum hcpolicy_param_kind {
+	HCPOLICY_FIXED,		/* once it is loaded */
+	HCPOLICY_TUNABLE,	/* changes at any time */
+	HCPOLICY_COUNTER,	/* what the policy counts itself; it cannot be set */
+};
+
 #define HCPOLICY_NUMBER_LEN	24
 struct hcpolicy_param {
 	const char *name, *type, *help;		/* help: "" if it has none */
 	char value[HCPOLICY_NUMBER_LEN];	/* now, as set_param takes it */
 	char min[HCPOLICY_NUMBER_LEN], max[HCPOLICY_NUMBER_LEN];
-	bool tunable;
+	enum hcpolicy_param_kind kind;
 };
 
 /* The n-th, from 0.  False: there are no more. */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A ceiling on what a guest shares, for a policy of one's own to include; quota.bpf.c is the
+ * plainest user.  Call quota_allows() with what hcp_book_changed() returned.
+ *
+ * The rule: the ceiling is on the pages that the set has, those of refused requests included, as
+ * the guest may have shared them anyway.  A request that brings the set above the ceiling, or is
+ * for an address outside the window, is refused.  A page that was shared before costs nothing,
+ * and hiding a page gives it back, whether its sharing was refused or not.
+ *
+ * The count is exact for any number of vCPUs, as each page's change is told to one of them.
+ * Whoever replaces the set's contents (a reset, a restore) or the policy has hcp_info.generation
+ * changed; then the next request counts the set anew, and others retry meanwhile.
+ */
+#ifndef HCPOLICY_QUOTA_H
+#define HCPOLICY_QUOTA_H
+
+#include "hcp_changed.bpf.h"
+
+HCP_SETTING(__u64, ceiling, 65536, 0, 0xffffffffffffffff, "pages that the guest may share at most");
+HCP_PARAM(__u64, window_start, 0, 0, 0xffffffffffffffff, "the lowest address that it may share");
+HCP_PARAM(__u64, window_end, 0xffffffffffffffff, 0, 0xffffffffffffffff, "and the one behind the last");
+HCP_COUNTER(shared_pages, "pages that it shares, refused ones included");
+HCP_COUNTER(refused_requests, "requests that were refused");
+HCP_COUNTER(refused_pages, "pages that those changed");
+
+/* Of which generation shared_pages is, plus one: 0 is none yet.  counting: by one vCPU. */
+volatile __u32 quota_generation, quota_counting;
+/* A request that could not wait was booked while another vCPU counted. */
+volatile __u32 quota_disturbed;
+
+/* From word on.  (That it is an argument lets the verifier look at the loop once, not 512 times.) */
+__weak __noinline int quota_count_chunk(struct hcp_chunk *chunk __arg_nonnull, __u64 word)
+{
+	int n = 0;
+
+	while (hcp_can_loop && hcp_word_in_chunk(word, 1))
+		n += hcp_popcount(*(volatile __u64 *)&chunk->words[word++]);
+	return n;
+}
+
+__weak __noinline __u64 quota_count(void)
+{
+	struct hcp_chunk *chunk;
+	__u64 n = 0;
+	__u32 key = 0;
+
+	while (hcp_can_loop) {
+		chunk = bpf_map_lookup_elem(&hcp_shared, &key);
+		if (!chunk)
+			break;
+		n += quota_count_chunk(chunk, 0);
+		key++;
+	}
+	return n;
+}
+
+/*
+ * Before anything is booked: is the count of this set?  False: RETRY, or if that cannot be, book
+ * and call quota_disturb().
+ */
+static __always_inline _Bool quota_ready(void)
+{
+	struct hcp_info *info = hcp_info_value();
+	__u32 generation;
+
+	if (!info)
+		return 0;
+	generation = *(volatile __u32 *)&info->generation + 1;
+	if (generation == quota_generation)
+		return 1;
+	if (__sync_val_compare_and_swap(&quota_counting, 0, 1))
+		return 0;
+	quota_disturbed = 0;
+	shared_pages = quota_count();
+	quota_generation = quota_disturbed ? 0 : generation;
+	__atomic_exchange_n(&quota_counting, 0, __ATOMIC_SEQ_CST);
+	return quota_generation == generation;
+}
+
+/* Booked by who could not wait: the next request counts once more. */
+static __always_inline void quota_disturb(void)
+{
+	quota_disturbed = 1;
+	quota_generation = 0;
+}
+
+static __always_inline _Bool quota_allows(const struct kvm_hcpolicy_ctx *req, __u64 changed)
+{
+	__u64 now;
+
+	if (!req->shared) {
+		__sync_fetch_and_sub(&shared_pages, changed);
+		return 1;
+	}
+	now = __sync_fetch_and_add(&shared_pages, changed) + changed;
+	if ((now <= ceiling || !changed) && req->gpa >= window_start && req->gpa < window_end &&
+	    req->npages << HCP_PAGE_SHIFT <= window_end - req->gpa)
+		return 1;
+	__sync_fetch_and_add(&refused_requests, 1);
+	__sync_fetch_and_add(&refused_pages, changed);
+	return 0;
+}
+
+#endif /* HCPOLICY_QUOTA_H */
