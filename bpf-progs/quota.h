@@ -9,8 +9,9 @@
  * and hiding a page gives it back, whether its sharing was refused or not.
  *
  * The count is exact for any number of vCPUs, as each page's change is told to one of them.
- * Whoever replaces the set's contents (a reset, a restore) or the policy has hcp_info.generation
- * changed; then the next request counts the set anew, and others retry meanwhile.
+ * When the set's contents are replaced (a reset, a restore) or the policy is, hcp_info says so by
+ * generation and ops_id; then the next request counts the set anew, and others retry meanwhile.
+ * (ops_id changes when no call of the replaced policy is in progress any more.)
  */
 #ifndef HCPOLICY_QUOTA_H
 #define HCPOLICY_QUOTA_H
@@ -24,8 +25,9 @@ HCP_COUNTER(shared_pages, "pages that it shares, refused ones included");
 HCP_COUNTER(refused_requests, "requests that were refused");
 HCP_COUNTER(refused_pages, "pages that those changed");
 
-/* Of which generation shared_pages is, plus one: 0 is none yet.  counting: by one vCPU. */
-volatile __u32 quota_generation, quota_counting;
+/* Of which contents shared_pages is: ops_id and generation; 0: of none.  counting: by one vCPU. */
+volatile __u64 quota_counted;
+volatile __u32 quota_counting;
 /* A request that could not wait was booked while another vCPU counted. */
 volatile __u32 quota_disturbed;
 
@@ -62,27 +64,27 @@ __weak __noinline __u64 quota_count(void)
 static __always_inline _Bool quota_ready(void)
 {
 	struct hcp_info *info = hcp_info_value();
-	__u32 generation;
+	__u64 contents;
 
 	if (!info)
 		return 0;
-	generation = *(volatile __u32 *)&info->generation + 1;
-	if (generation == quota_generation)
+	contents = (__u64)*(volatile __u32 *)&info->ops_id << 32 | *(volatile __u32 *)&info->generation;
+	if (contents == quota_counted)
 		return 1;
 	if (__sync_val_compare_and_swap(&quota_counting, 0, 1))
 		return 0;
 	quota_disturbed = 0;
 	shared_pages = quota_count();
-	quota_generation = quota_disturbed ? 0 : generation;
+	quota_counted = quota_disturbed ? 0 : contents;
 	__atomic_exchange_n(&quota_counting, 0, __ATOMIC_SEQ_CST);
-	return quota_generation == generation;
+	return quota_counted == contents;
 }
 
 /* Booked by who could not wait: the next request counts once more. */
 static __always_inline void quota_disturb(void)
 {
 	quota_disturbed = 1;
-	quota_generation = 0;
+	quota_counted = 0;
 }
 
 static __always_inline _Bool quota_allows(const struct kvm_hcpolicy_ctx *req, __u64 changed)
