@@ -256,6 +256,16 @@ bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_pa
 	return true;
 }
 
+int params_counter(struct hcpolicy *policy, const char *name, uint64_t *value)
+{
+	struct param p;
+
+	if (!find_param(policy, 0, name, &p) || p.kind != HCPOLICY_COUNTER)
+		return fail(policy, ENOENT, "it has no counter '%s', or may not be looked at", name);
+	*value = load_number(&p);
+	return 0;
+}
+
 const char *hcpolicy__about(const struct hcpolicy *policy)
 {
 	const struct btf *btf;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <bpf/bpf.h>
 
+#include <hcpolicy/events.h>
+
 #include "hcp.h"
 #include "tap.h"
 #include "vm.h"
@@ -257,6 +259,89 @@ TEST(freeze_holds_a_request_until_it_is_let_go)
 	CHECK(hcp_set__complete(set));
 }
 
+/* --- notify */
+
+/* What the events say, gfn by gfn: looked up in the set when one comes. */
+static bool told[1024];
+static unsigned int nevents, nlost;
+
+static void look(uint64_t gfn, uint64_t npages)
+{
+	for (; npages--; gfn++) {
+		if (gfn < 1024)
+			told[gfn] = hcp_set__test(set, gfn);
+	}
+}
+
+static void on_event(void *ctx, const struct hcp_event *event)
+{
+	nevents++;
+	nlost += !event;
+	if (event)
+		look(event->gfn, event->npages);
+	else
+		look(0, 1024);
+}
+
+static bool told_right(void)
+{
+	unsigned int gfn = 0;
+
+	while (gfn < 1024 && told[gfn] == hcp_set__test(set, gfn))
+		gfn++;
+	return gfn == 1024;
+}
+
+TEST(notify_tells_of_each_change_and_of_nothing_else)
+{
+	struct hcpolicy_events *events;
+
+	start("bpf/notify.bpf.o", false, false, NULL);
+	events = hcpolicy__events_new(policy, on_event, NULL);
+	CHECK(events && hcpolicy__events_fd(events) >= 0);
+	CHECK_EQ(hcpolicy__events_consume(events), 0);
+	CHECK_EQ(call(0, GPA, 4, SHARE), 0);
+	CHECK_EQ(call(0, GPA, 4, SHARE), 0);
+	CHECK_EQ(call(0, GPA + 4 * PAGE, 4, SHARE), 0);
+	CHECK_EQ(call(1, GPA, 1, HIDE), 0);
+	CHECK_EQ(hcpolicy__events_consume(events), 3);
+	CHECK_EQ(nevents, 2);	/* neighbours are one */
+	CHECK(told_right() && told[257] && !told[256]);
+	hcpolicy__events_free(events);
+}
+
+TEST(notify_s_reader_has_the_set_after_two_vCPUs_at_once_though_events_are_lost)
+{
+	struct hcpolicy_events *events;
+	int i;
+
+	start("bpf/notify.bpf.o", false, false, NULL);
+	events = hcpolicy__events_new(policy, on_event, NULL);
+	CHECK(events);
+	convert_at_once();
+	CHECK_CMP(hcpolicy__events_consume(events), >, 0);
+	CHECK(told_right() && !nlost);
+	/* More than there is room for. */
+	for (i = 0; i < 1500; i++)
+		CHECK_EQ(call(0, GPA, 1, i & 1 ? HIDE : SHARE), 0);
+	CHECK_EQ(call(0, GPA + 0x80000, 7, SHARE), 0);
+	CHECK(counted("events_lost"));
+	CHECK_CMP(hcpolicy__events_consume(events), >, 0);
+	CHECK_EQ(nlost, 1);
+	CHECK(told_right());
+	CHECK_EQ(hcpolicy__events_consume(events), 0);
+	CHECK_EQ(nlost, 1);
+	CHECK(hcp_set__complete(set));
+	hcpolicy__events_free(events);
+}
+
+TEST(a_policy_without_events_says_so)
+{
+	start("bpf/bitmap.bpf.o", false, false, NULL);
+	CHECK(!hcpolicy__events_new(policy, on_event, NULL));
+	CHECK_EQ(errno, ENOENT);
+}
+
 /* --- hole */
 
 TEST(hole_answers_what_is_no_RAM_and_books_what_is)
@@ -289,5 +374,8 @@ TAP_MAIN(
 	T(throttle_makes_who_asks_too_often_wait_and_loses_nothing),
 	T(throttle_lets_a_burst_pass),
 	T(freeze_holds_a_request_until_it_is_let_go),
+	T(notify_tells_of_each_change_and_of_nothing_else),
+	T(notify_s_reader_has_the_set_after_two_vCPUs_at_once_though_events_are_lost),
+	T(a_policy_without_events_says_so),
 	T(hole_answers_what_is_no_RAM_and_books_what_is),
 )

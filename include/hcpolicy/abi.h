@@ -82,4 +82,21 @@ struct hcp_info {
 	char label[HCP_NAME_LEN];	/* what its owner calls the guest, NUL-padded; "": nothing */
 };
 
+/*
+ * What a policy tells userspace of one request, if it does: ring buffers hcp_events0 ..., the one of
+ * vcpu_id modulo their number.
+ */
+#define HCP_MAP_EVENTS		"hcp_events"
+#define HCP_EVENT_RINGS		8
+#define HCP_EVENT_RING_SIZE	(64 << 10)
+struct hcp_event {
+	__u64 time;		/* CLOCK_MONOTONIC, ns */
+	__u64 gfn, npages;
+	__u32 vcpu_id;
+	__s32 verdict;		/* what the policy answered: enum kvm_hcpolicy_verdict, or a negative errno */
+	__u8 source;		/* enum kvm_hcpolicy_source */
+	__u8 shared;
+	__u8 unused[6];
+};
+
 #endif /* HCPOLICY_ABI_H */

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * The events of a policy: all its ring buffers behind one descriptor, neighbours merged.
+ *
+ * The rule: what was lost is looked at after the buffers were read, and the whole set is to be
+ * looked at after that.  A change whose event is lost later than that is found the next time.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <hcpolicy/events.h>
+#include "internal.h"
+
+struct hcpolicy_events {
+	struct hcpolicy *policy;
+	struct ring_buffer *rings;
+	hcpolicy_event_fn fn;
+	void *ctx;
+	uint64_t lost;			/* as the policy has counted, and fn was told */
+	struct hcp_event pending;	/* npages 0: none */
+};
+
+static void flush(struct hcpolicy_events *events)
+{
+	if (events->pending.npages)
+		events->fn(events->ctx, &events->pending);
+	events->pending.npages = 0;
+}
+
+static bool same_kind(const struct hcp_event *a, const struct hcp_event *b)
+{
+	return a->shared == b->shared && a->verdict == b->verdict && a->source == b->source &&
+	       a->vcpu_id == b->vcpu_id;
+}
+
+static int take(void *ctx, void *data, size_t size)
+{
+	struct hcpolicy_events *events = ctx;
+	struct hcp_event *pending = &events->pending, event;
+
+	if (size < sizeof(event))
+		return 0;
+	memcpy(&event, data, sizeof(event));
+	if (pending->npages && same_kind(pending, &event) &&
+	    event.gfn == pending->gfn + pending->npages) {
+		pending->npages += event.npages;
+	} else if (pending->npages && same_kind(pending, &event) &&
+		   event.gfn + event.npages == pending->gfn) {
+		pending->gfn = event.gfn;
+		pending->npages += event.npages;
+	} else {
+		flush(events);
+		*pending = event;
+	}
+	return 0;
+}
+
+static int add_ring(struct hcpolicy_events *events, int n)
+{
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), HCP_MAP_EVENTS "%d", n);
+	fd = hcpolicy__map_fd(events->policy, name);
+	if (fd < 0)
+		return fail(events->policy, -fd, "it sends no events: replace it by one that does, "
+			    "such as notify");
+	if (events->rings)
+		return ring_buffer__add(events->rings, fd, take, events);
+	events->rings = ring_buffer__new(fd, take, events, NULL);
+	return events->rings ? 0 : -errno;
+}
+
+struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_event_fn fn, void *ctx)
+{
+	struct hcpolicy_events *events;
+	int n, err = 0;
+
+	if (!policy || !fn) {
+		errno = EINVAL;
+		return NULL;
+	}
+	events = calloc(1, sizeof(*events));
+	if (!events)
+		return NULL;
+	events->policy = policy;
+	events->fn = fn;
+	events->ctx = ctx;
+	libbpf_talks_to(policy);
+	for (n = 0; n < HCP_EVENT_RINGS && !err; n++)
+		err = add_ring(events, n);
+	libbpf_talks_to(NULL);
+	if (!err)
+		err = params_counter(policy, "events_lost", &events->lost);
+	if (!err)
+		return events;
+	hcpolicy__events_free(events);
+	errno = -err;
+	return NULL;
+}
+
+void hcpolicy__events_free(struct hcpolicy_events *events)
+{
+	if (events)
+		ring_buffer__free(events->rings);
+	free(events);
+}
+
+int hcpolicy__events_fd(const struct hcpolicy_events *events)
+{
+	return events ? ring_buffer__epoll_fd(events->rings) : no_object();
+}
+
+int hcpolicy__events_consume(struct hcpolicy_events *events)
+{
+	uint64_t lost;
+	int n, err;
+
+	if (!events)
+		return no_object();
+	n = ring_buffer__consume(events->rings);
+	flush(events);
+	err = params_counter(events->policy, "events_lost", &lost);
+	if (err || n < 0)
+		return n < 0 ? n : err;
+	if (lost != events->lost) {
+		events->lost = lost;
+		events->fn(events->ctx, NULL);
+	}
+	return n;
+}
