@@ -41,7 +41,7 @@ static int find_process(const struct hcpolicy *policy, int pid, uint64_t *ticks)
 	case -ESRCH:
 		return fail(policy, ESRCH, "there is no process %d", pid);
 	default:
-		return fail(policy, ESRCH, "/proc does not tell of process %d: mount the one of this pid "
+		return fail(policy, ESRCH, "/proc does not show process %d: mount the one of this pid "
 			    "namespace (mount -t proc proc /proc)", pid);
 	}
 }
@@ -236,7 +236,7 @@ static int check_replace(const struct hcpolicy *policy, const struct hcpolicy *n
 	if (!hcpolicy__attached(policy))
 		return fail(policy, ENOLINK, "it is not attached any more");
 	if (!policy->set)
-		return fail(policy, ENOENT, "it has no set to hand on");
+		return fail(policy, ENOENT, "it has no set to hand over");
 	if (next->npages && next->npages != hcp_set__npages(policy->set))
 		return fail(next, EINVAL, "it cannot change the size of the set that it takes over");
 	return 0;
@@ -262,8 +262,8 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
 	if (err == -ENOLINK)
 		return fail(policy, ENOLINK, "it is not attached any more");
 	if (err == -EINVAL && take_exits)
-		return fail(next, EINVAL, "cannot take the VMM's exits, as '%s' was attached without them: "
-			    "detach it, and attach this one so", policy->policy);
+		return fail(next, EINVAL, "cannot take the VMM's exits, because '%s' was attached without them: "
+			    "detach it, and attach this one with take_exits", policy->policy);
 	if (err)
 		return fail(next, -err, "cannot take the place of '%s': %s", policy->policy,
 			    strerror(-err));
@@ -330,7 +330,7 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	}
 	err = ids_kept(policy, ops_id, &kept);
 	if (err && err != -EOPNOTSUPP)
-		return fail(policy, -err, "it was replaced, and by what cannot be seen: %s%s", strerror(-err),
+		return fail(policy, -err, "it was replaced, and cannot find out by what: %s%s", strerror(-err),
 			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
 	same = !err && object_id(kept.shared_fd) == object_id(policy->shared_fd) &&
 	       object_id(kept.info_fd) == object_id(policy->info_fd);

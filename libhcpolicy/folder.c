@@ -149,7 +149,7 @@ static void sweep(const struct hcpolicy *policy, int folder, const char *name)
 	else
 		say(policy, "a process was killed while it %s: removed what it left in %s/" FOLDER,
 		    strcmp(name, FOLDER_NEW) ? "removed the pins of a policy" :
-		    "attached a policy, which has not happened then", policy->bpffs);
+		    "attached a policy, so nothing was attached", policy->bpffs);
 }
 
 /* name: "" for the folder itself. */

@@ -208,7 +208,7 @@ static int no_memory(const struct hcpolicy *policy)
 									    HCP_MAP_SHARED));
 	char covers[32], takes[32];
 
-	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not to be had",
+	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not available",
 		    size_text(covers, (chunks * HCP_CHUNK_PAGES) << HCP_PAGE_SHIFT),
 		    size_text(takes, chunks * HCP_CHUNK_PAGES / 8));
 }

@@ -169,8 +169,8 @@ static int refuse_incomplete(const struct stream *s, uint32_t state, uint64_t mi
 	char why[192];
 
 	hcp_state_text(state, missed, why, sizeof(why));
-	return fail(s, EUCLEAN, "the set is not complete (%s): a guest that is sent or restored by "
-		    "it may break; start the VM anew under a policy, or force", why);
+	return fail(s, EUCLEAN, "the set is not complete (%s): a guest that is sent or restored with "
+		    "it may break; start the VM again under a policy, or use force", why);
 }
 
 /* Can the set be trusted now, or must it not?  What is wrong with it goes into the stream. */
@@ -423,8 +423,8 @@ static int check_label(const struct stream *s, const struct hcp_set *set)
 	if (ours[0])
 		return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set is of '%.*s': "
 			    "restore the one that was saved of it", theirs, HCP_NAME_LEN - 1, ours);
-	return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set has no label: give "
-		    "it that one when it is attached, if it is of the same guest", theirs);
+	return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set has no label: if it "
+		    "is of the same guest, attach with that label", theirs);
 }
 
 /* Read a record's payload and make it words. */
@@ -532,7 +532,7 @@ static int restore_trailer(struct stream *s, const struct record *end)
 	s->info.beyond = v1 ? 0 : le64toh(t.v2.beyond);
 	s->info.reach = v1 ? s->info.npages : le64toh(t.v2.reach);
 	s->info.state = le32toh(v1 ? t.v1.state : t.v2.state);
-	return s->info.reach > s->info.npages ? damaged(s, "how far it reaches") : 0;
+	return s->info.reach > s->info.npages ? damaged(s, "its reach") : 0;
 }
 
 static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *words)

@@ -91,8 +91,8 @@ static int distrust(const struct hcp_tracker *tracker, int err)
 
 	switch (err) {
 	case -ENOLINK:
-		return fail(tracker, ENOLINK, "the policy is not attached any more: nobody keeps the "
-			    "shared-page set; attach again and reset the VM");
+		return fail(tracker, ENOLINK, "the policy is not attached any more, so nothing keeps the "
+			    "shared-page set: attach again and reset the VM");
 	case -ERANGE:
 		return fail(tracker, ERANGE, "the shared-page set was restored, and is known below "
 			    "%" PRIu64 " MiB of guest addresses only", hcp_set__reach(tracker->set) >> 8);

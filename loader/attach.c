@@ -82,8 +82,8 @@ static void report_grounds(const struct hcpolicy *policy)
 {
 	if (out_json || !hcp_set__complete(hcpolicy__set(policy)))
 		return;
-	puts("this rests on two things: the guest begins here (one that arrives by migration or from a\n"
-	     "snapshot needs --incoming), and whoever resets the VM says so (hcpolicy reset)");
+	puts("this rests on two things: the guest starts here (use --incoming for one that arrives by\n"
+	     "migration or from a snapshot), and you report each reset of the VM (hcpolicy reset)");
 }
 
 /* A guest will arrive: somebody has said so, or the VMM was started for that. */
@@ -95,8 +95,8 @@ static bool incoming(const struct args *args)
 		return true;
 	if (!proc_awaits_guest(args->pid, arg, sizeof(arg)))
 		return false;
-	warn("process %d was started with %s, so a guest will arrive that has run elsewhere: "
-	     "taken for --incoming", args->pid, arg);
+	warn("process %d was started with %s, so a guest that ran elsewhere will arrive: "
+	     "attaching with --incoming", args->pid, arg);
 	return true;
 }
 
@@ -151,9 +151,9 @@ int cmd_attach(const struct args *args)
 		goto out;
 	}
 	if (hcp_set__state(hcpolicy__set(policy)) & HCP_LATE)
-		warn("attached after the guest began to run: what it shared before is unknown. "
-		     "Attach before its first instruction: qemu -S, virsh start --paused, "
-		     "or from the VMM itself");
+		warn("attached after the guest started: its earlier requests are unknown. "
+		     "Attach before its first instruction: use qemu -S, virsh start --paused, "
+		     "or attach from the VMM itself");
 	report("is attached to", policy);
 	report_grounds(policy);
 	status = EXIT_OK;

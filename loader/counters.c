@@ -117,9 +117,9 @@ static int open_folder(unsigned int link, int *tid, const char **why)
 	}
 	closedir(dir);
 	*why = unnamed && !named ?
-	       "this kernel's hook does not say whose they are: load the kvm modules of this version" :
-	       "KVM has made no folder in debugfs for this VM, as when another VM's has its name "
-	       "(kernel log: duplicate directory)";
+	       "this kernel's hook does not say which VM they belong to: load the kvm modules of this version" :
+	       "KVM has made no folder in debugfs for this VM, perhaps because another VM's folder "
+	       "has the same name (kernel log: duplicate directory)";
 	return -1;
 }
 

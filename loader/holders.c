@@ -47,7 +47,7 @@ static bool not_allowed(struct holders *found, pid_t pid, int error)
 	char comm[32];
 
 	proc_comm(pid, comm);
-	return unknown(found, "it cannot be seen whether process %d (%s) could run its vCPUs "
+	return unknown(found, "cannot see whether process %d (%s) could run its vCPUs "
 		       "(%s): run as root with CAP_SYS_PTRACE", pid, comm, strerror(error));
 }
 
@@ -241,8 +241,8 @@ static bool not_its_vm(struct holders *found, const struct hcp_info *info)
 	char comm[32];
 
 	proc_comm(info->pid, comm);
-	return unknown(found, "descriptor %d of process %d (%s) is not its VM any more, so it "
-		       "cannot be seen who else could run its vCPUs", info->vm_fd, info->pid, comm);
+	return unknown(found, "descriptor %d of process %d (%s) is not its VM any more, so other "
+		       "processes that could run its vCPUs cannot be found", info->vm_fd, info->pid, comm);
 }
 
 /* Can all processes be seen, and the one whose VM it is? */
@@ -251,14 +251,14 @@ static bool check_view(struct holders *found, const struct hcp_info *info)
 	uint64_t pid_ns = proc_pid_ns();
 
 	if (!pid_ns)
-		return unknown(found, "the /proc here is of another pid namespace, so it cannot be "
-			       "seen who could run its vCPUs: mount the one of this namespace");
+		return unknown(found, "the /proc here is of another pid namespace and does not show "
+			       "who could run its vCPUs: mount the one of this namespace");
 	if (pid_ns != INITIAL_PID_NS)
-		return unknown(found, "processes outside of the pid namespace here, which cannot be "
-			       "seen, could run its vCPUs: do it in the initial one");
+		return unknown(found, "processes outside of the pid namespace here could run its vCPUs "
+			       "and cannot be seen: use the initial namespace");
 	if (proc_elsewhere(info))
-		return unknown(found, "process %d of its VM is in another pid namespace, so it is not "
-			       "known which one that is here: attach from the initial one", info->pid);
+		return unknown(found, "process %d of its VM is in another pid namespace, and its number "
+			       "here is not known: attach from the initial one", info->pid);
 	if (proc_start_time(info->pid) != info->start_time)
 		return unknown(found, "process %d of its VM cannot be seen from here", info->pid);
 	errno = 0;
@@ -275,11 +275,11 @@ static bool add_creator(struct holders *found, const struct hcp_info *info)
 	int tid;
 
 	if (!counters_creator(info->link_id, &tid, &why))
-		return unknown(found, "it cannot be seen which process made its VM: %s", why);
+		return unknown(found, "cannot find which process made its VM: %s", why);
 	pid = proc_of_thread(tid);
 	if (!pid)
-		return unknown(found, "thread %d, which made its VM, has ended, so it cannot be seen who "
-			       "could run its vCPUs", tid);
+		return unknown(found, "thread %d, which made its VM, has ended, so the processes that "
+			       "could run its vCPUs cannot be found", tid);
 	if (!has(found, pid))
 		add(found, pid, tid);
 	return true;

@@ -65,7 +65,7 @@ static bool look_hook(char *text, size_t size)
 		return false;
 	default:
 		snprintf(text, size, "kvm is loaded without the hook: build and load the kvm modules for %s, "
-			 "or, if kernel/series has none for it, boot one that has: scripts/vm-run",
+			 "or boot a kernel that kernel/series supports: scripts/vm-run",
 			 uts.release);
 		return false;
 	}
@@ -108,7 +108,7 @@ static bool look_jit(char *text, size_t size)
 		snprintf(text, size, "off: policies run all the same, more slowly, in BPF's interpreter: "
 			 "sysctl net.core.bpf_jit_enable=1");
 	else
-		snprintf(text, size, "cannot be seen: look in the host's network namespace");
+		snprintf(text, size, "cannot be read here: look in the host's network namespace");
 	return value > 0;
 }
 

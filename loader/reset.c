@@ -18,9 +18,9 @@ static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 	/* Late, which is what a guest is that has arrived without its set. */
 	hcp_set__await_restore(hcpolicy__set(policy));
 	hcp_set__arrived(hcpolicy__set(policy));
-	err("policy '%s': its guest may change the set meanwhile: %s", name, stopped->why);
-	err("the set of '%s' is not complete from now on, as its VM was reset: pause and reset it "
-	    "again, and then report that", name);
+	err("policy '%s': its guest may change the set during this command: %s", name, stopped->why);
+	err("the set of '%s' is now not complete, because its VM was reset: pause and reset it "
+	    "again, then run this command again", name);
 	return false;
 }
 
@@ -33,8 +33,8 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 
 	/* Before it is here: what it shares would be forgotten, and the set called complete. */
 	if (hcp_set__state(set) & HCP_AWAITS_RESTORE && !arrived) {
-		err("policy '%s' awaits a guest from elsewhere: if that has arrived and is what was "
-		    "reset, --arrived; else there is nothing to report", info->name);
+		err("policy '%s' awaits a guest from elsewhere: if that guest has arrived and was reset, "
+		    "use --arrived; if not, there is nothing to report", info->name);
 		return false;
 	}
 	hcp_set__arrived(set);
@@ -61,7 +61,7 @@ int cmd_reset(const struct args *args)
 		put_state(obj, policy);
 		out_value(obj);
 	} else if (ok) {
-		printf("%s: the set begins anew: ", hcpolicy__info(policy)->name);
+		printf("%s: the set is empty again: ", hcpolicy__info(policy)->name);
 		print_state(policy);
 	}
 	hcpolicy__close(policy);

@@ -28,10 +28,10 @@ static bool may_run(const struct hcpolicy *policy, const struct stopped *stopped
 	const char *name = hcpolicy__info(policy)->name;
 
 	if (running)
-		warn("policy '%s': its guest may change the set meanwhile: %s", name, stopped->why);
+		warn("policy '%s': its guest may change the set during this command: %s", name, stopped->why);
 	else
-		err("policy '%s': its guest may change the set meanwhile: %s, or --running, and the "
-		    "set is not complete then", name, stopped->why);
+		err("policy '%s': its guest may change the set during this command: %s, or use --running, "
+		    "and the set is then not complete", name, stopped->why);
 	return running;
 }
 
@@ -181,10 +181,10 @@ static bool restore_from(struct hcpolicy *policy, const char *path, struct hcp_s
 	}
 	error = hcp_set__restore_fd(hcpolicy__set(policy), fd, opts);
 	if (error == -EMEDIUMTYPE)
-		err("%s: --any-label restores it all the same, if you know that it is of this guest",
+		err("%s: use --any-label if you know that it is of this guest",
 		    path);
 	if (!error && read(fd, &more, 1) == 1)
-		warn("%s: there is more behind the set, which was not read", path);
+		warn("%s: data follows the set; it was not read", path);
 	close(fd);
 	return !error;
 }
@@ -193,15 +193,15 @@ static void warn_restored(const char *path, const struct args *args,
 			  const struct hcp_stream_info *info)
 {
 	if (info->version == 1 && args->with_its_guest)
-		warn("%s is of version 1, which does not say whether the guest stood still when it was "
-		     "saved: the set is complete only if you know that it did", path);
+		warn("%s has version 1, which does not say whether the guest was stopped during the "
+		     "save: the set is complete only if it was", path);
 	if (!info->label[0])
 		warn("%s has no label: nobody can tell whether it is of this guest", path);
 	if (args->running)
-		warn("what the guest has asked for since the save is unknown, and some of what it asks "
-		     "for meanwhile may be written over");
+		warn("what the guest requested after the save is unknown, and the restore may overwrite "
+		     "what it requests now");
 	else if (!args->with_its_guest)
-		warn("what the guest has asked for since the save is unknown: --with-its-guest if its "
+		warn("what the guest requested after the save is unknown: use --with-its-guest if its "
 		     "memory and vCPUs are those of the save");
 }
 
@@ -230,7 +230,7 @@ static bool guest_has_run(const struct hcpolicy *policy)
 		return false;
 	if (!hcp_set__count(set) && !hcp_set__beyond(set) && !counted(policy))
 		return false;
-	warn("policy '%s': its guest has asked for pages here already, which are not in the file, so the "
+	warn("policy '%s': its guest has asked for pages here already. They are not in the file, so the "
 	     "set is not complete: restore before the guest runs (qemu -S)", hcpolicy__info(policy)->name);
 	return true;
 }
@@ -269,7 +269,7 @@ int cmd_restore(const struct args *args)
 
 	if (args->running && args->with_its_guest) {
 		err("restore: --running and --with-its-guest do not go together: a guest that runs is "
-		    "not the one of the save any more");
+		    "no longer the saved one");
 		return EXIT_USAGE;
 	}
 	policy = pins_open_alive(args->words[0]);

@@ -63,7 +63,7 @@ static void list_error(struct json_object *array, const char *name)
 
 	if (!out_json) {
 		list_header();
-		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: the error says what to do\n",
+		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: see the error\n",
 		       name, "?", "?", "?", "?");
 		return;
 	}
@@ -120,7 +120,7 @@ static void list_id_text(uint32_t id, const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
-	char state[256] = "has no set of its own that this version knows";
+	char state[256] = "keeps no set that this version can read";
 
 	list_header();
 	if (set)

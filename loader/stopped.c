@@ -125,7 +125,7 @@ static char *say_running(const struct holders *holders, const size_t *which, siz
 	}
 	fclose(list);
 	fprintf(file, " could run its vCPUs and %s not stopped: kill -STOP%s first and kill -CONT%s "
-		"then, or freeze %s cgroup", n == 1 ? "is" : "are", pids, pids,
+		"afterwards, or freeze %s cgroup", n == 1 ? "is" : "are", pids, pids,
 		n == 1 ? "its" : "their");
 	fclose(file);
 	free(pids);
@@ -191,12 +191,12 @@ static char *say_changed(const struct holders *before, const struct holders *aft
 		const struct holder *a = &before->list[i], *b = &after->list[i];
 
 		if (i == before->n || i == after->n || !same_process(a, b))
-			return strdup("other processes than before could run its vCPUs: leave all "
-				      "of them stopped meanwhile");
+			return strdup("other processes than before could run its vCPUs: keep all "
+				      "of them stopped until this command ends");
 		if (!has_run(a, b))
 			continue;
 		proc_comm(a->pid, comm);
-		if (asprintf(&why, "process %d (%s) has run meanwhile: leave it stopped", a->pid,
+		if (asprintf(&why, "process %d (%s) has run meanwhile: keep it stopped", a->pid,
 			     comm) < 0)
 			abort();
 		return why;
