@@ -6,8 +6,8 @@
  * the request, and the guest goes on at once.  Otherwise the VMM sees every request as before.
  *
  * Good for live migration of plain SEV guests, and for watching what a guest shares.  It
- * refuses nothing.  For VMs whose private memory only userspace converts (SNP, TDX), it saves
- * no exits: their requests still go to the VMM, and are recorded too.
+ * refuses nothing.  For VMs whose private memory only userspace converts (SNP, TDX), it handles
+ * only repeated requests.  It records the others too, but they still go to the VMM.
  *
  * It answers requests beyond the set in the same way, and counts their pages.  Memory there
  * cannot be migrated by this set.

@@ -80,8 +80,8 @@ static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
 }
 
 /*
- * Is there room for so many words?  The asm hides the index' origin from the compiler.  Else
- * the compiler could check one value and index by another, and the verifier would see no bound.
+ * Is there room for so many words?  The asm hides from the compiler how the index was computed.
+ * Otherwise it could check one value and index by another, and the verifier would see no bound.
  */
 #define hcp_word_in_chunk(word, room)					\
 	({								\

@@ -2,8 +2,8 @@
 /*
  * A loaded policy and a VM: attach, replace, detach.
  *
- * hcp_info tells readers what to trust, so it is right at every moment: filled
- * in before the link is there, unattached until it is, detached only after.
+ * Readers trust hcp_info, so it must be right at every moment.  It is filled in before the
+ * link exists, says HCP_UNATTACHED until then, and HCP_DETACHED only after the link's end.
  */
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -22,7 +22,7 @@ static void set_state(struct hcp_info *info, __u32 set, __u32 clear)
 	__atomic_fetch_and(&info->state, ~clear, __ATOMIC_RELAXED);
 }
 
-/* What another thread may ask for meanwhile. */
+/* Other threads may read this at the same time. */
 void link_give(struct hcpolicy *policy, int fd)
 {
 	__atomic_store_n(&policy->link_fd, fd, __ATOMIC_RELEASE);
@@ -83,7 +83,7 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	return 0;
 }
 
-/* Is it the VM of vm_fd that a policy is attached to?  1, 0, or -1: that cannot be seen. */
+/* Is the policy attached to the VM of vm_fd?  1: yes, 0: no, -1: unknown. */
 static int same_vm(const struct hcp_info *info, int vm_fd)
 {
 	long differ;
@@ -103,7 +103,7 @@ static size_t add_policy(char *buf, size_t len, size_t size, __u32 id, const str
 			      info->policy, info->name, id);
 }
 
-/* Which of the attached ones is it?  If that is not certain, all that could be. */
+/* Name the policy that the VM has.  If that is not certain, name all that it could be. */
 static int vm_taken(struct hcpolicy *policy, int vm_fd, int number)
 {
 	char maybe[512] = "";
@@ -131,7 +131,7 @@ static int vm_taken(struct hcpolicy *policy, int vm_fd, int number)
 		    "hcpolicy list --all, and detach it by its id", number);
 }
 
-/* vm_fd: what fd is called in its process. */
+/* vm_fd: the number of fd in the VM's process. */
 static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 {
 	switch (err) {
@@ -151,7 +151,7 @@ static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 	}
 }
 
-/* The link's fd, or a negative errno; -EALREADY is not reported. */
+/* Returns the link's fd or a negative errno.  Does not report -EALREADY. */
 static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 {
 	int ops_fd, link_fd;
@@ -175,7 +175,7 @@ static int attach_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 		return fd;
 	set_state(policy->info, HCP_LATE, 0);
 	fd = create_link(policy, vm_fd, flags);
-	/* The first one may have been there for a moment, and a request in the set since. */
+	/* The first link may have existed for a moment and recorded a request. */
 	if (fd < 0)
 		hcp_set__reset(policy->set);
 	return fd;
@@ -270,7 +270,7 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
 	return 0;
 }
 
-/* ops_id comes last: until it is the link's, whoever opens the set does this once more. */
+/* ops_id comes last: until it is the link's, whoever opens the set repeats this. */
 static void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id)
 {
 	snprintf(info->policy, sizeof(info->policy), "%s", name);
@@ -309,8 +309,8 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 }
 
 /*
- * The link has another map than hcp_info says: a replace was cut short, which is finished
- * here, or somebody has replaced it who knows nothing of the set.
+ * The link has another map than hcp_info says.  Either a replace was cut short, and this
+ * finishes it.  Or somebody replaced the policy without regard for the set.
  */
 int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 {
@@ -319,7 +319,7 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	int err, tries;
 	bool same;
 
-	/* Most likely somebody is about to say so, or has just ended it. */
+	/* Probably another process is about to write that, or has just detached the policy. */
 	for (tries = 0; tries < 10; tries++) {
 		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
 			return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * What belongs to a link, by BPF's ids: link -> struct_ops map -> program -> its maps.
- * To get from an id to its object needs CAP_SYS_ADMIN.  Ids are not used again before
- * their numbers run out.
+ * To open an object by its id needs CAP_SYS_ADMIN.  The kernel does not reuse an id until
+ * its numbers run out.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* Of a map or a link: in what the kernel tells of either, the id comes second. */
+/* Of a map or a link: the id is the second field of the info of either. */
 __u32 object_id(int fd)
 {
 	struct bpf_map_info info = {};
@@ -19,7 +19,7 @@ __u32 object_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
-/* Other links have a program of their own; that tells one from other BPF objects too. */
+/* Other kinds of links have a program; so this also rejects other BPF objects. */
 int link_info(int fd, struct bpf_link_info *link)
 {
 	__u32 len = sizeof(*link);
@@ -54,7 +54,7 @@ int kept_info(const struct kept *kept, struct hcp_info *info)
 	return 0;
 }
 
-/* The program that a struct_ops map's value names, where its own loader gave a descriptor. */
+/* The program that a struct_ops map's value names.  Its loader wrote a descriptor there. */
 static int ops_program(struct hcpolicy *policy, __u32 ops_id, char name[KVM_HCPOLICY_NAME_LEN])
 {
 	const struct ops_type *t = &policy->type;
@@ -81,7 +81,7 @@ static int ops_program(struct hcpolicy *policy, __u32 ops_id, char name[KVM_HCPO
 	return err ? err : prog;
 }
 
-/* The set's maps among those of a program; the descriptor of any other one is closed. */
+/* Find the set's maps among a program's maps.  Closes the descriptors of the others. */
 static void sort_map(struct kept *kept, __u32 id)
 {
 	struct bpf_map_info map = {};
@@ -140,7 +140,7 @@ int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept)
 		if (!err)
 			return fd;
 		close(fd);
-		/* Of another kind, or detached or replaced meanwhile. */
+		/* Another kind of link, or it was just detached or replaced. */
 		if (err != -EOPNOTSUPP && err != -ENOENT)
 			return err;
 	}
@@ -168,7 +168,7 @@ void ids_mark(__u32 link_id, const struct kept *kept)
 {
 	struct hcp_info copy, *info;
 
-	/* 0: that link is being made. */
+	/* 0: that link is still being made. */
 	if (kept_info(kept, &copy) || !copy.link_id || copy.link_id == link_id)
 		return;
 	info = mmap(NULL, sizeof(*info), PROT_READ | PROT_WRITE, MAP_SHARED, kept->info_fd, 0);
@@ -267,7 +267,7 @@ struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts 
 		hcpolicy__close(policy);
 		return NULL;
 	}
-	/* A policy that keeps no set, or another version's: there is the link. */
+	/* A policy that keeps no set, or another version's set: only the link is known. */
 	log = policy->log;
 	policy->log = NULL;
 	if (open_parts(policy))

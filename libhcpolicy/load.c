@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * What is set between open and load, and load itself.
+ * Options between open and load, and load itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes)
 	return 0;
 }
 
-/* Of .rodata, what is no parameter too. */
+/* Everything in .rodata, not only parameters. */
 struct variables {
 	const struct btf *btf;
 	const struct btf_type *sec;
@@ -66,7 +66,7 @@ static int get_variables(const struct hcpolicy *policy, struct variables *v)
 	return btf_vlen(v->sec);
 }
 
-/* The n-th one's type if it is a parameter: global, and an integer. */
+/* The type of the n-th variable if it is a parameter: global, and an integer. */
 static const struct btf_type *get_param(const struct variables *v, int n, const char **name,
 					void **at)
 {
@@ -83,7 +83,7 @@ static const struct btf_type *get_param(const struct variables *v, int n, const 
 	return type;
 }
 
-/* -ENOENT names those that there are. */
+/* -ENOENT: the message names the parameters that exist. */
 static int find_param(const struct hcpolicy *policy, const char *key,
 		      const struct btf_type **type, void **at)
 {
@@ -107,7 +107,7 @@ static int find_param(const struct hcpolicy *policy, const char *key,
 		    len ? "it has: " : "it has none", list);
 }
 
-/* One word for both kinds: it is the low bytes that are stored. */
+/* One word for both signs: only the low bytes are stored. */
 static int parse_value(const struct btf_type *type, const char *value, unsigned long *out)
 {
 	unsigned int unused = 64 - 8 * type->size;
@@ -119,7 +119,7 @@ static int parse_value(const struct btf_type *type, const char *value, unsigned 
 		return 0;
 	}
 
-	/* strtoul() would take white space, nothing at all, and wrap a sign. */
+	/* strtoul() would accept white space and an empty string, and wrap a sign. */
 	if (!strchr("-0123456789", value[0]) || !value[0])
 		return -EINVAL;
 	errno = 0;
@@ -178,7 +178,7 @@ static int check_kernel(const struct hcpolicy *policy)
 		return fail(policy, EOPNOTSUPP, "kvm is not loaded; modprobe kvm_amd or kvm_intel");
 	}
 
-	/* Or libbpf takes the hook for missing. */
+	/* Without the capability libbpf would report a missing hook. */
 	if (bpf_btf_get_next_id(0, &id) && errno == EPERM)
 		return fail(policy, EPERM, "loading it needs CAP_SYS_ADMIN");
 	return 0;
@@ -190,7 +190,7 @@ static int dup_map(const struct hcpolicy *policy, const char *name, int *copy)
 	return *copy < 0 ? fail(policy, errno, "%s: %s", name, strerror(errno)) : 0;
 }
 
-/* A size that is a whole number of some unit. */
+/* Print a size that is a whole number of some unit. */
 static const char *size_text(char buf[32], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
@@ -208,12 +208,13 @@ static int no_memory(const struct hcpolicy *policy)
 									    HCP_MAP_SHARED));
 	char covers[32], takes[32];
 
-	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not available",
+	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not "
+		    "available",
 		    size_text(covers, (chunks * HCP_CHUNK_PAGES) << HCP_PAGE_SHIFT),
 		    size_text(takes, chunks * HCP_CHUNK_PAGES / 8));
 }
 
-/* What was set in the opened object. */
+/* Copy what was set in the opened object. */
 static int copy_settings(const struct hcpolicy *policy, const struct bpf_object *from)
 {
 	const struct bpf_map *set = bpf_object__find_map_by_name(from, HCP_MAP_SHARED);
@@ -262,12 +263,12 @@ int load_end(struct hcpolicy *policy, struct bpf_object *opened, int err)
 	ops_type_close(policy);
 	bpf_object__close(policy->obj);
 	policy->obj = opened;
-	ops_find(policy);	/* was there before */
+	ops_find(policy);	/* it was found before */
 	errno = -err;
 	return err;
 }
 
-/* Into the kernel: the programs are verified, the maps are there. */
+/* Load into the kernel: afterwards programs are verified and maps exist. */
 int load_object(struct hcpolicy *policy)
 {
 	int err;
@@ -315,7 +316,7 @@ int hcpolicy__load(struct hcpolicy *policy)
 	if (!err)
 		err = maps_open(policy, true);
 	if (err == -ENOMEM && policy->shared_fd >= 0)
-		no_memory(policy);	/* to map it is too much */
+		no_memory(policy);	/* no memory to map it */
 	err = load_end(policy, opened, err);
 	policy->attachable = !err;
 	return err;

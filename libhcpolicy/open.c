@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * A policy object from a name, a path or descriptors, and what it gives out.
- * (From pins: pin.c.)
+ * A policy object from a name, a path or descriptors, and access to its parts.  Pins are in
+ * pin.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,10 +56,10 @@ void hcpolicy__close(struct hcpolicy *policy)
 	free(policy->bytes);
 	free(policy->bpffs);
 	free(policy);
-	errno = err;	/* so that it can end an error path */
+	errno = err;	/* callers use this at the end of an error path */
 }
 
-/* The path of a policy's object; free() it.  NULL: reported. */
+/* Find the path of a policy's object; free() it.  NULL: an error that was reported. */
 static char *find_object(const struct hcpolicy *policy, const char *name)
 {
 	const char *dirs = secure_getenv("HCPOLICY_PATH");
@@ -91,7 +91,7 @@ static char *find_object(const struct hcpolicy *policy, const char *name)
 	return path;
 }
 
-/* What it is called: the file's name without directory and suffix. */
+/* The policy's name: the file's name without directory and suffix. */
 static void set_policy_name(struct hcpolicy *policy, const char *path)
 {
 	const char *base = strrchr(path, '/');
@@ -127,7 +127,7 @@ static int check_object(const struct hcpolicy *policy)
 	return 0;
 }
 
-/* libbpf can load an object once, so each load is of a new one from the same bytes. */
+/* libbpf can load an object only once, so each load opens a new one from the same bytes. */
 struct bpf_object *object_new(struct hcpolicy *policy)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = policy->policy);
@@ -173,7 +173,7 @@ struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *op
 	if (check_object(policy) || ops_find(policy) ||
 	    hcpolicy__set_max_gpa(policy, HCPOLICY_DEFAULT_MAX_GPA))
 		goto close;
-	policy->npages = 0;	/* not asked for: replace may set it */
+	policy->npages = 0;	/* not set by the caller; replace may set it */
 	free(path);
 	return policy;
 close:
@@ -191,7 +191,7 @@ static int dup_fd(const struct hcpolicy *policy, int fd, const char *what, int *
 		    strerror(errno));
 }
 
-/* Made for each other?  And is it this set that the link's program keeps? */
+/* Do link and maps belong together?  And does the link's program keep this set? */
 static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
 {
 	const struct hcp_info *info = policy->info;
@@ -207,7 +207,7 @@ static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
 	return finish_replace(policy, link->struct_ops.map_id);
 }
 
-/* Of a found policy, what there is of link and maps. */
+/* Take over the link and maps of a found policy, as far as they exist. */
 int open_parts(struct hcpolicy *policy)
 {
 	struct bpf_link_info link = {};
@@ -245,7 +245,7 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 	return NULL;
 }
 
-/* Does the link still call what keeps this set?  Who replaces it says so a moment later. */
+/* Does the link's program still keep this set?  A replace updates hcp_info a moment later. */
 static bool keeps_set(const struct hcp_info *info, int link_fd)
 {
 	struct bpf_link_info link;
@@ -261,7 +261,7 @@ static bool keeps_set(const struct hcp_info *info, int link_fd)
 	return false;
 }
 
-/* From any thread: what it reads of the object stands when there is a link. */
+/* For any thread: what this reads of the object no longer changes once there is a link. */
 bool hcpolicy__attached(const struct hcpolicy *policy)
 {
 	struct pollfd pfd = {};
@@ -273,7 +273,7 @@ bool hcpolicy__attached(const struct hcpolicy *policy)
 	pfd.fd = __atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE);
 	if (pfd.fd < 0)
 		return false;
-	/* A signal that is about to be handled ends it, though it would not wait. */
+	/* A pending signal interrupts poll(), even with a timeout of 0. */
 	while (poll(&pfd, 1, 0) < 0) {
 		if (errno != EINTR)
 			return false;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Why a set is not complete, and what helps: the one place that has the words.
+ * Why a set is not complete, and what helps.  Only this file has the words.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include "set-internal.h"
 
-/* The order in which they are told: first what makes the next ones follow. */
+/* In the order of output: causes come before what follows from them. */
 static const struct {
 	uint32_t state;
 	const char *why, *help;
@@ -24,11 +24,12 @@ static const struct {
 	{ HCP_RUNNING, "saved while the guest may have been running",
 	  "stop the VM, save the set again, and restore that" },
 	{ HCP_DETACHED, "detached",
-	  "its guest's later requests are not known: attach a policy again, reset the VM and report the reset" },
+	  "its guest's later requests are not known: attach a policy again, then reset the VM and "
+	  "report the reset" },
 };
 #define NREASONS (sizeof(reasons) / sizeof(*reasons))
 
-/* A state of a later version is a reason too. */
+/* States of later versions are reasons too. */
 #define OTHERS (~(uint32_t)(HCP_LATE | HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE | \
 			    HCP_RUNNING | HCP_CHANGING | HCP_FOREIGN))
 
@@ -45,7 +46,7 @@ bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_r
 	char why[sizeof(reason->why)];
 	size_t i;
 
-	/* Whoever has not attached yet, or not any more, has no second one of these. */
+	/* HCP_UNATTACHED and HCP_DETACHED together would say the same thing twice. */
 	if (state & HCP_UNATTACHED)
 		state &= ~HCP_DETACHED;
 	for (i = 0; i < NREASONS; i++) {

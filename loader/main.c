@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hcpolicy: attaches policies to VMs and shows what they keep.  This file is
- * the command line: one table of commands, one of options, and which command
- * takes which.  Options may stand anywhere on the line.
+ * hcpolicy attaches policies to VMs and shows their sets.  This file is the command line: a
+ * table of commands, a table of options, and which command takes which.  Options may stand
+ * anywhere on the line.
  */
 #include <getopt.h>
 #include <locale.h>
@@ -33,7 +33,7 @@ enum {
 	OPT_ID		= 1 << 17,
 };
 
-/* getopt's values for them start here, above every character. */
+/* getopt's values for long options start here, above every character. */
 #define OPT_BASE 1000
 
 struct option_def {
@@ -67,7 +67,7 @@ static const struct option_def option_defs[] = {
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
 #define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
-#define NGENERAL 4	/* and those of every command */
+#define NGENERAL 4	/* options of every command */
 
 struct command {
 	const char *name;
@@ -88,7 +88,8 @@ static const struct command commands[] = {
 	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "show everything about one policy" },
 	{ "ranges", cmd_ranges, 1, OPT_BPFFS, "NAME",
 	  "list the memory that the guest shares, as ranges" },
-	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG | OPT_BPFFS, "NAME", "draw the memory that the guest shares" },
+	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG | OPT_BPFFS, "NAME",
+	  "draw the memory that the guest shares" },
 	{ "save", cmd_save, 2, OPT_FORCE | OPT_RUNNING | OPT_BPFFS, "NAME FILE",
 	  "save the set of a stopped VM to a file" },
 	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE | OPT_RUNNING | OPT_ANY_LABEL |
@@ -217,7 +218,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* Take one option's argument; reports what was meant instead. */
+/* Take one option's argument.  Reports what form it must have. */
 static bool take(struct args *args, unsigned int bit, const char *arg)
 {
 	switch (bit) {
@@ -348,7 +349,7 @@ int main(int argc, char **argv)
 			NULL, OPT_BASE + i,
 		};
 
-	/* Nothing is judged before the whole line is read: a -j may stand at its end. */
+	/* Read the whole line before reporting anything, because -j may stand at its end. */
 	while ((c = getopt_long(argc, argv, ":jphV", options, NULL)) != -1) {
 		switch (c) {
 		case 'p':
@@ -414,7 +415,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	args.nwords = argc - optind - 1;
-	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it stands for the name */
+	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it replaces the name */
 	if (args.nwords != nwords) {
 		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < nwords ?
 		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Text and JSON output: out.h.  The rule: with -j stdout carries exactly one
- * JSON document, whatever happens.
+ * Text and JSON output: out.h.  The rule: with -j, stdout gets exactly one JSON document,
+ * whatever happens.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -77,7 +77,7 @@ bool err_seen(void)
 	return failed;
 }
 
-/* What was reported so far, for a field of its own; it is forgotten then. */
+/* Take what was reported so far, for a field of its own. */
 struct json_object *err_take(void)
 {
 	struct json_object *text = json_object_new_string(errors ? errors : "failed");
@@ -103,7 +103,7 @@ void out_value(struct json_object *value)
 	}
 	puts(to_text(value, out_pretty));
 	json_object_put(value);
-	/* An array has no place for them. */
+	/* An array has no field for them. */
 	for (size_t i = 0; warnings && i < json_object_array_length(warnings); i++)
 		fprintf(stderr, "hcpolicy: warning: %s\n",
 			json_object_get_string(json_object_array_get_idx(warnings, i)));

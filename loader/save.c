@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * save and restore: the set to a file and back.  A set of which vCPUs change words
- * meanwhile is of no one moment, and says so in the file and after a restore.
+ * save and restore: the set to a file and back.  If vCPUs may change the set during a save, its
+ * words are of different moments.  The file says so, and so does the set after a restore.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ static void log_line(void *ctx, const char *line)
 	err("%s: %s", (const char *)ctx, line);
 }
 
-/* It does not stand still: is that what was asked for? */
+/* The VM is not stopped.  Go on only with --running. */
 static bool may_run(const struct hcpolicy *policy, const struct stopped *stopped, bool running)
 {
 	const char *name = hcpolicy__info(policy)->name;
@@ -67,7 +67,7 @@ static void print_stream(const char *file, const struct hcp_stream_info *info)
 	       size_text(size, info->npages << HCP_PAGE_SHIFT));
 }
 
-/* more: what the set itself does not know of what was done (enum hcp_state). */
+/* more: states (enum hcp_state) that the set itself does not know. */
 static void report(const struct hcpolicy *policy, const char *done, const char *file,
 		   uint32_t more, const struct hcp_stream_info *info)
 {
@@ -100,7 +100,7 @@ static bool is_kept(void *policy)
 	return hcpolicy__attached(policy);
 }
 
-/* From the file's beginning. */
+/* Restore from the beginning of the file. */
 static bool write_set(const struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts,
 		      bool running)
 {
@@ -112,21 +112,21 @@ static bool write_set(const struct hcpolicy *policy, int fd, struct hcp_stream_o
 	return !hcp_set__save_fd(hcpolicy__set(policy), fd, opts);
 }
 
-/* *running: may the guest run?  In: is that allowed; out: what was written. */
+/* *running: may the guest run?  In: is that allowed?  Out: what the file says. */
 static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts, bool *running)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	struct stopped stopped;
 	bool ok, still;
 
-	/* One that is kept no more nobody changes; it is not complete, and that is in the file. */
+	/* If the policy is detached, nobody changes the set.  It is not complete, and the file says so. */
 	if (!hcpolicy__attached(policy)) {
 		*running = false;
 		return write_set(policy, fd, opts, false);
 	}
 	still = stopped_begin(&stopped, info);
 	ok = (still || may_run(policy, &stopped, *running)) && write_set(policy, fd, opts, !still);
-	/* Somebody may have let it go on, if only for a while. */
+	/* Somebody may have continued the VM, if only for a moment. */
 	if (ok && still && !stopped_still(&stopped)) {
 		still = false;
 		ok = may_run(policy, &stopped, *running) && write_set(policy, fd, opts, true);
@@ -147,7 +147,7 @@ static bool save(struct hcpolicy *policy, const char *path, bool force, bool *ru
 
 	if (!file_begin(&file, path))
 		return false;
-	/* It is about the set, or about the file. */
+	/* An error is about the set or about the file. */
 	snprintf(what, sizeof(what), "'%s' to %s", hcpolicy__info(policy)->name, path);
 	opts.log_ctx = what;
 	if (save_to(policy, file.fd, &opts, running))
@@ -205,7 +205,7 @@ static void warn_restored(const char *path, const struct args *args,
 		     "memory and vCPUs are those of the save");
 }
 
-/* The hook has counted requests of this VM. */
+/* Has the hook counted requests of this VM? */
 static bool counted(const struct hcpolicy *policy)
 {
 	struct json_object *counters;
@@ -221,7 +221,7 @@ static bool counted(const struct hcpolicy *policy)
 	return sum;
 }
 
-/* A set that awaits a restore has nothing in it, unless its guest has run here already. */
+/* A set that awaits a restore is empty, unless its guest has already run here. */
 static bool guest_has_run(const struct hcpolicy *policy)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
