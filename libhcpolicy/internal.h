@@ -88,11 +88,13 @@ int finish_replace(struct hcpolicy *policy, __u32 ops_id);
 #define FOLDER		"hcpolicy"
 #define FOLDER_NEW	"~new"	/* never a valid NAME */
 #define FOLDER_OLD	"~old"
-int folder_open(const struct hcpolicy *policy, bool create, int *folder);	/* *folder < 0: there is none */
+/* *folder < 0: there is none. */
+int folder_open(const struct hcpolicy *policy, bool create, int *folder);
 int flock_wait(const struct hcpolicy *policy, int fd, const char *name);
 int folder_lock(const struct hcpolicy *policy, int folder);	/* held until close */
 void folder_close(int folder);
-int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);	/* does not report -ENOENT */
+/* Does not report -ENOENT. */
+int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);
 int folder_remove(int folder, const char *name);	/* reports nothing */
 
 /* pin.c */

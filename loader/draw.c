@@ -113,7 +113,7 @@ void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_styl
 			enum shade s = draw_shade(grid, (uint64_t)row * grid->columns + col);
 			int want = s == PRIVATE || s == OUTSIDE ? 2 : 33;
 
-			/* Dim for private, yellow for shared.  Print a colour only where it changes. */
+			/* Dim for private, yellow for shared; printed where it changes. */
 			if (style->colour && want != colour)
 				fprintf(file, "\033[0;%dm", want);
 			colour = want;

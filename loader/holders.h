@@ -15,7 +15,7 @@ struct holder {
 };
 
 struct holders {
-	struct holder *list;		/* in the order of /proc; those found by a descriptor come first */
+	struct holder *list;		/* in /proc's order, those with a descriptor first */
 	size_t n;
 	char why[256];
 };

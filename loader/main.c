@@ -175,7 +175,7 @@ static void print_help(const struct command *cmd)
 		return;
 	}
 	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
-	       "Attach BPF policies to VMs.  A policy answers a KVM guest that makes its memory shared or private.\n\n");
+	       "Attach BPF policies to KVM VMs, to answer guests that make memory shared or private.\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].usage);
 		printf("  %-24s %s\n", left, commands[i].help);

@@ -31,7 +31,7 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 	struct stopped stopped;
 	bool ok;
 
-	/* Before the guest arrives, a reset would call the set complete without its shared pages. */
+	/* Before the guest arrives, this would call the set complete without its pages. */
 	if (hcp_set__state(set) & HCP_AWAITS_RESTORE && !arrived) {
 		err("policy '%s' awaits a guest from elsewhere: if that guest has arrived and was reset, "
 		    "use --arrived; if not, there is nothing to report", info->name);

@@ -119,7 +119,7 @@ static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opt
 	struct stopped stopped;
 	bool ok, still;
 
-	/* If the policy is detached, nobody changes the set.  It is not complete, and the file says so. */
+	/* Of a detached policy nobody changes the set.  The file says that it is incomplete. */
 	if (!hcpolicy__attached(policy)) {
 		*running = false;
 		return write_set(policy, fd, opts, false);

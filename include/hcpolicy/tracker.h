@@ -58,8 +58,8 @@ struct hcp_tracker_opts {
 /*
  * Make a tracker without slots over a set, which must outlive it.  -EUCLEAN: the set is
  * not complete; -ENOLINK: it is no longer kept; -EINVAL: opts->sz is not set; -E2BIG: opts sets an
- * option that this library does not know.  If opts is shorter than the library's struct, the missing
- * options are 0.
+ * option that this library does not know.  If opts is shorter than the library's struct, the
+ * missing options are 0.
  */
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts);
 void hcp_tracker__free(struct hcp_tracker *tracker);
