@@ -4,7 +4,7 @@
  * each read may cost an exit.  So waiting for the transmitter is bounded, and a
  * port that was never ready is left alone from then on.
  */
-#include "cpu.h"
+#include "io.h"
 #include "serial.h"
 
 #define COM1		0x3f8

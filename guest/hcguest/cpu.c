@@ -3,8 +3,9 @@
  * Segments, TSS, exceptions.  Each vCPU has a GDT, TSS and stack of its own; the
  * IDT is filled alike by each.  Interrupts stay off for good.
  */
+#include "../mailbox.h"
 #include "cpu.h"
-#include "mailbox.h"
+#include "io.h"
 #include "serial.h"
 
 #define DEBUG_EXIT_PORT	0xf4

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The guest's book of its pages and what it writes into them.  The book is an
+ * The guest's record of its pages and what it writes into them.  The record is an
  * array of 8-byte entries at HCG_TABLE_GPA, one for each page from HCG_FREE_GPA
  * on: version << 8 | enum hcg_page_flags.
  *
  * A vCPU may be stopped for good between any two instructions, and go on in
  * another VM with another key.  There it finishes what it was about, so that no
- * order within an operation matters to itself; whoever reads the book of a
+ * order within an operation matters to itself; whoever reads the record of a
  * stopped guest must know that a busy page is being written: its contents are
  * not live, and its status is the one that was asked for or the one before.
  */
-#ifndef HCP_GUEST_BOOK_H
-#define HCP_GUEST_BOOK_H
+#ifndef HCP_GUEST_RECORD_H
+#define HCP_GUEST_RECORD_H
 
 #include "crypt.h"
 #include "mailbox.h"
@@ -29,7 +29,7 @@ static inline uint64_t hcg_page_version(uint64_t entry)
 	return entry >> 8;
 }
 
-/* Where gfn is in the book; HCG_TABLE_PAGES or more: it is not. */
+/* Where gfn is in the record; HCG_TABLE_PAGES or more: it is not. */
 static inline uint64_t hcg_page_index(uint64_t gfn)
 {
 	return gfn - HCG_FREE_GPA / HCG_PAGE_SIZE;
@@ -40,4 +40,4 @@ static inline uint64_t hcg_page_content(uint64_t gfn, uint64_t version, unsigned
 	return hcg_mix(hcg_mix(gfn << 24 ^ version) + word);
 }
 
-#endif /* HCP_GUEST_BOOK_H */
+#endif /* HCP_GUEST_RECORD_H */

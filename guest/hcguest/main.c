@@ -16,11 +16,12 @@
  */
 #include <stddef.h>
 
-#include "boot.h"
+#include "../boot.h"
+#include "../mailbox.h"
+#include "../random.h"
 #include "cpu.h"
-#include "mailbox.h"
+#include "io.h"
 #include "ops.h"
-#include "random.h"
 #include "script.h"
 #include "work.h"
 

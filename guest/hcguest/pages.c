@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loads and stores that encrypt, and the book.  The key may change between any
+ * Loads and stores that encrypt, and the record.  The key may change between any
  * two instructions, as the VM moves: each access looks at it again afterwards.
  */
 #include "cpu.h"
@@ -119,7 +119,7 @@ void key_look(unsigned int index)
 	}
 }
 
-/* got: word i of a page, decrypted if the book's entry e has it private. */
+/* got: word i of a page, decrypted if the entry e of the record has it private. */
 static enum hcg_found explain(unsigned int index, uint64_t gfn, unsigned int i, uint64_t got,
 			      uint64_t e)
 {
