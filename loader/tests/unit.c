@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <hcpolicy/version.h>
 #include "diff.h"
 #include "draw.h"
 #include "file.h"
