@@ -37,7 +37,10 @@ static inline uint64_t load_word(const struct hcp_set *set, uint64_t word)
 	return __atomic_load_n(&set->words[word], __ATOMIC_RELAXED);
 }
 
-/* Prefixed, as a static library hides nothing.  why.c: hcp_set__why() of any state, and all its reasons in one line. */
+/*
+ * why.c: hcp_set__why() of any state, and all its reasons in one line.  The names
+ * have a prefix because a static library hides nothing.
+ */
 bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_reason *reason);
 size_t hcp_state_text(uint32_t state, uint64_t missed, char *buf, size_t size);
 
