@@ -96,7 +96,7 @@ clean:	## remove build/
 	$(Q)rm -rf $(BUILD)
 
 help:	## this
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z_.-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' Makefile
 	@echo '  make -C kernel export          write the hook as a patch series (RELEASE=, OUT=)'
 	@echo '  make -C kernel check-export    and check that every step of it applies and builds'
 	@echo '  make -C kernel check-kselftest and build and run the kselftest in it'
