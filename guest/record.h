@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The guest's record of its pages and what it writes into them.  The record is an
- * array of 8-byte entries at HCG_TABLE_GPA, one for each page from HCG_FREE_GPA
+ * The guest's record of its pages: their status, and what it wrote into them.  It is
+ * an array of 8-byte entries at HCG_TABLE_GPA, one for each page from HCG_FREE_GPA
  * on: version << 8 | enum hcg_page_flags.
  *
- * A vCPU may be stopped for good between any two instructions, and go on in
- * another VM with another key.  There it finishes what it was about, so that no
- * order within an operation matters to itself; whoever reads the record of a
- * stopped guest must know that a busy page is being written: its contents are
- * not live, and its status is the one that was asked for or the one before.
+ * A migration can stop a vCPU between any two instructions.  The vCPU goes on in
+ * another VM with another key and finishes its operation there, so the order within
+ * an operation does not matter to the guest.  It matters to whoever reads the record
+ * of a stopped guest: a busy page is being written.  Its contents are not live, and
+ * its status is the one that was asked for or the one before.
  */
 #ifndef HCP_GUEST_RECORD_H
 #define HCP_GUEST_RECORD_H

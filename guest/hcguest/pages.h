@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The guest's pages: encryption, contents, and the record that is kept of them. */
+/* The guest's pages: encryption, contents, and their entries in the record. */
 #ifndef HCP_GUEST_PAGES_H
 #define HCP_GUEST_PAGES_H
 
