@@ -77,9 +77,9 @@ static char *find_object(const struct hcpolicy *policy, const char *name)
 	for (rest = all; !path && (dir = strsep(&rest, ":"));) {
 		if (!*dir)
 			continue;
-		if (asprintf(&path, "%s/%s.bpf.o", dir, name) < 0)
+		if (asprintf(&path, "%s/%s.bpf.o", dir, name) < 0) {
 			path = NULL;
-		else if (access(path, R_OK)) {
+		} else if (access(path, R_OK)) {
 			free(path);
 			path = NULL;
 		}

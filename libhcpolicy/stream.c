@@ -209,11 +209,10 @@ static uint32_t encode_runs(struct chunk *c, uint64_t *shared)
 
 			bits &= n == WORD_BITS ? 0 : ~(((1ULL << n) - 1) << first);
 			first += i * WORD_BITS;
-			if (nruns && first == last + 1) {
+			if (nruns && first == last + 1)
 				nruns--;
-			} else if (nruns < MAX_RUNS) {
+			else if (nruns < MAX_RUNS)
 				c->payload.runs[nruns].first = htole16(first);
-			}
 			last = first + n - 1;
 			if (nruns < MAX_RUNS)
 				c->payload.runs[nruns].last = htole16(last);

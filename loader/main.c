@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <hcpolicy/version.h>
 #include "loader.h"
 #include "out.h"
 

@@ -42,14 +42,14 @@ void err(const char *fmt, ...)
 	failed = true;
 	if (!out_json) {
 		fprintf(stderr, "hcpolicy: %s\n", text);
-	} else if (!errors) {
-		errors = text;
-		return;
-	} else {
+	} else if (errors) {
 		if (asprintf(&all, "%s\n%s", errors, text) < 0)
 			abort();
 		free(errors);
 		errors = all;
+	} else {
+		errors = text;
+		return;
 	}
 	free(text);
 }

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <hcpolicy/version.h>
 
 #include "vm.h"
 #include "wrong.h"
@@ -21,6 +22,7 @@ static const char usage[] =
 "Run a virtual machine: its console (COM1) is standard input and output, what\n"
 "hcvm says itself goes to standard error.\n"
 "\n"
+"  --version         print the version\n"
 "  --kernel BZIMAGE  an x86-64 Linux kernel\n"
 "  --initrd FILE     its initial RAM disk\n"
 "  --guest ELF       a PVH guest, such as hcguest.elf\n"
@@ -113,6 +115,7 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 	enum { KERNEL = 256, INITRD, APPEND, GUEST, MEM, SMP, SEV, POLICY, NAME, LABEL, DUMP,
 	       CONTROL, INCOMING, ENCRYPT, DRIVE, WRONG, HELP };
 	static const struct option options[] = {
+		{ "version", no_argument, NULL, 'V' },
 		{ "kernel", required_argument, NULL, KERNEL },
 		{ "initrd", required_argument, NULL, INITRD },
 		{ "append", required_argument, NULL, APPEND },
@@ -137,8 +140,11 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 	int opt;
 
 	*cfg = (struct vm_config){ .mem = DEFAULT_MEM, .smp = 1 };
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (opt) {
+		case 'V':
+			puts("hcvm " HCP_VERSION);
+			return -1;
 		case KERNEL:
 			cfg->kernel = optarg;
 			break;

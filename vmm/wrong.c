@@ -165,9 +165,8 @@ int wrong_status(struct migration *m, uint64_t gfn)
 	bool shared = status_now(m, gfn), note = shared;
 
 	wrong_at_page(m, gfn);
-	if (wrong_order == WRONG_READ_TWICE) {
+	if (wrong_order == WRONG_READ_TWICE)
 		note = status_now(m, gfn);
-	}
 	pages[gfn] = (pages[gfn] & SNAPSHOT) | (note ? NOTED : 0);
 	return shared;
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core.h"
-#include "dump.h"
+#include "../dump.h"
 
 #define PAGE_SHIFT	12
 #define PAGE_MASK	4095ULL

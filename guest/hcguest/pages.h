@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The guest's pages: encryption, contents, and the book that is kept of them. */
+/* The guest's pages: encryption, contents, and their entries in the record. */
 #ifndef HCP_GUEST_PAGES_H
 #define HCP_GUEST_PAGES_H
 
-#include "book.h"
+#include "../record.h"
 
-/* Are the pages all in the book? */
+/* Are the pages all in the record? */
 int pages_known(uint64_t gfn, uint64_t npages);
 
 /* Forget what is known of a page: private, never written. */
@@ -15,7 +15,7 @@ void page_forget(uint64_t gfn);
 void page_begin(uint64_t gfn);
 void page_end(uint64_t gfn);
 
-/* HCG_PAGE_SHARED or 0, as in the book. */
+/* HCG_PAGE_SHARED or 0, as in the record. */
 uint64_t page_status(uint64_t gfn);
 
 /* New contents, under status. */
@@ -30,7 +30,7 @@ void page_recode(uint64_t gfn, uint64_t status);
 /* To be called now and then: notes a new key, for page_verify() to explain by. */
 void key_look(unsigned int index);
 
-/* Is a page as in the book?  Counts in w what it finds.  index: the vCPU's. */
+/* Is a page as in the record?  Counts in w what it finds.  index: the vCPU's. */
 int page_verify(unsigned int index, uint64_t gfn, struct hcg_work *w);
 
 #endif /* HCP_GUEST_PAGES_H */

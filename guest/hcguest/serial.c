@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * COM1.  A VMM may have no such port: it reads as all ones, or as anything, and
- * each read may cost an exit.  So waiting for the transmitter is bounded, and a
- * port that was never ready is left alone from then on.
+ * COM1.  A VMM may have no such port.  Then it reads as all ones, or as anything, and
+ * each read may cost an exit.  So the wait for the transmitter is bounded, and a port
+ * that was not ready in time is not written any more.
  */
-#include "cpu.h"
+#include "io.h"
 #include "serial.h"
 
 #define COM1		0x3f8

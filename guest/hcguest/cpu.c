@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Segments, TSS, exceptions.  Each vCPU has a GDT, TSS and stack of its own; the
- * IDT is filled alike by each.  Interrupts stay off for good.
+ * Segments, TSS, exceptions.  Each vCPU has a GDT, TSS and stack of its own.  They
+ * share the IDT, which each fills with the same entries.  Interrupts are always off.
  */
+#include "../mailbox.h"
 #include "cpu.h"
-#include "mailbox.h"
+#include "io.h"
 #include "serial.h"
 
 #define DEBUG_EXIT_PORT	0xf4

@@ -3,11 +3,11 @@
 #ifndef HCP_GUEST_WORK_H
 #define HCP_GUEST_WORK_H
 
-#include "mailbox.h"
+#include "../mailbox.h"
 
 void work_clear(struct hcg_work *w);
 
-/* 0 if w's pages are not in the book. */
+/* 0 if w's pages are not in the record. */
 int work_begin(unsigned int index, struct hcg_work *w);
 
 /* Some pages: verified, perhaps converted, written. */

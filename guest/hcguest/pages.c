@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loads and stores that encrypt, and the book.  The key may change between any
- * two instructions, as the VM moves: each access looks at it again afterwards.
+ * Loads and stores that encrypt, and the record.  A migration may change the key
+ * between any two instructions, so each access reads the key again afterwards.
  */
 #include "cpu.h"
 #include "pages.h"
@@ -12,8 +12,8 @@ static uint64_t key(void)
 }
 
 /*
- * A store with the old key that happens in the new VM leaves garbage, a store
- * that came before the move has been re-keyed with its page; both are done again.
+ * A store with the old key in the new VM leaves garbage.  A store before the move was
+ * re-keyed with its page.  The guest cannot tell which it was, and repeats both.
  */
 static void store(uint64_t gpa, uint64_t value, uint64_t status, uint64_t offset)
 {
@@ -119,7 +119,7 @@ void key_look(unsigned int index)
 	}
 }
 
-/* got: word i of a page, decrypted if the book's entry e has it private. */
+/* got: word i of a page, decrypted if the entry e of the record has it private. */
 static enum hcg_found explain(unsigned int index, uint64_t gfn, unsigned int i, uint64_t got,
 			      uint64_t e)
 {

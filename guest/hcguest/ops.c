@@ -4,6 +4,7 @@
  * script.c's table if it is to have a name there.
  */
 #include "cpu.h"
+#include "io.h"
 #include "ops.h"
 #include "pages.h"
 

@@ -31,7 +31,8 @@ static void print(const struct core *c, const struct walk *w, const struct judge
 	       w->direct_base, c->cbit, w->tables);
 	printf(w->outside ? ", %" PRIu64 " outside RAM skipped\n" : "\n", w->outside);
 	if (j->disputed)
-		printf("oracle: %" PRIu64 " pages only other kernel mappings share, not judged; the first is gfn 0x%" PRIx64 " at 0x%" PRIx64 "\n",
+		printf("oracle: %" PRIu64 " pages only other kernel mappings share, not judged; "
+		       "the first is gfn 0x%" PRIx64 " at 0x%" PRIx64 "\n",
 		       j->disputed, j->disputed_first.gfn, j->disputed_first.va);
 	if (j->ram - j->mapped)
 		printf("oracle: %" PRIu64 " pages of RAM not mapped, not judged; %" PRIu64 " of them shared in the set\n",
@@ -45,7 +46,9 @@ static void print(const struct core *c, const struct walk *w, const struct judge
 		       j->shown[i].missing ? "without" : "with", j->shown[i].va);
 	if (j->missing + j->extra > j->nshown)
 		printf("oracle: and %" PRIu64 " more\n", j->missing + j->extra - j->nshown);
-	printf("oracle: %" PRIu64 " pages of RAM, %" PRIu64 " mapped, %" PRIu64 " shared (%" PRIu64 " by the direct map, %" PRIu64 " by the kernel image only); set: %" PRIu64 " shared; missing %" PRIu64 ", extra %" PRIu64 "\n",
+	printf("oracle: %" PRIu64 " pages of RAM, %" PRIu64 " mapped, %" PRIu64 " shared "
+	       "(%" PRIu64 " by the direct map, %" PRIu64 " by the kernel image only); "
+	       "set: %" PRIu64 " shared; missing %" PRIu64 ", extra %" PRIu64 "\n",
 	       j->ram, j->mapped, j->direct + j->image_only, j->direct, j->image_only, j->set_ram,
 	       j->missing, j->extra);
 }

@@ -33,9 +33,9 @@
  */
 #include <stddef.h>
 
+#include "../random.h"
 #include "cpu.h"
 #include "ops.h"
-#include "random.h"
 #include "script.h"
 #include "serial.h"
 #include "work.h"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hcguest: a freestanding guest that makes any request it is told and checks the
- * answer.  It boots as a PVH ELF (qemu-system-x86_64 -kernel, hcvm --guest, or
- * guest/load.c).
+ * hcguest: a freestanding guest that makes the requests it is told to make, and
+ * checks the answers.  It boots as a PVH ELF (qemu-system-x86_64 -kernel, hcvm
+ * --guest, or guest/load.c).
  *
- * It is told by a mailbox, if the VMM answers the doorbell port: mailbox.h.
- * Otherwise vCPU 0 takes text commands from its command line and COM1:
- * script.c; the other vCPUs halt.  Both end up in ops.c.
+ * If the VMM answers the doorbell port, commands come by mailbox: mailbox.h.
+ * Otherwise vCPU 0 takes text commands from its command line and COM1 (script.c),
+ * and the other vCPUs halt.  ops.c carries out both.
  *
  * A VMM starts further vCPUs directly at the entry of the ELF note HCGUEST
  * (boot.h); nobody sends a SIPI.
@@ -16,11 +16,12 @@
  */
 #include <stddef.h>
 
-#include "boot.h"
+#include "../boot.h"
+#include "../mailbox.h"
+#include "../random.h"
 #include "cpu.h"
-#include "mailbox.h"
+#include "io.h"
 #include "ops.h"
-#include "random.h"
 #include "script.h"
 #include "work.h"
 

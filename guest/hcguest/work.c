@@ -4,9 +4,9 @@
  * they are overwritten, so that nothing bad goes unseen, and gives them new
  * contents; every other step asks for a status first, the same or another one.
  */
+#include "../random.h"
 #include "ops.h"
 #include "pages.h"
-#include "random.h"
 #include "work.h"
 
 #define STEP_PAGES	8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* COM1, polled: what the guest says and, under a VMM without doorbell, what it is told. */
+/* COM1, polled: the guest's output and, under a VMM without doorbell, its commands. */
 #ifndef HCP_GUEST_SERIAL_H
 #define HCP_GUEST_SERIAL_H
 

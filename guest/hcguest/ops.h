@@ -3,7 +3,7 @@
 #ifndef HCP_GUEST_OPS_H
 #define HCP_GUEST_OPS_H
 
-#include "mailbox.h"
+#include "../mailbox.h"
 
 #define KVM_HC_MAP_GPA_RANGE	12
 #define MAP_GPA_ENCRYPTED	(1 << 4)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The guest's view of one CPU: selectors, stacks, port I/O.  Usable from assembly. */
+/* The guest's view of one CPU: selectors, stacks, exceptions.  Usable from assembly. */
 #ifndef HCP_GUEST_CPU_H
 #define HCP_GUEST_CPU_H
 
@@ -19,32 +19,6 @@
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
-
-static inline void outb(uint16_t port, uint8_t v)
-{
-	asm volatile("outb %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-	return v;
-}
-
-static inline void outl(uint16_t port, uint32_t v)
-{
-	asm volatile("outl %0, %1" : : "a"(v), "Nd"(port) : "memory");
-}
-
-static inline uint32_t inl(uint16_t port)
-{
-	uint32_t v;
-
-	asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
-	return v;
-}
 
 static inline void wrmsr(uint32_t msr, uint64_t v)
 {
