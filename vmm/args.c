@@ -2,6 +2,7 @@
 /* The command line. */
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -112,22 +113,24 @@ bool parse_number(const char *text, unsigned int max, unsigned int *n)
 
 int parse_args(int argc, char **argv, struct vm_config *cfg)
 {
-	enum { KERNEL = 256, INITRD, APPEND, GUEST, MEM, SMP, SEV, POLICY, NAME, LABEL, DUMP,
-	       CONTROL, INCOMING, ENCRYPT, HELP };
+	/* TEXT and more: a string of vm_config, by its offset. */
+	enum { MEM = 256, SMP, SEV, ENCRYPT, HELP, TEXT };
+#define TEXT_OPTION(name, field) \
+	{ name, required_argument, NULL, TEXT + offsetof(struct vm_config, field) }
 	static const struct option options[] = {
-		{ "kernel", required_argument, NULL, KERNEL },
-		{ "initrd", required_argument, NULL, INITRD },
-		{ "append", required_argument, NULL, APPEND },
-		{ "guest", required_argument, NULL, GUEST },
+		TEXT_OPTION("kernel", kernel),
+		TEXT_OPTION("initrd", initrd),
+		TEXT_OPTION("append", append),
+		TEXT_OPTION("guest", guest),
+		TEXT_OPTION("policy", policy),
+		TEXT_OPTION("name", name),
+		TEXT_OPTION("label", label),
+		TEXT_OPTION("dump", dump),
+		TEXT_OPTION("control", control),
+		TEXT_OPTION("incoming", incoming),
 		{ "mem", required_argument, NULL, MEM },
 		{ "smp", required_argument, NULL, SMP },
 		{ "sev-lookalike", no_argument, NULL, SEV },
-		{ "policy", required_argument, NULL, POLICY },
-		{ "name", required_argument, NULL, NAME },
-		{ "label", required_argument, NULL, LABEL },
-		{ "dump", required_argument, NULL, DUMP },
-		{ "control", required_argument, NULL, CONTROL },
-		{ "incoming", required_argument, NULL, INCOMING },
 		{ "encrypt", no_argument, NULL, ENCRYPT },
 		{ "help", no_argument, NULL, HELP },
 		{ }
@@ -137,18 +140,6 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 	*cfg = (struct vm_config){ .mem = DEFAULT_MEM, .smp = 1 };
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
-		case KERNEL:
-			cfg->kernel = optarg;
-			break;
-		case INITRD:
-			cfg->initrd = optarg;
-			break;
-		case APPEND:
-			cfg->append = optarg;
-			break;
-		case GUEST:
-			cfg->guest = optarg;
-			break;
 		case MEM:
 			if (!parse_size(optarg, MIN_MEM, &cfg->mem))
 				return bad_usage("--mem %s: wanted 4M to 256G, in whole pages",
@@ -161,24 +152,6 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		case SEV:
 			cfg->sev = true;
 			break;
-		case POLICY:
-			cfg->policy = optarg;
-			break;
-		case NAME:
-			cfg->name = optarg;
-			break;
-		case LABEL:
-			cfg->label = optarg;
-			break;
-		case DUMP:
-			cfg->dump = optarg;
-			break;
-		case CONTROL:
-			cfg->control = optarg;
-			break;
-		case INCOMING:
-			cfg->incoming = optarg;
-			break;
 		case ENCRYPT:
 			cfg->encrypt = true;
 			break;
@@ -187,7 +160,9 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 			fputs(usage, stdout);
 			return -1;
 		default:
-			return 2;
+			if (opt < TEXT)
+				return 2;
+			*(const char **)((char *)cfg + opt - TEXT) = optarg;
 		}
 	}
 	if (optind < argc)

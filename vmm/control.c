@@ -154,7 +154,7 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	struct migration *m = calloc(1, sizeof(*m));
 	pthread_attr_t attr;
 	const char *why;
-	int err;
+	int err = 0;
 
 	if (!m || !parse_migrate(vm, argc, argv, &m->opts, out)) {
 		free(m);
@@ -171,20 +171,17 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 		return false;
 	}
 	why = claim(vm, m);
-	if (why) {
-		fprintf(out, "error migrate: %s\n", why);
-		close(m->cancel_fd);
-		free(m);
-		return false;
+	if (!why) {
+		pthread_attr_init(&attr);
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		err = pthread_create(&m->thread, &attr, migration_thread, m);
+		pthread_attr_destroy(&attr);
+		if (!err)
+			return true;
+		unclaim(vm);
+		why = strerror(err);
 	}
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&m->thread, &attr, migration_thread, m);
-	pthread_attr_destroy(&attr);
-	if (!err)
-		return true;
-	fprintf(out, "error migrate: no thread: %s\n", strerror(err));
-	unclaim(vm);
+	fprintf(out, "error migrate: %s%s\n", err ? "no thread: " : "", why);
 	close(m->cancel_fd);
 	free(m);
 	return false;

@@ -31,11 +31,9 @@
 /* A guest that is not ready is looked at again after so long. */
 #define NAP_NS	200000000ULL
 
-/* The figures of the last attempt. */
-static struct {
-	bool valid;
-	uint64_t rounds, pages, zero_pages, bytes, scan_ns, downtime_ns, total_ns;
-} figures;
+/* The last attempt, for its figures. */
+static struct migration last;
+static uint64_t last_ns;
 
 /* Bytes a second in the last round. */
 static uint64_t rate_of(const struct migration *m)
@@ -275,18 +273,6 @@ static bool in_doubt(const struct migration *m)
 	return m->committed && !m->conn.got_error;
 }
 
-static void save_figures(struct migration *m, uint64_t start)
-{
-	figures.valid = true;
-	figures.rounds = m->round;
-	figures.pages = m->pages;
-	figures.zero_pages = m->zero_pages;
-	figures.bytes = m->conn.sent;
-	figures.scan_ns = m->scan_ns;
-	figures.downtime_ns = m->downtime_ns;
-	figures.total_ns = now_ns() - start;
-}
-
 static int set_limit(struct migration *m)
 {
 	struct itimerspec limit = { .it_value.tv_sec = m->opts.limit_s };
@@ -337,7 +323,8 @@ int migrate(struct migration *m)
 			tell(m, " (stopped)", m->last_pages, 0);
 		rounds_close(m);
 	}
-	save_figures(m, start);
+	last = *m;
+	last_ns = now_ns() - start;
 	conn_close(&m->conn);
 	if (err && in_doubt(m)) {
 		pthread_mutex_lock(&m->vm->lock);
@@ -355,13 +342,13 @@ int migrate(struct migration *m)
 
 void migrate_report(const struct vm *vm)
 {
-	if (!figures.valid)
+	if (!last.vm)
 		return;
-	note("migration-downtime-us %llu", (unsigned long long)figures.downtime_ns / 1000);
-	note("migration-total-us %llu", (unsigned long long)figures.total_ns / 1000);
-	note("migration-scan-us %llu", (unsigned long long)figures.scan_ns / 1000);
-	note("migration-rounds %llu", (unsigned long long)figures.rounds);
-	note("migration-pages %llu", (unsigned long long)figures.pages);
-	note("migration-zero-pages %llu", (unsigned long long)figures.zero_pages);
-	note("migration-bytes %llu", (unsigned long long)figures.bytes);
+	note("migration-downtime-us %llu", (unsigned long long)last.downtime_ns / 1000);
+	note("migration-total-us %llu", (unsigned long long)last_ns / 1000);
+	note("migration-scan-us %llu", (unsigned long long)last.scan_ns / 1000);
+	note("migration-rounds %u", last.round);
+	note("migration-pages %llu", (unsigned long long)last.pages);
+	note("migration-zero-pages %llu", (unsigned long long)last.zero_pages);
+	note("migration-bytes %llu", (unsigned long long)last.conn.sent);
 }
