@@ -55,10 +55,10 @@ void say(const struct hcpolicy *policy, const char *fmt, ...)
 int no_object(void);
 void libbpf_talks_to(struct hcpolicy *policy);
 
-/* open.c */
+/* policy.c */
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
 struct bpf_object *object_new(struct hcpolicy *policy);
-int open_parts(struct hcpolicy *policy);
+int link_info(int fd, struct bpf_link_info *link);
 
 /* file.c: all of a file; free() it. */
 int read_file(const char *path, void **bytes, size_t *size);
@@ -81,8 +81,11 @@ int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags);
 /* attach.c */
 void link_give(struct hcpolicy *policy, int fd);
 int link_take(struct hcpolicy *policy);
-/* Another map was put into the link: whose is it? */
-int finish_replace(struct hcpolicy *policy, __u32 ops_id);
+
+/* found.c */
+void set_state(struct hcp_info *info, __u32 set, __u32 clear);
+void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id);
+int open_parts(struct hcpolicy *policy);
 
 /* folder.c: where it is not said otherwise, what fails is reported. */
 #define FOLDER		"hcpolicy"
@@ -94,10 +97,10 @@ int folder_lock(const struct hcpolicy *policy, int folder);	/* until it is close
 void folder_close(int folder);
 int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);	/* -ENOENT is not */
 int folder_remove(int folder, const char *name);	/* nothing is */
+int pin_get(int dir, const char *file);
 
 /* pin.c */
 bool name_valid(const char *name);
-int pin_get(int dir, const char *file);
 
 /* ids.c: nothing is reported */
 struct kept {
@@ -105,7 +108,6 @@ struct kept {
 	int shared_fd, info_fd;		/* -1: the program has no map of that name */
 };
 __u32 object_id(int fd);
-int link_info(int fd, struct bpf_link_info *link);
 /* The set that the program of a struct_ops map keeps.  -EOPNOTSUPP: not a policy. */
 int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
 void kept_close(struct kept *kept);
