@@ -26,7 +26,4 @@ void stopped_end(struct stopped *stopped);
 /* One process: no thread runs before it gets a SIGCONT, or its cgroup is thawed. */
 bool process_stopped(struct holder *process);
 
-/* frozen.c */
-bool thread_frozen(pid_t pid, pid_t tid);
-
 #endif /* STOPPED_H */
