@@ -81,7 +81,9 @@ bench: setup	## instructions per request, counted
 kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 	$(Q)$(MAKE) --no-print-directory -C kit
 
-lint: setup	## checkpatch, sparse and W=1 on the kernel part
+lint: setup	## checkpatch, sparse and W=1 on the kernel part; no circles of files elsewhere
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/check-circles vmm selftests/hcvm guest libhcpolicy loader
 	$(Q)$(MAKE) --no-print-directory -C kernel lint
 
 install: libhcpolicy bpf-progs loader vmm	## DESTDIR, PREFIX and LIBDIR as usual
