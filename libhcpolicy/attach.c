@@ -16,12 +16,6 @@
 #include "internal.h"
 #include "process.h"
 
-static void set_state(struct hcp_info *info, __u32 set, __u32 clear)
-{
-	__atomic_fetch_or(&info->state, set, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&info->state, ~clear, __ATOMIC_RELAXED);
-}
-
 /* Other threads may read this at the same time. */
 void link_give(struct hcpolicy *policy, int fd)
 {
@@ -270,13 +264,6 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
 	return 0;
 }
 
-/* ops_id comes last: until it is the link's, whoever opens the set repeats this. */
-static void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id)
-{
-	snprintf(info->policy, sizeof(info->policy), "%s", name);
-	__atomic_store_n(&info->ops_id, ops_id, __ATOMIC_RELEASE);
-}
-
 int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
 {
 	struct bpf_object *opened;
@@ -305,50 +292,6 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 
 	memcpy(next->name, policy->name, HCP_NAME_LEN);
 	link_give(next, link_take(policy));
-	return 0;
-}
-
-/*
- * The link has another map than hcp_info says.  Either a replace was cut short, and this
- * finishes it.  Or somebody replaced the policy without regard for the set.
- */
-int finish_replace(struct hcpolicy *policy, __u32 ops_id)
-{
-	struct bpf_link_info link;
-	struct kept kept;
-	int err, tries;
-	bool same;
-
-	/* Probably another process is about to write that, or has just detached the policy. */
-	for (tries = 0; tries < 10; tries++) {
-		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
-			return 0;
-		usleep(20000);
-		if (link_info(policy->link_fd, &link) || !link.struct_ops.map_id)
-			return 0;
-		ops_id = link.struct_ops.map_id;
-	}
-	err = ids_kept(policy, ops_id, &kept);
-	if (err && err != -EOPNOTSUPP)
-		return fail(policy, -err, "it was replaced, and cannot find out by what: %s%s", strerror(-err),
-			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
-	same = !err && object_id(kept.shared_fd) == object_id(policy->shared_fd) &&
-	       object_id(kept.info_fd) == object_id(policy->info_fd);
-	if (same) {
-		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
-		    kept.policy);
-		replaced_by(policy->info, kept.policy, ops_id);
-		snprintf(policy->policy, sizeof(policy->policy), "%s", kept.policy);
-	} else {
-		say(policy, "policy '%s': another one was put in its place, which does not keep its set",
-		    policy->policy);
-		set_state(policy->info, HCP_DETACHED, 0);
-		policy->info->ops_id = ops_id;
-		if (!err)
-			ids_mark(link.id, &kept);
-	}
-	if (!err)
-		kept_close(&kept);
 	return 0;
 }
 

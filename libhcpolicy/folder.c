@@ -119,6 +119,13 @@ int folder_remove(int folder, const char *name)
 	return unlinkat(folder, name, AT_REMOVEDIR);
 }
 
+int pin_get(int dir, const char *file)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
+
+	return bpf_obj_get_opts(file, &opts);
+}
+
 /* A killed attach has not happened, so detach its policy: the VM may get another one at once. */
 static void detach_in(int folder, const char *name)
 {

@@ -19,18 +19,6 @@ __u32 object_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
-/* Other kinds of links have a program; so this also rejects other BPF objects. */
-int link_info(int fd, struct bpf_link_info *link)
-{
-	__u32 len = sizeof(*link);
-
-	memset(link, 0, sizeof(*link));
-	if (bpf_link_get_info_by_fd(fd, link, &len) || link->type != BPF_LINK_TYPE_STRUCT_OPS ||
-	    link->prog_id)
-		return -EINVAL;
-	return 0;
-}
-
 void kept_close(struct kept *kept)
 {
 	if (kept->shared_fd >= 0)
@@ -225,53 +213,4 @@ int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
 			   fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
 	hcpolicy__close(policy);
 	return err;
-}
-
-static int open_id(struct hcpolicy *policy, __u32 id)
-{
-	struct bpf_link_info link;
-	struct kept kept;
-	int err;
-
-	policy->link_fd = bpf_link_get_fd_by_id(id);
-	if (policy->link_fd == -ENOENT)
-		return fail(policy, ENOENT, "there is no link of the id %u", id);
-	if (policy->link_fd < 0)
-		return fail(policy, -policy->link_fd, "link id %u: %s%s", id, strerror(-policy->link_fd),
-			    policy->link_fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
-	err = link_info(policy->link_fd, &link);
-	if (!err && !link.struct_ops.map_id)
-		return fail(policy, ENOLINK, "link id %u is not attached any more", id);
-	if (!err)
-		err = ids_kept(policy, link.struct_ops.map_id, &kept);
-	if (err == -EINVAL || err == -EOPNOTSUPP)
-		return fail(policy, EINVAL, "link id %u is not a policy's", id);
-	if (err)
-		return fail(policy, -err, "link id %u: %s", id, strerror(-err));
-
-	strcpy(policy->policy, kept.policy);
-	policy->shared_fd = kept.shared_fd;
-	policy->info_fd = kept.info_fd;
-	return 0;
-}
-
-struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts)
-{
-	struct hcpolicy *policy;
-	hcpolicy_log_fn log;
-
-	policy = policy_new(opts);
-	if (!policy)
-		return NULL;
-	if (open_id(policy, link_id)) {
-		hcpolicy__close(policy);
-		return NULL;
-	}
-	/* A policy that keeps no set, or another version's set: only the link is known. */
-	log = policy->log;
-	policy->log = NULL;
-	if (open_parts(policy))
-		maps_close(policy);
-	policy->log = log;
-	return policy;
 }

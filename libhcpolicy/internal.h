@@ -55,10 +55,10 @@ void say(const struct hcpolicy *policy, const char *fmt, ...)
 int no_object(void);
 void libbpf_talks_to(struct hcpolicy *policy);
 
-/* open.c */
+/* policy.c */
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
 struct bpf_object *object_new(struct hcpolicy *policy);
-int open_parts(struct hcpolicy *policy);
+int link_info(int fd, struct bpf_link_info *link);
 
 /* file.c: a whole file; free() it. */
 int read_file(const char *path, void **bytes, size_t *size);
@@ -81,8 +81,11 @@ int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags);
 /* attach.c */
 void link_give(struct hcpolicy *policy, int fd);
 int link_take(struct hcpolicy *policy);
-/* The link has another map than hcp_info says. */
-int finish_replace(struct hcpolicy *policy, __u32 ops_id);
+
+/* found.c */
+void set_state(struct hcp_info *info, __u32 set, __u32 clear);
+void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id);
+int open_parts(struct hcpolicy *policy);
 
 /* folder.c: errors are reported, unless a line says otherwise. */
 #define FOLDER		"hcpolicy"
@@ -96,10 +99,10 @@ void folder_close(int folder);
 /* Does not report -ENOENT. */
 int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);
 int folder_remove(int folder, const char *name);	/* reports nothing */
+int pin_get(int dir, const char *file);
 
 /* pin.c */
 bool name_valid(const char *name);
-int pin_get(int dir, const char *file);
 
 /* ids.c: reports nothing */
 struct kept {
@@ -107,7 +110,6 @@ struct kept {
 	int shared_fd, info_fd;		/* -1: the program has no map of that name */
 };
 __u32 object_id(int fd);
-int link_info(int fd, struct bpf_link_info *link);
 /* The set that the program of a struct_ops map keeps.  -EOPNOTSUPP: not a policy. */
 int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
 void kept_close(struct kept *kept);

@@ -40,13 +40,6 @@ static int no_such_name(const struct hcpolicy *policy)
 	return fail(policy, ENOENT, "nothing is pinned by that name in %s/" FOLDER, policy->bpffs);
 }
 
-int pin_get(int dir, const char *file)
-{
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
-
-	return bpf_obj_get_opts(file, &opts);
-}
-
 static int pin_put(int dir, const char *file, int fd)
 {
 	LIBBPF_OPTS(bpf_obj_pin_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);

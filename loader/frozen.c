@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
-#include "stopped.h"
+#include "frozen.h"
 
 /* The kernel's name of its cgroup of version 2: "/", "/a/b". */
 static bool cgroup_of(pid_t pid, pid_t tid, char *path, size_t size)

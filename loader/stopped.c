@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "loader.h"
+#include "frozen.h"
 #include "stopped.h"
 
 #define WAIT_TRIES	20

@@ -26,7 +26,4 @@ void stopped_end(struct stopped *stopped);
 /* One process: its threads cannot run before a SIGCONT, or before its cgroup is thawed. */
 bool process_stopped(struct holder *process);
 
-/* frozen.c */
-bool thread_frozen(pid_t pid, pid_t tid);
-
 #endif /* STOPPED_H */

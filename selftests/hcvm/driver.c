@@ -19,11 +19,14 @@
 #include <time.h>
 #include <linux/kvm_para.h>
 
-#include "../guest/mailbox.h"
-#include "vm.h"
+#include "../../guest/mailbox.h"
+#include "../../vmm/vcpu.h"
+#include "driver.h"
 
 #define WAIT_S		60
 #define MAX_BATCH	(4096 / sizeof(struct hcg_request))
+
+static __thread struct vcpu *self;
 
 /* By vCPU: what it wrote to the doorbell last, 0: it is under way. */
 static struct { uint32_t event[MAX_VCPUS]; } doorbell;
@@ -42,17 +45,19 @@ static void doorbell_out(struct vm *vm, void *state, uint16_t port, const uint8_
 	uint32_t value = 0;
 
 	memcpy(&value, data, size < 4 ? size : 4);
-	doorbell.event[vcpu_self()->index] = value;
+	doorbell.event[self->index] = value;
 	if (HCG_EVENT(value) == HCG_EV_FAULT)
-		note("vCPU %u: the guest died of exception %u", vcpu_self()->index,
-		     HCG_EVENT_ARG(value));
-	vcpu_hold(vcpu_self(), true);
+		note("vCPU %u: the guest died of exception %u", self->index, HCG_EVENT_ARG(value));
+	vcpu_hold(self, true);
+}
+
+void driver_begin_exit(struct vcpu *vcpu)
+{
+	self = vcpu;
 }
 
 int driver_init(struct vm *vm)
 {
-	if (!vm->cfg->drive)
-		return 0;
 	return vm_add_dev(vm, &(struct dev){ .port = HCG_PORT, .nports = 4,
 					     .in = doorbell_in, .out = doorbell_out,
 					     .state = &doorbell, .state_size = sizeof(doorbell) });
@@ -279,12 +284,23 @@ static void wait_for(struct vm *vm, unsigned int v, FILE *out)
 		fprintf(out, "ok %s %u\n", names[HCG_EVENT(event)], HCG_EVENT_ARG(event));
 }
 
+/* Is the machine here?  Waits for one that is about to run. */
+static bool arrived(struct vm *vm)
+{
+	bool here;
+
+	pthread_mutex_lock(&vm->lock);
+	while (vm->arrival == ARRIVAL_COMMITTED)
+		pthread_cond_wait(&vm->cond, &vm->lock);
+	here = vm->arrival == ARRIVAL_NONE;
+	pthread_mutex_unlock(&vm->lock);
+	return here;
+}
+
 bool driver_command(struct vm *vm, int argc, char **argv, FILE *out)
 {
 	unsigned int v;
 
-	if (!vm->cfg->drive)
-		return false;
 	if (!arrived(vm)) {
 		fprintf(out, "error '%s': the machine is not here yet\n", argv[0]);
 	} else if (!strcmp(argv[0], "work")) {
