@@ -36,8 +36,7 @@
  * set's size, or less if the set was restored from a smaller one that had requests beyond.
  */
 enum hcp_state {
-	/* Attached after a vCPU had run, or restored when the guest may have run since the save:
-	 * earlier requests are unknown. */
+	/* Attached after a vCPU had run, or the guest may have run since the restored save. */
 	HCP_LATE = 1 << 0,
 	/* No policy is attached any more: later requests are unknown. */
 	HCP_DETACHED = 1 << 1,
