@@ -81,8 +81,12 @@ bench: setup	## instructions per request, counted
 kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 	$(Q)$(MAKE) --no-print-directory -C kit
 
-lint: setup	## checkpatch, sparse and W=1 on the kernel part
-	$(Q)$(MAKE) --no-print-directory -C kernel lint
+lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=1 on the kernel part
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/lint; status=$$?; $(MAKE) --no-print-directory -C kernel lint && exit $$status
+
+compile_commands.json: FORCE	## for clangd and the like; wants bear, and builds all anew
+	$(Q)bear --output $@ -- $(MAKE) --no-print-directory BUILD=$(BUILD)/$@ all tests
 
 install: libhcpolicy bpf-progs loader vmm	## DESTDIR, PREFIX and LIBDIR as usual
 	$(Q)for dir in libhcpolicy bpf-progs loader vmm; do \
@@ -92,7 +96,7 @@ clean:	## remove build/
 	$(Q)rm -rf $(BUILD)
 
 help:	## this
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z_.-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' Makefile
 	@echo '  make -C kernel export          write the hook as a patch series (RELEASE=, OUT=)'
 	@echo '  make -C kernel check-export    and check that every step of it applies and builds'
 	@echo '  make -C kernel check-kselftest and build and run the kselftest in it'

@@ -6,7 +6,7 @@ CLANG    ?= clang-19
 RELEASE  ?= 6.12
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
-VERSION  := 0.1.0
+VERSION  := $(shell sed -n 's/.*HCP_VERSION.*"\(.*\)"/\1/p' $(TOP)/include/hcpolicy/version.h)
 
 CFLAGS   ?= -O2 -g
 HCP_CFLAGS := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter \

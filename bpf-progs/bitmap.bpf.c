@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bitmap: the default policy, a book of what the guest shares.
+ * bitmap: the default policy.  It records every request in the set.
  *
- * Books every request in the set.  Where the VMM has not enabled exits, or the
- * policy was attached with TAKE_EXITS, the request ends here and the guest goes
- * on at once.  Where the VMM has, it sees every request as before.
+ * If the VMM has not enabled the exit, or the policy was attached with TAKE_EXITS, it handles
+ * the request, and the guest goes on at once.  Otherwise the VMM sees every request as before.
  *
- * Good for: live migration of plain SEV guests, and for watching what a guest
- * shares.  Not good for: a guest that is to be refused something (it books all);
- * VMs whose private memory only userspace converts (SNP, TDX: the requests
- * still exit to the VMM, the book is kept).  Requests beyond the set's size are
- * answered alike and counted apart: memory there cannot be migrated by this set.
+ * Good for live migration of plain SEV guests, and for watching what a guest shares.  It
+ * refuses nothing.  For VMs whose private memory only userspace converts (SNP, TDX), it handles
+ * only repeated requests.  It records the others too, but they still go to the VMM.
+ *
+ * It answers requests beyond the set in the same way, and counts their pages.  Memory there
+ * cannot be migrated by this set.
  */
 #include "hcpolicy.bpf.h"
 

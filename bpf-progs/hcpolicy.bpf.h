@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The one header that a policy includes: the maps, the shared-page set as
- * programs write it, and HCPOLICY(), which declares a policy:
+ * The one header that a policy includes.  It has the maps, the functions that write the
+ * shared-page set, and HCPOLICY(), which declares a policy:
  *
  *	#include "hcpolicy.bpf.h"
  *
@@ -13,10 +13,12 @@
  *
  *	char LICENSE[] SEC("license") = "GPL";
  *
- * The rule that keeps the set right: every request ends in exactly one of
- * hcp_book() or hcp_book_changed() (hcp_changed.bpf.h), hcp_lost(), hcp_ignore(), or KVM_HCPOLICY_RETRY with none of them.  Needs clang 19
- * (-target bpf -mcpu=v3 -O2 -g) and no kernel headers but <linux/bpf.h>
- * and <linux/errno.h>.
+ * The rule that keeps the set right: for each request a policy does exactly one thing.  It
+ * calls hcp_book() or hcp_book_changed() (hcp_changed.bpf.h), or hcp_lost(), or hcp_ignore(); or
+ * it returns KVM_HCPOLICY_RETRY and calls none of them.
+ *
+ * It needs clang 19 (-target bpf -mcpu=v3 -O2 -g), and of the kernel's headers only
+ * <linux/bpf.h> and <linux/errno.h>.
  */
 #ifndef HCPOLICY_BPF_H
 #define HCPOLICY_BPF_H
@@ -28,7 +30,7 @@
 #include <bpf/bpf_tracing.h>
 #include <hcpolicy/abi.h>
 
-/* Matched with the kernel's by name and member; vm_fd and flags are the loader's. */
+/* libbpf matches this with the kernel's type by names.  The loader sets vm_fd and flags. */
 struct kvm_hcpolicy_ops {
 	__s32 vm_fd;
 	__u32 flags;
@@ -56,7 +58,7 @@ struct {
 	__type(value, struct hcp_info);
 } hcp_info SEC(".maps");
 
-/* May the loop go on?  The verifier needs no bound of a loop that asks. */
+/* May the loop go on?  A loop that asks this needs no bound that the verifier can see. */
 #define hcp_can_loop							\
 	({								\
 		__label__ stop, done;					\
@@ -69,7 +71,7 @@ struct {
 		go;							\
 	})
 
-/* Other vCPUs may be at work on the other bits; no fetch, so that it is one insn. */
+/* Atomic, as other vCPUs may change the other bits.  The result is unused, so it is one insn. */
 static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
 {
 	if (shared)
@@ -79,8 +81,8 @@ static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
 }
 
 /*
- * A word's index as the verifier can bound it: compilers must not know what it
- * was before, or they check a sum and index by something else.
+ * Is there room for so many words?  The asm hides from the compiler how the index was computed.
+ * Otherwise it could check one value and index by another, and the verifier would see no bound.
  */
 #define hcp_word_in_chunk(word, room)					\
 	({								\
@@ -88,7 +90,7 @@ static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
 		(word) <= HCP_CHUNK_WORDS - (room);			\
 	})
 
-/* Whole words [word, end) of a chunk.  Global, so that it is verified once. */
+/* Whole words [word, end) of a chunk.  A global function, so that it is verified once. */
 __weak __noinline int hcp_book_words(struct hcp_chunk *chunk __arg_nonnull,
 				     __u64 word, __u64 end, __u64 value)
 {
@@ -138,7 +140,7 @@ static __always_inline struct hcp_info *hcp_info_value(void)
 	return bpf_map_lookup_elem(&hcp_info, &key);
 }
 
-/* Pages of a request that are not booked: inside the set that ends the trust in it. */
+/* Count pages of a request that are not recorded.  Inside the set they are missed. */
 static __always_inline void hcp_count_unbooked(__u64 gfn, __u64 npages)
 {
 	struct hcp_info *info = hcp_info_value();
@@ -157,8 +159,8 @@ static __always_inline void hcp_count_unbooked(__u64 gfn, __u64 npages)
 }
 
 /*
- * Book the request in the set.  Returns how many pages were booked.  Those beyond
- * the set are counted apart: they may be no memory, and end no trust in the rest.
+ * Record the request in the set.  Returns the number of recorded pages.  Pages beyond the set
+ * may not be memory: they are only counted, and the set stays complete.
  */
 static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 {
@@ -166,7 +168,7 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 	__u64 left = ctx->npages;
 	int i;
 
-	/* KVM_HCPOLICY_MAX_PAGES are two chunks: a request lies in three at most. */
+	/* KVM_HCPOLICY_MAX_PAGES are two chunks, so a request lies in three chunks at most. */
 	for (i = 0; i < KVM_HCPOLICY_MAX_PAGES / HCP_CHUNK_PAGES + 1 && left; i++) {
 		__u32 key = gfn / HCP_CHUNK_PAGES;
 		__u64 first = gfn % HCP_CHUNK_PAGES;
@@ -205,7 +207,7 @@ static __always_inline void hcp_ignore(const struct kvm_hcpolicy_ctx *ctx)
 {
 }
 
-/* For a request that the policy does not book: the set is not complete any more. */
+/* Give the request up.  Its pages inside the set are missed: the set is not complete. */
 static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 {
 	hcp_count_unbooked(ctx->gpa >> HCP_PAGE_SHIFT, ctx->npages);

@@ -2,7 +2,7 @@
 /*
  * How a VMM tells the test guest (hcguest.elf) what to do: one mailbox per vCPU
  * in guest memory and one doorbell port.  A VMM whose doorbell reads as all
- * ones (unmodified QEMU) gets the text commands of guest/script.c instead.
+ * ones (unmodified QEMU) gets the text commands of guest/hcguest/script.c instead.
  *
  * The rule: a mailbox belongs to the guest from the resume after a doorbell OUT
  * until its next OUT, and to the VMM otherwise.  Only stop and iterations, and the
@@ -31,8 +31,8 @@
  * With a key, each vCPU asks before READY for [0, HCG_FREE_GPA) to be shared; so
  * the VM must not be migrated before, and whatever the two sides exchange while
  * the VM may migrate lies there (a batch: HCG_BATCH_GPA).  Every page above is
- * private until asked for otherwise.  The guest's book of its pages, at
- * HCG_TABLE_GPA, says what status and which contents it gave each: book.h.
+ * private until asked for otherwise.  The guest's record of its pages, at
+ * HCG_TABLE_GPA, says what status and which contents it gave each: record.h.
  *
  * A guest that is told by text takes what lies there for a key only if it is told to
  * encrypt, and asks then.
@@ -101,21 +101,21 @@ enum hcg_op {
 	/* Ring the doorbell with HCG_EV_STEP and go on when resumed. */
 	HCG_STEP = 4,
 	/*
-	 * The a1 pages from a0 on, which must be in the book (book.h); a2 is 0 for
+	 * The a1 pages from a0 on, which must be in the record (record.h); a2 is 0 for
 	 * shared and 0x10 for private.
 	 *
 	 * CONVERT, the contract kept: ask for a2, then new contents under it; ret is
 	 * the hypercall's.  If that is not 0, nothing is written.
 	 */
 	HCG_CONVERT = 5,
-	/* New contents under the status in the book. */
+	/* New contents under the status in the record. */
 	HCG_PUT = 6,
-	/* ret is the number of pages that are not as in the book; see mailbox->work. */
+	/* ret is the number of pages that are not as in the record; see mailbox->work. */
 	HCG_VERIFY = 7,
 	/*
 	 * What wrong guests are made of, with HCG_CALL and HCG_STEP around them: new
 	 * contents under a2, asked for or not; the same contents turned from the status
-	 * in the book into a2, in place.  Both leave a2 in the book and do not ask.
+	 * in the record into a2, in place.  Both leave a2 in the record and do not ask.
 	 */
 	HCG_PUT_AS = 8,
 	HCG_RECODE = 9,
@@ -139,7 +139,7 @@ enum hcg_request_flags {
 #define HCG_RET_NO_HYPERVISOR	INT64_MIN
 /*
  * ... or it is no operation, an address is not aligned or not below HCG_MAX_GPA,
- * a page is not in the book or a status is none.
+ * a page is not in the record or a status is none.
  */
 #define HCG_RET_BAD_REQUEST	(INT64_MIN + 1)
 
@@ -188,7 +188,7 @@ struct hcg_work {
 	volatile uint64_t conversions;	/* requests granted */
 	volatile uint64_t refused;	/* requests not granted: the pages keep their status */
 	volatile uint64_t writes;	/* pages written */
-	volatile uint64_t verified;	/* pages that were as in the book */
+	volatile uint64_t verified;	/* pages that were as in the record */
 	volatile uint64_t bad;		/* pages that were not; of the first: */
 	uint64_t bad_gfn;
 	uint64_t bad_words;		/* words of 8 bytes */

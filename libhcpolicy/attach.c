@@ -2,8 +2,8 @@
 /*
  * A loaded policy and a VM: attach, replace, detach.
  *
- * hcp_info tells readers what to trust, so it is right at every moment: filled
- * in before the link is there, unattached until it is, detached only after.
+ * Readers trust hcp_info, so it must be right at every moment.  It is filled in before the
+ * link exists, says HCP_UNATTACHED until then, and HCP_DETACHED only after the link's end.
  */
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -16,13 +16,7 @@
 #include "internal.h"
 #include "process.h"
 
-static void set_state(struct hcp_info *info, __u32 set, __u32 clear)
-{
-	__atomic_fetch_or(&info->state, set, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&info->state, ~clear, __ATOMIC_RELAXED);
-}
-
-/* What another thread may ask for meanwhile. */
+/* Other threads may read this at the same time. */
 void link_give(struct hcpolicy *policy, int fd)
 {
 	__atomic_store_n(&policy->link_fd, fd, __ATOMIC_RELEASE);
@@ -41,7 +35,7 @@ static int find_process(const struct hcpolicy *policy, int pid, uint64_t *ticks)
 	case -ESRCH:
 		return fail(policy, ESRCH, "there is no process %d", pid);
 	default:
-		return fail(policy, ESRCH, "/proc does not tell of process %d: mount the one of this pid "
+		return fail(policy, ESRCH, "/proc does not show process %d: mount the one of this pid "
 			    "namespace (mount -t proc proc /proc)", pid);
 	}
 }
@@ -83,7 +77,7 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	return 0;
 }
 
-/* Is it the VM of vm_fd that a policy is attached to?  1, 0, or -1: that cannot be seen. */
+/* Is the policy attached to the VM of vm_fd?  1: yes, 0: no, -1: unknown. */
 static int same_vm(const struct hcp_info *info, int vm_fd)
 {
 	long differ;
@@ -103,7 +97,7 @@ static size_t add_policy(char *buf, size_t len, size_t size, __u32 id, const str
 			      info->policy, info->name, id);
 }
 
-/* Which of the attached ones is it?  If that is not certain, all that could be. */
+/* Name the policy that the VM has.  If that is not certain, name all that it could be. */
 static int vm_taken(struct hcpolicy *policy, int vm_fd, int number)
 {
 	char maybe[512] = "";
@@ -131,7 +125,7 @@ static int vm_taken(struct hcpolicy *policy, int vm_fd, int number)
 		    "hcpolicy list --all, and detach it by its id", number);
 }
 
-/* vm_fd: what fd is called in its process. */
+/* vm_fd: the number of fd in the VM's process. */
 static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 {
 	switch (err) {
@@ -151,7 +145,7 @@ static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 	}
 }
 
-/* The link's fd, or a negative errno; -EALREADY is not reported. */
+/* Returns the link's fd or a negative errno.  Does not report -EALREADY. */
 static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 {
 	int ops_fd, link_fd;
@@ -175,7 +169,7 @@ static int attach_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 		return fd;
 	set_state(policy->info, HCP_LATE, 0);
 	fd = create_link(policy, vm_fd, flags);
-	/* The first one may have been there for a moment, and a request in the set since. */
+	/* The first link may have existed for a moment and recorded a request. */
 	if (fd < 0)
 		hcp_set__reset(policy->set);
 	return fd;
@@ -236,7 +230,7 @@ static int check_replace(const struct hcpolicy *policy, const struct hcpolicy *n
 	if (!hcpolicy__attached(policy))
 		return fail(policy, ENOLINK, "it is not attached any more");
 	if (!policy->set)
-		return fail(policy, ENOENT, "it has no set to hand on");
+		return fail(policy, ENOENT, "it has no set to hand over");
 	if (next->npages && next->npages != hcp_set__npages(policy->set))
 		return fail(next, EINVAL, "it cannot change the size of the set that it takes over");
 	return 0;
@@ -264,19 +258,12 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
 	if (err == -ENOLINK)
 		return fail(policy, ENOLINK, "it is not attached any more");
 	if (err == -EINVAL && take_exits)
-		return fail(next, EINVAL, "cannot take the VMM's exits, as '%s' was attached without them: "
-			    "detach it, and attach this one so", policy->policy);
+		return fail(next, EINVAL, "cannot take the VMM's exits, because '%s' was attached without them: "
+			    "detach it, and attach this one with take_exits", policy->policy);
 	if (err)
 		return fail(next, -err, "cannot take the place of '%s': %s", policy->policy,
 			    strerror(-err));
 	return 0;
-}
-
-/* ops_id comes last: until it is the link's, whoever opens the set does this once more. */
-static void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id)
-{
-	snprintf(info->policy, sizeof(info->policy), "%s", name);
-	__atomic_store_n(&info->ops_id, ops_id, __ATOMIC_RELEASE);
 }
 
 /* The pins of its own maps change hands before hcp_info says so: open_pinned ends what is cut short. */
@@ -320,51 +307,6 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 
 	memcpy(next->name, policy->name, HCP_NAME_LEN);
 	link_give(next, link_take(policy));
-	return 0;
-}
-
-/*
- * The link has another map than hcp_info says: a replace was cut short, which is finished
- * here, or somebody has replaced it who knows nothing of the set.
- */
-int finish_replace(struct hcpolicy *policy, __u32 ops_id)
-{
-	struct bpf_link_info link;
-	struct kept kept;
-	int err, tries;
-	bool same;
-
-	/* Most likely somebody is about to say so, or has just ended it. */
-	for (tries = 0; tries < 10; tries++) {
-		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
-			return 0;
-		usleep(20000);
-		if (link_info(policy->link_fd, &link) || !link.struct_ops.map_id)
-			return 0;
-		ops_id = link.struct_ops.map_id;
-	}
-	err = ids_kept(policy, ops_id, &kept);
-	if (err && err != -EOPNOTSUPP)
-		return fail(policy, -err, "it was replaced, and by what cannot be seen: %s%s", strerror(-err),
-			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
-	same = !err && object_id(kept.shared_fd) == object_id(policy->shared_fd) &&
-	       object_id(kept.info_fd) == object_id(policy->info_fd);
-	if (same) {
-		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
-		    kept.policy);
-		replaced_by(policy->info, kept.policy, ops_id);
-		policy->finished_replace = true;
-		snprintf(policy->policy, sizeof(policy->policy), "%s", kept.policy);
-	} else {
-		say(policy, "policy '%s': another one was put in its place, which does not keep its set",
-		    policy->policy);
-		set_state(policy->info, HCP_DETACHED, 0);
-		policy->info->ops_id = ops_id;
-		if (!err)
-			ids_mark(link.id, &kept);
-	}
-	if (!err)
-		kept_close(&kept);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/* A whole file into memory. */
+/* Read a whole file into memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "internal.h"
 
-#define MAX_SIZE	(256 << 20)	/* no BPF object, and no BTF, has that */
+#define MAX_SIZE	(256 << 20)	/* larger than any BPF object or BTF */
 
 static int read_all(int fd, char *bytes, size_t size)
 {
@@ -30,7 +30,7 @@ int read_file(const char *path, void **bytes, size_t *size)
 	struct stat st;
 	int fd, err;
 
-	/* Not to wait for whoever opens the other end of a pipe. */
+	/* Or the open of a pipe would wait for its other end. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;

@@ -2,9 +2,9 @@
 /*
  * The folder of names, <bpffs>/hcpolicy.
  *
- * The rule: it is root's or the caller's own, and nobody else can write to it.  It is
- * reached by one descriptor, so that no path can be exchanged on the way.  Whoever
- * changes a name in it holds its lock.
+ * The rule: it belongs to root or to the caller, and nobody else can write to it.  It is
+ * opened once, so that nobody can exchange a path later.  Whoever changes a name in it
+ * holds its lock.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #define WHERE		"%s/" FOLDER "%s%s"
 #define where(policy, name)	(policy)->bpffs, *(name) ? "/" : "", name
 
-/* Whose is it, and who else can exchange what is in it?  name: "" for the folder itself. */
+/* Who owns it, and who else can write to it?  name: "" for the folder itself. */
 static int check_owner(const struct hcpolicy *policy, int fd, const char *name)
 {
 	struct stat st;
@@ -43,7 +43,7 @@ static int check_owner(const struct hcpolicy *policy, int fd, const char *name)
 	return 0;
 }
 
-/* A folder that was checked; -ENOENT is not reported. */
+/* Open a folder and check it.  Does not report -ENOENT. */
 static int open_checked(const struct hcpolicy *policy, int at, const char *path, const char *name)
 {
 	int fd = openat(at, path, FOLDER_FLAGS), err;
@@ -119,7 +119,14 @@ int folder_remove(int folder, const char *name)
 	return unlinkat(folder, name, AT_REMOVEDIR);
 }
 
-/* An attach that was killed has not happened, and its VM may get another policy at once. */
+int pin_get(int dir, const char *file)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
+
+	return bpf_obj_get_opts(file, &opts);
+}
+
+/* A killed attach has not happened, so detach its policy: the VM may get another one at once. */
 static void detach_in(int folder, const char *name)
 {
 	int dir = openat(folder, name, FOLDER_FLAGS), link;
@@ -134,7 +141,7 @@ static void detach_in(int folder, const char *name)
 	close(link);
 }
 
-/* What is there under the lock and is no name was left by somebody who was killed. */
+/* Under the lock: what exists here and is not a name was left by a killed process. */
 static void sweep(const struct hcpolicy *policy, int folder, const char *name)
 {
 	struct stat st;
@@ -149,7 +156,7 @@ static void sweep(const struct hcpolicy *policy, int folder, const char *name)
 	else
 		say(policy, "a process was killed while it %s: removed what it left in %s/" FOLDER,
 		    strcmp(name, FOLDER_NEW) ? "removed the pins of a policy" :
-		    "attached a policy, which has not happened then", policy->bpffs);
+		    "attached a policy, so nothing was attached", policy->bpffs);
 }
 
 /* name: "" for the folder itself. */
@@ -181,7 +188,7 @@ int folder_lock(const struct hcpolicy *policy, int folder)
 	return 0;
 }
 
-/* A child of a fork may hold the lock too: it is let go, and not only the descriptor. */
+/* Unlock explicitly: a forked child may have the descriptor too, and would keep the lock. */
 void folder_close(int folder)
 {
 	int err = errno;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * What belongs to a link, by BPF's ids: link -> struct_ops map -> program -> its maps.
- * To get from an id to its object needs CAP_SYS_ADMIN.  Ids are not used again before
- * their numbers run out.
+ * To open an object by its id needs CAP_SYS_ADMIN.  The kernel does not reuse an id until
+ * its numbers run out.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,25 +10,13 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* Of a map or a link: in what the kernel tells of either, the id comes second. */
+/* Of a map or a link: the id is the second field of the info of either. */
 __u32 object_id(int fd)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
-}
-
-/* Other links have a program of their own; that tells one from other BPF objects too. */
-int link_info(int fd, struct bpf_link_info *link)
-{
-	__u32 len = sizeof(*link);
-
-	memset(link, 0, sizeof(*link));
-	if (bpf_link_get_info_by_fd(fd, link, &len) || link->type != BPF_LINK_TYPE_STRUCT_OPS ||
-	    link->prog_id)
-		return -EINVAL;
-	return 0;
 }
 
 void kept_close(struct kept *kept)
@@ -54,7 +42,7 @@ int kept_info(const struct kept *kept, struct hcp_info *info)
 	return 0;
 }
 
-/* The program that a struct_ops map's value names, where its own loader gave a descriptor. */
+/* The program that a struct_ops map's value names.  Its loader wrote a descriptor there. */
 static int ops_program(struct hcpolicy *policy, __u32 ops_id, char name[KVM_HCPOLICY_NAME_LEN])
 {
 	const struct ops_type *t = &policy->type;
@@ -112,7 +100,7 @@ uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what)
 	return object_id(hcpolicy__map_fd(policy, what));
 }
 
-/* The set's maps among those of a program; the descriptor of any other one is closed. */
+/* Find the set's maps among a program's maps.  Closes the descriptors of the others. */
 static void sort_map(struct kept *kept, __u32 id)
 {
 	struct bpf_map_info map = {};
@@ -171,7 +159,7 @@ int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept)
 		if (!err)
 			return fd;
 		close(fd);
-		/* Of another kind, or detached or replaced meanwhile. */
+		/* Another kind of link, or it was just detached or replaced. */
 		if (err != -EOPNOTSUPP && err != -ENOENT)
 			return err;
 	}
@@ -199,7 +187,7 @@ void ids_mark(__u32 link_id, const struct kept *kept)
 {
 	struct hcp_info copy, *info;
 
-	/* 0: that link is being made. */
+	/* 0: that link is still being made. */
 	if (kept_info(kept, &copy) || !copy.link_id || copy.link_id == link_id)
 		return;
 	info = mmap(NULL, sizeof(*info), PROT_READ | PROT_WRITE, MAP_SHARED, kept->info_fd, 0);
@@ -256,53 +244,4 @@ int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
 			   fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
 	hcpolicy__close(policy);
 	return err;
-}
-
-static int open_id(struct hcpolicy *policy, __u32 id)
-{
-	struct bpf_link_info link;
-	struct kept kept;
-	int err;
-
-	policy->link_fd = bpf_link_get_fd_by_id(id);
-	if (policy->link_fd == -ENOENT)
-		return fail(policy, ENOENT, "there is no link of the id %u", id);
-	if (policy->link_fd < 0)
-		return fail(policy, -policy->link_fd, "link id %u: %s%s", id, strerror(-policy->link_fd),
-			    policy->link_fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
-	err = link_info(policy->link_fd, &link);
-	if (!err && !link.struct_ops.map_id)
-		return fail(policy, ENOLINK, "link id %u is not attached any more", id);
-	if (!err)
-		err = ids_kept(policy, link.struct_ops.map_id, &kept);
-	if (err == -EINVAL || err == -EOPNOTSUPP)
-		return fail(policy, EINVAL, "link id %u is not a policy's", id);
-	if (err)
-		return fail(policy, -err, "link id %u: %s", id, strerror(-err));
-
-	strcpy(policy->policy, kept.policy);
-	policy->shared_fd = kept.shared_fd;
-	policy->info_fd = kept.info_fd;
-	return 0;
-}
-
-struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts)
-{
-	struct hcpolicy *policy;
-	hcpolicy_log_fn log;
-
-	policy = policy_new(opts);
-	if (!policy)
-		return NULL;
-	if (open_id(policy, link_id)) {
-		hcpolicy__close(policy);
-		return NULL;
-	}
-	/* A policy that keeps no set, or another version's: there is the link. */
-	log = policy->log;
-	policy->log = NULL;
-	if (open_parts(policy))
-		maps_close(policy);
-	policy->log = log;
-	return policy;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * A policy object, shared by the files of libhcpolicy.  It is in one of three
- * stages: opened (obj, no maps), loaded (obj and set) or found (no obj; from pins, descriptors
- * or ids, and what there was of link and maps); link_fd is there once it was attached.
+ * A policy object, shared by the files of libhcpolicy.  It is in one of three stages:
+ * opened (obj, no maps), loaded (obj and set), or found (no obj).  A found one was opened by
+ * pins, descriptors or ids, and may lack the link or a map.  link_fd is set after attach.
  */
 #ifndef HCPOLICY_INTERNAL_H
 #define HCPOLICY_INTERNAL_H
@@ -14,9 +14,9 @@
 
 /* How the kernel lays out the value of a kvm_hcpolicy_ops map. */
 struct ops_type {
-	int btf_fd;		/* of the module, -1: built into the kernel */
+	int btf_fd;		/* the module's, -1: built into the kernel */
 	__u32 btf_id, id;
-	__u32 size;		/* 0: not known yet */
+	__u32 size;		/* 0: unknown yet */
 	__u32 vm_fd, flags, map_gpa_range, name;	/* offsets */
 };
 
@@ -38,19 +38,19 @@ struct hcpolicy {
 	hcpolicy_log_fn log, warn;
 	void *log_ctx;
 	char *bpffs;
-	bool verifier_said_no;		/* seen in what libbpf reports */
+	bool verifier_said_no;		/* seen in libbpf's messages */
 
-	char policy[HCP_NAME_LEN];	/* what it is called */
-	char name[HCP_NAME_LEN];	/* what its attachment is called; "": none */
+	char policy[HCP_NAME_LEN];	/* the policy's name */
+	char name[HCP_NAME_LEN];	/* its attachment's name; "": none */
 
-	void *bytes;			/* of obj's file */
+	void *bytes;			/* obj's file */
 	size_t size;
 	struct bpf_object *obj;
 	struct bpf_program *prog;	/* in obj: map_gpa_range */
 	struct bpf_map *ops;		/* in obj: the struct_ops map */
 	struct ops_type type;
 	uint64_t npages;		/* asked for; 0: the default */
-	bool attachable;		/* loaded over maps of its own, not attached yet */
+	bool attachable;		/* loaded over its own maps, not attached yet */
 
 	int lock_fd;		/* the folder of its name, -1: not locked */
 	int shared_fd, info_fd;	/* -1: not there */
@@ -58,7 +58,7 @@ struct hcpolicy {
 	size_t nown;
 	struct found_section found[3];	/* enum hcpolicy_param_kind */
 	bool finished_replace;	/* of another process that was cut short */
-	int link_fd;		/* the same; changed by link_give() and link_take() only */
+	int link_fd;		/* -1: none; only link_give() and link_take() change it */
 	void *words;
 	size_t words_size;
 	struct hcp_info *info;
@@ -73,19 +73,19 @@ void say(const struct hcpolicy *policy, const char *fmt, ...)
 int no_object(void);
 void libbpf_talks_to(struct hcpolicy *policy);
 
-/* open.c */
+/* policy.c */
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
 struct bpf_object *object_new(struct hcpolicy *policy);
-int open_parts(struct hcpolicy *policy);
+int link_info(int fd, struct bpf_link_info *link);
 
-/* file.c: all of a file; free() it. */
+/* file.c: a whole file; free() it. */
 int read_file(const char *path, void **bytes, size_t *size);
 
 /* maps.c */
 int maps_open(struct hcpolicy *policy, bool fresh);
 void maps_close(struct hcpolicy *policy);
 
-/* load.c: the opened object steps aside for a copy that is loaded, and comes back if err. */
+/* load.c: load a copy of the opened object; on an error the opened one comes back. */
 int load_begin(struct hcpolicy *policy, struct bpf_object **opened);
 int load_object(struct hcpolicy *policy);
 int load_end(struct hcpolicy *policy, struct bpf_object *opened, int err);
@@ -120,44 +120,48 @@ int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags);
 /* attach.c */
 void link_give(struct hcpolicy *policy, int fd);
 int link_take(struct hcpolicy *policy);
-/* Another map was put into the link: whose is it? */
-int finish_replace(struct hcpolicy *policy, __u32 ops_id);
 
-/* folder.c: where it is not said otherwise, what fails is reported. */
+/* found.c */
+void set_state(struct hcp_info *info, __u32 set, __u32 clear);
+void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id);
+int open_parts(struct hcpolicy *policy);
+
+/* folder.c: errors are reported, unless a line says otherwise. */
 #define FOLDER		"hcpolicy"
-#define FOLDER_NEW	"~new"	/* no NAME can be called so */
+#define FOLDER_NEW	"~new"	/* never a valid NAME */
 #define FOLDER_OLD	"~old"
-int folder_open(const struct hcpolicy *policy, bool create, int *folder);	/* below 0: there is none */
+/* *folder < 0: there is none. */
+int folder_open(const struct hcpolicy *policy, bool create, int *folder);
 int flock_wait(const struct hcpolicy *policy, int fd, const char *name);
-int folder_lock(const struct hcpolicy *policy, int folder);	/* until it is closed */
+int folder_lock(const struct hcpolicy *policy, int folder);	/* held until close */
 void folder_close(int folder);
-int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);	/* -ENOENT is not */
-int folder_remove(int folder, const char *name);	/* nothing is */
+/* Does not report -ENOENT. */
+int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);
+int folder_remove(int folder, const char *name);	/* reports nothing */
+int pin_get(int dir, const char *file);
 
 /* pin.c */
 bool name_valid(const char *name);
-int pin_get(int dir, const char *file);
 int pin_put(int dir, const char *file, int fd);
 /* The own maps of a replacement, in its predecessor's folder; nothing if that is not pinned. */
 int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir);
 void pin_next_end(struct hcpolicy *policy, int dir, bool replaced);
 
-/* ids.c: nothing is reported */
+/* ids.c: reports nothing */
 struct kept {
 	char policy[KVM_HCPOLICY_NAME_LEN];
 	int shared_fd, info_fd;		/* -1: the program has no map of that name */
 };
 __u32 object_id(int fd);
-int link_info(int fd, struct bpf_link_info *link);
 /* The set that the program of a struct_ops map keeps.  -EOPNOTSUPP: not a policy. */
 int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
 void kept_close(struct kept *kept);
 int kept_info(const struct kept *kept, struct hcp_info *info);	/* a copy; -ENOENT */
-/* The next attached policy's link, by id; its descriptor.  -ENOENT: no more, -EPERM. */
+/* Open the next attached policy's link, in the order of ids.  -ENOENT: no more; -EPERM. */
 int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept);
-/* The program of that link keeps it: it is marked if it is another link's set. */
+/* The set that this link's program keeps: mark it HCP_FOREIGN if it is another link's. */
 void ids_mark(__u32 link_id, const struct kept *kept);
-/* The link whose program has that map. */
+/* The link whose program has this map. */
 int ids_find_link(struct hcpolicy *policy, int map_fd);
 
 #endif /* HCPOLICY_INTERNAL_H */

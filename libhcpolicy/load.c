@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * What is set between open and load, and load itself.
+ * Options between open and load, and load itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ static int check_kernel(const struct hcpolicy *policy)
 		return fail(policy, EOPNOTSUPP, "kvm is not loaded; modprobe kvm_amd or kvm_intel");
 	}
 
-	/* Or libbpf takes the hook for missing. */
+	/* Without the capability libbpf would report a missing hook. */
 	if (bpf_btf_get_next_id(0, &id) && errno == EPERM)
 		return fail(policy, EPERM, "loading it needs CAP_SYS_ADMIN");
 	return 0;
@@ -66,7 +66,7 @@ static int dup_map(const struct hcpolicy *policy, const char *name, int *copy)
 	return *copy < 0 ? fail(policy, errno, "%s: %s", name, strerror(errno)) : 0;
 }
 
-/* A size that is a whole number of some unit. */
+/* Print a size that is a whole number of some unit. */
 static const char *size_text(char buf[32], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
@@ -84,7 +84,8 @@ static int no_memory(const struct hcpolicy *policy)
 									    HCP_MAP_SHARED));
 	char covers[32], takes[32];
 
-	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not to be had",
+	return fail(policy, ENOMEM, "a set that covers %s takes %s of kernel memory, which is not "
+		    "available",
 		    size_text(covers, (chunks * HCP_CHUNK_PAGES) << HCP_PAGE_SHIFT),
 		    size_text(takes, chunks * HCP_CHUNK_PAGES / 8));
 }
@@ -147,12 +148,12 @@ int load_end(struct hcpolicy *policy, struct bpf_object *opened, int err)
 	ops_type_close(policy);
 	bpf_object__close(policy->obj);
 	policy->obj = opened;
-	ops_find(policy);	/* was there before */
+	ops_find(policy);	/* it was found before */
 	errno = -err;
 	return err;
 }
 
-/* Into the kernel: the programs are verified, the maps are there. */
+/* Load into the kernel: afterwards programs are verified and maps exist. */
 int load_object(struct hcpolicy *policy)
 {
 	int err;
@@ -200,7 +201,7 @@ int hcpolicy__load(struct hcpolicy *policy)
 	if (!err)
 		err = maps_open(policy, true);
 	if (err == -ENOMEM && policy->shared_fd >= 0)
-		no_memory(policy);	/* to map it is too much */
+		no_memory(policy);	/* no memory to map it */
 	err = load_end(policy, opened, err);
 	policy->attachable = !err;
 	return err;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Errors in words: a line each to the log function of the object at hand.
+ * Errors in words: each goes as one line to the log function of the object.
  *
- * libbpf has one print function a process.  Ours hands on to the object that
- * this thread is working for, and leaves everybody else's to the function that
- * was there before, so that a user of the same libbpf sees no difference.
+ * libbpf has one print function per process.  Ours logs to the object that this thread is
+ * working for.  Other messages go to the previous function, so other users of libbpf in the
+ * process see no difference.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include "internal.h"
 
-/* Of a long text, such as the verifier's log, the end is what helps. */
+/* The end of a long text, such as the verifier's log, is what helps. */
 #define LAST_LINES	12
 
 static __thread struct hcpolicy *talking;
@@ -38,7 +38,7 @@ int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
 	return -err;
 }
 
-/* What was not right, and has not made the call fail. */
+/* Report a problem that does not make the call fail. */
 void say(const struct hcpolicy *policy, const char *fmt, ...)
 {
 	hcpolicy_log_fn log = policy->warn ?: policy->log;
@@ -99,7 +99,7 @@ static void set_print(void)
 	previous = libbpf_set_print(print);
 }
 
-/* Between two calls, the second with NULL, libbpf's words are for policy. */
+/* libbpf's messages go to policy until a call with NULL. */
 void libbpf_talks_to(struct hcpolicy *policy)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;

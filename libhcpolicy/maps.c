@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * The two maps of a policy as memory of this process.  The rule: they may come
- * from somebody else (a pin, a broker), so nothing is mapped that was not
- * checked, and what another may change is read once.
+ * The two maps of a policy as memory of this process.  The rule: they may come from
+ * somebody else (a pin, a broker).  So they are checked before they are mapped, and what
+ * others may change is read once.
  */
 #include <errno.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static void *map_memory(const struct hcpolicy *policy, int fd, const char *name,
 	return NULL;
 }
 
-/* It is shown to people, on terminals. */
+/* This text goes to terminals. */
 static bool is_text(const char name[HCP_NAME_LEN])
 {
 	int i = 0;
@@ -97,7 +97,7 @@ static int words_open(struct hcpolicy *policy, __u32 chunks)
 	return 0;
 }
 
-/* What there is of shared_fd and info_fd; fresh: both, and nobody else knows them. */
+/* Map shared_fd and info_fd as far as they exist.  fresh: both exist and nobody else has them. */
 int maps_open(struct hcpolicy *policy, bool fresh)
 {
 	__u32 chunks = 0;

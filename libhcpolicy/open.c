@@ -1,67 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
-/*
- * A policy object from a name, a path or descriptors, and what it gives out.
- * (From pins: pin.c.)
- */
+/* A policy object from a name, a path, descriptors or a link's id.  (From pins: pin.c.) */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "internal.h"
 
-struct hcpolicy *policy_new(const struct hcpolicy_opts *opts)
-{
-	struct hcpolicy *policy;
-	int err;
-
-	const char *bpffs;
-
-	err = opts_check(opts, bpffs);
-	if (err) {
-		errno = -err;
-		return NULL;
-	}
-
-	policy = calloc(1, sizeof(*policy));
-	if (!policy)
-		return NULL;
-	bpffs = opts_get(opts, bpffs) ?: secure_getenv("HCPOLICY_BPFFS") ?: HCPOLICY_DEFAULT_BPFFS;
-	policy->bpffs = strdup(bpffs);
-	if (!policy->bpffs) {
-		free(policy);
-		return NULL;
-	}
-	policy->log = opts_get(opts, log);
-	policy->log_ctx = opts_get(opts, log_ctx);
-	policy->warn = opts_get(opts, warn);
-	policy->lock_fd = policy->shared_fd = policy->info_fd = policy->link_fd = policy->type.btf_fd = -1;
-	return policy;
-}
-
-void hcpolicy__close(struct hcpolicy *policy)
-{
-	int err = errno;
-
-	if (!policy)
-		return;
-	maps_close(policy);
-	params_close(policy);
-	own_close(policy);
-	if (policy->link_fd >= 0)
-		close(policy->link_fd);
-	folder_close(policy->lock_fd);
-	ops_type_close(policy);
-	bpf_object__close(policy->obj);
-	free(policy->bytes);
-	free(policy->bpffs);
-	free(policy);
-	errno = err;	/* so that it can end an error path */
-}
-
-/* The path of a policy's object; free() it.  NULL: reported. */
+/* Find the path of a policy's object; free() it.  NULL: an error that was reported. */
 static char *find_object(const struct hcpolicy *policy, const char *name)
 {
 	const char *dirs = secure_getenv("HCPOLICY_PATH");
@@ -79,9 +26,9 @@ static char *find_object(const struct hcpolicy *policy, const char *name)
 	for (rest = all; !path && (dir = strsep(&rest, ":"));) {
 		if (!*dir)
 			continue;
-		if (asprintf(&path, "%s/%s.bpf.o", dir, name) < 0)
+		if (asprintf(&path, "%s/%s.bpf.o", dir, name) < 0) {
 			path = NULL;
-		else if (access(path, R_OK)) {
+		} else if (access(path, R_OK)) {
 			free(path);
 			path = NULL;
 		}
@@ -93,7 +40,7 @@ static char *find_object(const struct hcpolicy *policy, const char *name)
 	return path;
 }
 
-/* What it is called: the file's name without directory and suffix. */
+/* The policy's name: the file's name without directory and suffix. */
 static void set_policy_name(struct hcpolicy *policy, const char *path)
 {
 	const char *base = strrchr(path, '/');
@@ -129,21 +76,6 @@ static int check_object(const struct hcpolicy *policy)
 	return 0;
 }
 
-/* libbpf can load an object once, so each load is of a new one from the same bytes. */
-struct bpf_object *object_new(struct hcpolicy *policy)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = policy->policy);
-	struct bpf_object *obj;
-	int err;
-
-	libbpf_talks_to(policy);
-	obj = bpf_object__open_mem(policy->bytes, policy->size, &opts);
-	err = errno;
-	libbpf_talks_to(NULL);
-	errno = err;
-	return obj;
-}
-
 struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *opts)
 {
 	struct hcpolicy *policy;
@@ -175,7 +107,7 @@ struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *op
 	if (check_object(policy) || ops_find(policy) || own_check(policy) ||
 	    hcpolicy__set_max_gpa(policy, HCPOLICY_DEFAULT_MAX_GPA))
 		goto close;
-	policy->npages = 0;	/* not asked for: replace may set it */
+	policy->npages = 0;	/* not set by the caller; replace may set it */
 	free(path);
 	return policy;
 close:
@@ -191,42 +123,6 @@ static int dup_fd(const struct hcpolicy *policy, int fd, const char *what, int *
 		return 0;
 	return fail(policy, errno == EBADF ? EINVAL : errno, "%s: descriptor %d: %s", what, fd,
 		    strerror(errno));
-}
-
-/* Made for each other?  And is it this set that the link's program keeps? */
-static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
-{
-	const struct hcp_info *info = policy->info;
-	__u32 shared_id = __atomic_load_n(&info->shared_id, __ATOMIC_RELAXED);
-
-	if ((link->id && info->link_id != link->id) ||
-	    (shared_id && policy->shared_fd >= 0 && shared_id != object_id(policy->shared_fd)))
-		return fail(policy, EINVAL, "link (id %u), " HCP_MAP_INFO " and " HCP_MAP_SHARED
-			    " do not belong together: what is attached can be detached by its link id",
-			    link->id);
-	if (!link->struct_ops.map_id || link->struct_ops.map_id == info->ops_id)
-		return 0;
-	return finish_replace(policy, link->struct_ops.map_id);
-}
-
-/* Of a found policy, what there is of link and maps. */
-int open_parts(struct hcpolicy *policy)
-{
-	struct bpf_link_info link = {};
-	int err;
-
-	err = maps_open(policy, false);
-	if (err)
-		return err;
-	if (policy->link_fd >= 0 && link_info(policy->link_fd, &link))
-		return fail(policy, EINVAL, "link: descriptor %d is not a struct_ops link",
-			    policy->link_fd);
-	if (!policy->info)
-		return 0;
-	memcpy(policy->policy, policy->info->policy, HCP_NAME_LEN);
-	memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
-	policy->policy[HCP_NAME_LEN - 1] = policy->name[HCP_NAME_LEN - 1] = 0;
-	return check_ids(policy, &link);
 }
 
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
@@ -247,83 +143,51 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 	return NULL;
 }
 
-/* Does the link still call what keeps this set?  Who replaces it says so a moment later. */
-static bool keeps_set(const struct hcp_info *info, int link_fd)
+static int open_id(struct hcpolicy *policy, __u32 id)
 {
 	struct bpf_link_info link;
-	int tries;
+	struct kept kept;
+	int err;
 
-	for (tries = 0; tries < 10; tries++) {
-		if (link_info(link_fd, &link))
-			return false;
-		if (link.struct_ops.map_id == __atomic_load_n(&info->ops_id, __ATOMIC_ACQUIRE))
-			return true;
-		usleep(20000);
-	}
-	return false;
+	policy->link_fd = bpf_link_get_fd_by_id(id);
+	if (policy->link_fd == -ENOENT)
+		return fail(policy, ENOENT, "there is no link of the id %u", id);
+	if (policy->link_fd < 0)
+		return fail(policy, -policy->link_fd, "link id %u: %s%s", id, strerror(-policy->link_fd),
+			    policy->link_fd == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
+	err = link_info(policy->link_fd, &link);
+	if (!err && !link.struct_ops.map_id)
+		return fail(policy, ENOLINK, "link id %u is not attached any more", id);
+	if (!err)
+		err = ids_kept(policy, link.struct_ops.map_id, &kept);
+	if (err == -EINVAL || err == -EOPNOTSUPP)
+		return fail(policy, EINVAL, "link id %u is not a policy's", id);
+	if (err)
+		return fail(policy, -err, "link id %u: %s", id, strerror(-err));
+
+	strcpy(policy->policy, kept.policy);
+	policy->shared_fd = kept.shared_fd;
+	policy->info_fd = kept.info_fd;
+	return 0;
 }
 
-/* From any thread: what it reads of the object stands when there is a link. */
-bool hcpolicy__attached(const struct hcpolicy *policy)
+struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts)
 {
-	struct pollfd pfd = {};
+	struct hcpolicy *policy;
+	hcpolicy_log_fn log;
 
-	if (!policy) {
-		errno = EINVAL;
-		return false;
-	}
-	pfd.fd = __atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE);
-	if (pfd.fd < 0)
-		return false;
-	/* A signal that is about to be handled ends it, though it would not wait. */
-	while (poll(&pfd, 1, 0) < 0) {
-		if (errno != EINTR)
-			return false;
-	}
-	if (pfd.revents & (POLLHUP | POLLNVAL))
-		return false;
-	return !policy->info || keeps_set(policy->info, pfd.fd);
-}
-
-static const void *there_or_null(const struct hcpolicy *policy, const void *what)
-{
-	if (!what)
-		errno = policy ? ENOENT : EINVAL;
-	return what;
-}
-
-struct hcp_set *hcpolicy__set(const struct hcpolicy *policy)
-{
-	return (void *)there_or_null(policy, policy ? policy->set : NULL);
-}
-
-const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy)
-{
-	return there_or_null(policy, policy ? policy->info : NULL);
-}
-
-static int fd_or_none(int fd)
-{
-	if (fd >= 0)
-		return fd;
-	errno = ENOENT;
-	return -ENOENT;
-}
-
-int hcpolicy__link_fd(const struct hcpolicy *policy)
-{
+	policy = policy_new(opts);
 	if (!policy)
-		return no_object();
-	return fd_or_none(__atomic_load_n(&policy->link_fd, __ATOMIC_ACQUIRE));
-}
-
-int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map)
-{
-	if (!policy || !map)
-		return no_object();
-	if (!strcmp(map, HCP_MAP_SHARED))
-		return fd_or_none(policy->shared_fd);
-	if (!strcmp(map, HCP_MAP_INFO))
-		return fd_or_none(policy->info_fd);
-	return fd_or_none(own_fd(policy, map));
+		return NULL;
+	if (open_id(policy, link_id)) {
+		hcpolicy__close(policy);
+		return NULL;
+	}
+	/* A policy that keeps no set, or another version's set: only the link is known. */
+	log = policy->log;
+	policy->log = NULL;
+	if (open_parts(policy))
+		maps_close(policy);
+	policy->log = log;
+	return policy;
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * The value that attaches: a struct_ops map of the kernel's kvm_hcpolicy_ops.
+ * The struct_ops map that attaches a policy: a value of the kernel's kvm_hcpolicy_ops.
  *
- * The VM's descriptor and the flags are in the value and known only at attach,
- * when libbpf has made its own map long since.  That one tells the type and is
- * never registered; each attach or replace makes one more, laid out by the
- * kernel's BTF.
+ * The value has the VM's descriptor and the flags, which are known only at attach.  libbpf has
+ * made its map before, at load.  So that map only gives the type and is never registered.  Each
+ * attach or replace makes another one, with the layout from the kernel's BTF.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,7 +27,7 @@ static const struct btf_member *find_member(const struct btf *btf, const struct 
 	return NULL;
 }
 
-/* In the object: its one map of the type, and the program that the member names. */
+/* Find in the object its one struct_ops map, and the program that the map names. */
 int ops_find(struct hcpolicy *policy)
 {
 	const struct btf *btf = bpf_object__btf(policy->obj);
@@ -54,7 +53,7 @@ int ops_find(struct hcpolicy *policy)
 		return fail(policy, EINVAL, "not a policy: '%s' is not a struct " OPS_NAME,
 			    bpf_map__name(policy->ops));
 
-	/* Where the kernel has a pointer, libbpf keeps the program. */
+	/* libbpf keeps the program in the place of the kernel's pointer. */
 	member = find_member(btf, type, "map_gpa_range");
 	value = bpf_map__initial_value(policy->ops, NULL);
 	if (member)
@@ -65,7 +64,7 @@ int ops_find(struct hcpolicy *policy)
 	return 0;
 }
 
-/* The member's offset in the value; its size as we know it, or it is another hook. */
+/* A member's offset in the value.  If its size is not ours, this is another hook. */
 static int ops_member(const struct btf *btf, const struct btf_type *ops, __u32 data,
 		      const char *name, __u32 size, __u32 *offset)
 {
@@ -96,7 +95,7 @@ static int ops_layout(const struct btf *btf, struct ops_type *t)
 	return 0;
 }
 
-/* btf and what it rests on are the caller's to free. */
+/* The caller frees btf and its base. */
 static struct btf *load_btf(__u32 id, const char *module, struct btf **base)
 {
 	*base = btf__load_vmlinux_btf();
@@ -106,8 +105,8 @@ static struct btf *load_btf(__u32 id, const char *module, struct btf **base)
 }
 
 /*
- * From the kernel, the type of a struct_ops map.  -EOPNOTSUPP: it is none of kvm's, or laid
- * out as this library does not know it.  Nothing is reported.
+ * Get the type of a struct_ops map from the kernel.  -EOPNOTSUPP: it is not kvm's, or this
+ * library does not know its layout.  Reports nothing.
  */
 int ops_type_load(struct hcpolicy *policy, int map_fd)
 {
@@ -121,7 +120,7 @@ int ops_type_load(struct hcpolicy *policy, int map_fd)
 
 	if (bpf_map_get_info_by_fd(map_fd, &map, &map_len))
 		return -errno;
-	/* One object may look at many. */
+	/* One object may look at many maps. */
 	if (t->size && t->btf_id == map.btf_vmlinux_id && t->id == map.btf_vmlinux_value_type_id)
 		return 0;
 	type.btf_id = map.btf_vmlinux_id;
@@ -163,7 +162,7 @@ void ops_type_close(struct hcpolicy *policy)
 	policy->type = (struct ops_type) { .btf_fd = -1 };
 }
 
-/* A map whose link attaches to vm_fd, or with -1 takes another one's place; its fd. */
+/* Make a map whose link attaches to vm_fd; -1: for a replace.  Returns its fd. */
 int ops_create(struct hcpolicy *policy, int vm_fd, __u32 flags)
 {
 	const struct ops_type *t = &policy->type;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * Options structs that begin with their own size, as libbpf has them.  A caller built with
- * a later header must not ask for what we do not know: behind the last option, reserved
- * bytes included, all is 0.  One built with an earlier header has a shorter struct: what
- * it lacks is 0 too.
+ * Option structs that begin with their own size, as in libbpf.  A caller that was built with
+ * an earlier header has a shorter struct; the missing options are 0.  One that was built with
+ * a later header must not set options that we do not know: everything after our last option,
+ * including reserved bytes, must be 0.
  */
 #ifndef HCPOLICY_OPTS_H
 #define HCPOLICY_OPTS_H
@@ -25,7 +25,7 @@ static inline int check_opts(const void *opts, size_t sz, size_t known)
 	return 0;
 }
 
-/* Bytes for options to come, which are in the middle once others were added behind them. */
+/* Reserved bytes.  They stand in the middle once options were added after them. */
 static inline int check_unused(const void *bytes, size_t len)
 {
 	const char *at = bytes;
@@ -39,7 +39,7 @@ static inline int check_unused(const void *bytes, size_t len)
 
 #define opts_end(opts, field)	(offsetof(typeof(*(opts)), field) + sizeof((opts)->field))
 
-/* last: the option that stands last in the struct. */
+/* last: the last option in the struct. */
 #define opts_check(opts, last)	\
 	((opts) ? check_opts(opts, (opts)->sz, opts_end(opts, last)) : 0)
 

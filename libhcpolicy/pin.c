@@ -2,10 +2,10 @@
 /*
  * Policies by name: <bpffs>/hcpolicy/NAME/ holds the link and both maps.
  *
- * The rule: a name is there whole or not at all.  Pins are made in FOLDER_NEW, which gets
- * the name at once, and removed in FOLDER_OLD, which had it.  Whatever somebody has taken
- * out of a name by hand is found again by BPF's ids (ids.c) as long as the policy is
- * attached; and a name behind which no policy is attached is free.
+ * The rule: a name exists whole or not at all.  Pins are made in FOLDER_NEW, which is then
+ * renamed to the name.  To remove pins, the name is renamed to FOLDER_OLD first.  If somebody
+ * removes a pin by hand, BPF's ids (ids.c) find it as long as the policy is attached.  A name
+ * without an attached policy is free.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 enum { SHARED, INFO, LINK, NPINS };
 static const char *const files[NPINS] = { HCP_MAP_SHARED, HCP_MAP_INFO, "link" };
 
-/* A dot would be legible and no path, but bpffs keeps names with dots to itself. */
+/* No dots: bpffs reserves names with dots. */
 bool name_valid(const char *name)
 {
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -38,13 +38,6 @@ static int bad_name(const struct hcpolicy *policy, const char *name)
 static int no_such_name(const struct hcpolicy *policy)
 {
 	return fail(policy, ENOENT, "nothing is pinned by that name in %s/" FOLDER, policy->bpffs);
-}
-
-int pin_get(int dir, const char *file)
-{
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
-
-	return bpf_obj_get_opts(file, &opts);
 }
 
 int pin_put(int dir, const char *file, int fd)
@@ -65,7 +58,7 @@ static void close_pins(int fd[NPINS])
 	}
 }
 
-/* The pins of a name, -1: missing.  How many there are; -ENOENT (not reported): no such name. */
+/* Open the pins of a name, -1: missing.  Returns how many; -ENOENT: no such name, not reported. */
 static int get_pins(const struct hcpolicy *policy, int folder, const char *name, int fd[NPINS])
 {
 	int dir = folder_of_name(policy, folder, name), i, n = 0, err = 0;
@@ -87,7 +80,7 @@ static int get_pins(const struct hcpolicy *policy, int folder, const char *name,
 	return err;
 }
 
-/* The missing ones as far as they can be found; -EPERM: may not look. */
+/* Find the missing pins, as far as possible.  -EPERM: may not look. */
 static int find_missing(struct hcpolicy *policy, int fd[NPINS])
 {
 	struct bpf_link_info link;
@@ -132,7 +125,7 @@ static const char *missing_text(char buf[64], const int fd[NPINS])
 	return buf;
 }
 
-/* The policy takes the descriptors. */
+/* The policy takes over the descriptors. */
 static int open_pins(struct hcpolicy *policy, const char *name, const int fd[NPINS])
 {
 	int err;
@@ -168,7 +161,7 @@ static int put_back(const struct hcpolicy *policy, int folder, const char *name,
 	return err;
 }
 
-/* Under the lock: a name that lacks a pin. */
+/* Under the lock: open a name that lacks a pin. */
 static int open_half(struct hcpolicy *policy, int folder, const char *name)
 {
 	int fd[NPINS], had[NPINS], n, err, found;
@@ -209,7 +202,7 @@ static int open_name(struct hcpolicy *policy, int folder, const char *name)
 {
 	int fd[NPINS], n, err;
 
-	/* Whole names need no lock: all three come from one folder. */
+	/* A whole name needs no lock: all three pins come from one open folder. */
 	n = folder < 0 ? -ENOENT : get_pins(policy, folder, name, fd);
 	if (n == -ENOENT)
 		return no_such_name(policy);
@@ -320,7 +313,7 @@ void pin_next_end(struct hcpolicy *policy, int dir, bool replaced)
 	close(dir);
 }
 
-/* The id of the attached policy's link behind what is left of a name; 0: none is. */
+/* The link id of the attached policy that these pins belong to; 0: none is attached. */
 static int find_live(struct hcpolicy *policy, const int fd[NPINS], __u32 *id)
 {
 	struct bpf_link_info link;
@@ -349,7 +342,7 @@ static int remove_name(const struct hcpolicy *policy, int folder, const char *na
 		    strerror(errno));
 }
 
-/* Under the lock: -ENOENT (not reported): it was free; -EEXIST: an attached policy has it. */
+/* Under the lock.  -ENOENT: it was free, not reported; -EEXIST: an attached policy has it. */
 static int free_name(struct hcpolicy *policy, int folder, const char *name)
 {
 	int fd[NPINS], n, err;
@@ -397,7 +390,7 @@ int hcpolicy__clear(const char *name, const struct hcpolicy_opts *opts)
 	return err;
 }
 
-/* Under the lock: a folder that nobody knows yet gets the name. */
+/* Under the lock: fill a folder that nobody else uses, then give it the name. */
 static int pin_as(struct hcpolicy *policy, int folder, const char *name)
 {
 	const int fds[NPINS] = { policy->shared_fd, policy->info_fd, policy->link_fd };
@@ -448,7 +441,7 @@ int hcpolicy__pin(struct hcpolicy *policy)
 	return err;
 }
 
-/* Under the lock: -ENOENT (not reported): the name is not there, or another's. */
+/* Under the lock.  -ENOENT: no such name, or another policy's; not reported. */
 static int unpin_name(struct hcpolicy *policy, int folder)
 {
 	int fd[NPINS], n;
@@ -514,7 +507,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* All valid names, sorted; free() them.  A negative errno if there is no memory for them. */
+/* All valid names, sorted; free() them.  Returns their number, or -ENOMEM. */
 static int get_names(int folder, char (**names)[HCP_NAME_LEN])
 {
 	int copy = fcntl(folder, F_DUPFD_CLOEXEC, 3), err;

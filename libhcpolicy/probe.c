@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Does this kernel have the hook?  A struct_ops type that kvm can offer has its
- * value type in the BTF of kvm, or of the kernel if kvm is built in; anybody
- * may read these.  The name among the strings is enough to know.
+ * Does this kernel have the hook?  If it does, the struct_ops type is in the BTF of kvm, or of
+ * the kernel if kvm is built in.  Everybody may read these.  It is enough to find the type's
+ * name among the strings.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 static const char type_name[] = "bpf_struct_ops_kvm_hcpolicy_ops";
 
-/* 0: it names the type, -EOPNOTSUPP: it does not, else it cannot be read. */
+/* 0: it has the name; -EOPNOTSUPP: it does not; other errors: it cannot be read. */
 static int names_type(const char *path)
 {
 	void *bytes;
@@ -33,7 +33,7 @@ int hcpolicy__probe(void)
 	int err = names_type("/sys/kernel/btf/kvm");
 
 	if (err == -ENOENT && !access("/sys/module/kvm", F_OK)) {
-		/* Built in, or the kernel has no BTF. */
+		/* kvm is built in, or the kernel has no BTF. */
 		err = names_type("/sys/kernel/btf/vmlinux");
 		if (err == -ENOENT)
 			err = -EOPNOTSUPP;

@@ -16,7 +16,7 @@ uint64_t process_ns(void)
 	return stat("/proc/self/ns/pid", &st) ? 0 : st.st_ino;
 }
 
-/* Field 22 of a stat file; the second one may hold anything, in parentheses. */
+/* Field 22 of a stat file.  Field 2 is in parentheses and may contain anything. */
 static int read_start(const char *path, uint64_t *ticks)
 {
 	char stat[1024], *at;
@@ -38,7 +38,7 @@ static int read_start(const char *path, uint64_t *ticks)
 	return 0;
 }
 
-/* The number that /proc has for the process of a pidfd; -1: it has ended, 0: it has none. */
+/* The number that /proc has for the process of a pidfd; -1: it has ended; 0: it has no number. */
 static int proc_number(int pidfd)
 {
 	char path[48], line[128];
@@ -65,11 +65,11 @@ int process_start(int pid, uint64_t *ticks)
 
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
-		/* EINVAL or ENOENT: it is a thread's, so no process has it. */
+		/* EINVAL or ENOENT: the number is a thread's, so no process has it. */
 		return errno == ESRCH || errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	err = read_start(path, ticks);
-	/* Only afterwards it is certain that it was not another one of that number. */
+	/* Check again: only now it is certain that the number did not pass to another process. */
 	number = proc_number(pidfd);
 	close(pidfd);
 	if (number == -1)

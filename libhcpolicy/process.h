@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * Which process a number means.  It is a number of our pid namespace, and /proc may be
- * mounted for another one: so every answer of /proc is checked by a pidfd.
+ * Which process does a number mean?  It is a number of our pid namespace, but /proc may be
+ * mounted for another one.  So a pidfd checks every answer of /proc.
  */
 #ifndef HCPOLICY_PROCESS_H
 #define HCPOLICY_PROCESS_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Our pid namespace, by its inode; 0: /proc does not say. */
+/* The inode of our pid namespace; 0: /proc does not say. */
 uint64_t process_ns(void);
 
 /*
@@ -18,7 +18,7 @@ uint64_t process_ns(void);
  */
 int process_start(int pid, uint64_t *ticks);
 
-/* Has the process certainly ended: number, namespace and start as process_start() told them? */
+/* Has this process certainly ended?  start is what process_start() returned for it. */
 bool process_gone(int pid, uint64_t ns, uint64_t start);
 
 #endif /* HCPOLICY_PROCESS_H */

@@ -10,14 +10,14 @@
 
 struct hcp_set {
 	uint64_t *words;
-	uint64_t npages;	/* taken once: info is in memory that others write */
+	uint64_t npages;	/* read once, because others can write to info */
 	struct hcp_info *info;
-	struct hcp_info own_info;	/* a set of its own: info points here */
+	struct hcp_info own_info;	/* of hcp_set__new(): info points here */
 };
 
 /*
- * Around a replacement of all words: at no moment is the set called complete meanwhile, nor
- * if it is cut short.  What stays of the state, and is added to it, is said at the end.
+ * These two enclose a replacement of all words.  The set is not complete in between, nor if
+ * the replacement is cut short.  end_change() says which states stay and which are added.
  */
 static inline void begin_change(struct hcp_set *set)
 {
@@ -37,11 +37,14 @@ static inline uint64_t load_word(const struct hcp_set *set, uint64_t word)
 	return __atomic_load_n(&set->words[word], __ATOMIC_RELAXED);
 }
 
-/* Prefixed, as a static library hides nothing.  why.c: hcp_set__why() of any state, and all its reasons in one line. */
+/*
+ * why.c: hcp_set__why() for any state, and all its reasons in one line.  The names have a prefix
+ * because a static library hides no symbols.
+ */
 bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_reason *reason);
 size_t hcp_state_text(uint32_t state, uint64_t missed, char *buf, size_t size);
 
-/* set.c: may it be a label?  It goes to terminals. */
+/* set.c: is it a valid label?  Labels go to terminals. */
 bool hcp_label_valid(const char *label);
 
 #endif /* HCPOLICY_SET_INTERNAL_H */

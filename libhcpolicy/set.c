@@ -2,10 +2,10 @@
 /*
  * The shared-page set: its words, and what makes it complete.
  *
- * The rule that keeps it right: several writers, one of which may be a policy
- * in the kernel, touch the same words.  So a word of which a request changes a
- * part is changed by one atomic OR or AND, a word that it covers is stored, and
- * a reader loads each word it looks at in one piece.
+ * Several writers, one of which may be a policy in the kernel, change the same words.  The
+ * rule that keeps them right: if a request covers a part of a word, one atomic OR or AND
+ * changes it.  If it covers the whole word, one store does.  A reader loads each word in
+ * one piece.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@
 #include <sys/mman.h>
 #include "set-internal.h"
 
-/* What a guest may not use: KVM's own checks, and its ABI (KVM_MAP_GPA_RANGE_*). */
+/* The arguments that a guest may not use, by KVM's checks and its ABI (KVM_MAP_GPA_RANGE_*). */
 #define KVM_EINVAL	22
 #define ATTR_ENCRYPTED	(1ULL << 4)
 #define ATTR_RESERVED	(~0ULL << 5)
 
-/* NULL where a set is wanted. */
+/* The set is NULL. */
 static bool none(const struct hcp_set *set)
 {
 	if (set)
@@ -50,7 +50,7 @@ struct hcp_set *hcp_set__new(uint64_t npages)
 	if (!set)
 		return NULL;
 
-	/* Only what is written takes memory: most of a large set never is. */
+	/* Only written pages take memory, and most of a large set is never written. */
 	set->npages = (npages + HCP_CHUNK_PAGES - 1) / HCP_CHUNK_PAGES * HCP_CHUNK_PAGES;
 	set->words = mmap(NULL, set->npages / 8, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -99,7 +99,7 @@ void hcp_set__free(struct hcp_set *set)
 	free(set);
 }
 
-/* Never wraps: a sum that came out as zero would say that there were none. */
+/* Never wraps: a sum of zero would say that there were none. */
 static void add_to(__u64 *counter, uint64_t npages)
 {
 	__u64 sum, old = __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -111,7 +111,7 @@ static void add_to(__u64 *counter, uint64_t npages)
 					      __ATOMIC_RELAXED));
 }
 
-/* How many of these pages are the set's; the others are counted. */
+/* Returns how many of these pages are inside the set.  Counts the others. */
 static uint64_t count_beyond(struct hcp_set *set, uint64_t gfn, uint64_t npages)
 {
 	uint64_t room = gfn < set->npages ? set->npages - gfn : 0;
@@ -174,7 +174,7 @@ bool hcp_set__test(const struct hcp_set *set, uint64_t gfn)
 	       load_word(set, gfn / WORD_BITS) >> gfn % WORD_BITS & 1;
 }
 
-/* The first frame at or after gfn that is shared, or is not; the size if none. */
+/* The first page at or after gfn that is shared, or private; the set's size if there is none. */
 static uint64_t find(const struct hcp_set *set, uint64_t gfn, bool shared)
 {
 	const uint64_t flip = shared ? 0 : ~0ULL, nwords = set->npages / WORD_BITS;
@@ -203,7 +203,7 @@ bool hcp_set__next(const struct hcp_set *set, struct hcp_range *range)
 	if (start == set->npages)
 		return false;
 
-	/* From start + 1: the frame was shared when we looked, and stays so for us. */
+	/* From start + 1: the page was shared a moment ago, and must not make an empty run now. */
 	range->gfn = start;
 	range->npages = find(set, start + 1, false) - start;
 	return true;
@@ -228,7 +228,7 @@ int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx)
 	if (none(set))
 		return -EINVAL;
 	begin_change(set);
-	/* A store to a word that is zero would only cost memory. */
+	/* To store zero over zero would only cost memory. */
 	for (word = 0; word < set->npages / WORD_BITS; word++) {
 		if (load_word(set, word))
 			change_bits(&set->words[word], ~0ULL, false);
@@ -289,7 +289,7 @@ uint64_t hcp_set__reach(const struct hcp_set *set)
 {
 	uint64_t reach = none(set) ? 0 : __atomic_load_n(&set->info->reach, __ATOMIC_RELAXED);
 
-	/* It is in memory that others write. */
+	/* Others can write to this memory. */
 	return set && reach > set->npages ? set->npages : reach;
 }
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * The set as a stream: docs/set-stream.md.  One record a chunk of the set that is
- * not all private, so a stream is never much larger than the set, whatever the guest
- * made of it, and one pass writes it.
+ * The set as a stream: docs/set-stream.md.  Each chunk that has a shared page gets one record.
+ * So a stream is never much larger than the set, and one pass writes it.
  *
- * A restore decodes into words of its own, as many as the set has and no more
- * whatever the stream says, and copies them when everything was checked.
+ * A restore decodes into a copy that is as large as the set, whatever the stream says.  It
+ * copies that to the set when everything was checked.
  */
 #include <endian.h>
 #include <errno.h>
@@ -27,7 +26,7 @@
 
 static const char magic[8] = "hcpset\r\n";
 
-/* As they stand in the stream: little-endian, no padding. */
+/* The stream's layout: little-endian, no padding. */
 struct header {
 	char magic[8];
 	uint32_t version;
@@ -36,7 +35,7 @@ struct header {
 	uint64_t saved_at;
 	char label[HCP_NAME_LEN];	/* padded with zeroes */
 	uint32_t reserved;
-	uint32_t crc;		/* of what stands before it */
+	uint32_t crc;		/* of everything before it */
 };
 
 struct header_v1 {
@@ -62,7 +61,7 @@ struct summary {
 };
 
 struct trailer {
-	struct record end;	/* NO_CHUNK, and how many records there were */
+	struct record end;	/* NO_CHUNK, and the number of records */
 	uint64_t shared;
 	uint64_t missed;
 	uint64_t beyond;
@@ -88,10 +87,10 @@ struct stream {
 	uint32_t crc;
 	uint32_t records;
 	uint64_t shared;
-	struct hcp_stream_info info;	/* restore: what the stream says of itself */
+	struct hcp_stream_info info;	/* restore: what the stream says about itself */
 };
 
-/* A chunk on its way: words of the host, and its payload. */
+/* A chunk in work: words of the host, and the payload of its record. */
 struct chunk {
 	uint64_t words[HCP_CHUNK_WORDS];
 	union {
@@ -132,7 +131,7 @@ static int begin(struct stream *s, const void *set, const void *callback,
 	return err;
 }
 
-/* To whoever wants to know, as much as the struct of their version has room for. */
+/* Give the caller as much as the struct of its version has room for. */
 static void tell_info(struct stream *s)
 {
 	struct hcp_stream_info *info = opts_get(s->opts, info);
@@ -169,11 +168,11 @@ static int refuse_incomplete(const struct stream *s, uint32_t state, uint64_t mi
 	char why[192];
 
 	hcp_state_text(state, missed, why, sizeof(why));
-	return fail(s, EUCLEAN, "the set is not complete (%s): a guest that is sent or restored by "
-		    "it may break; start the VM anew under a policy, or force", why);
+	return fail(s, EUCLEAN, "the set is not complete (%s): a guest that is sent or restored with "
+		    "it may break; start the VM again under a policy, or use force", why);
 }
 
-/* Can the set be trusted now, or must it not?  What is wrong with it goes into the stream. */
+/* Is the set complete, or forced?  What is wrong with it goes into the stream. */
 static int judge(const struct stream *s, const struct hcp_set *set, struct summary *sum)
 {
 	bool (*kept)(void *ctx) = opts_get(s->opts, kept);
@@ -184,7 +183,7 @@ static int judge(const struct stream *s, const struct hcp_set *set, struct summa
 	sum->reach = hcp_set__reach(set);
 	if (kept && !kept(opts_get(s->opts, kept_ctx)))
 		sum->state |= HCP_DETACHED;
-	/* Of two sets, perhaps, one before it was replaced and one after. */
+	/* The words could be partly from before a replacement and partly from after it. */
 	if (set->info->generation != sum->generation)
 		sum->state |= HCP_CHANGING;
 	if ((sum->state || sum->missed) && !forced(s))
@@ -194,7 +193,7 @@ static int judge(const struct stream *s, const struct hcp_set *set, struct summa
 	return 0;
 }
 
-/* The runs of a chunk; 0: it is all private; more than MAX_RUNS: too many. */
+/* The number of runs in a chunk; 0: all private; more than MAX_RUNS: too many. */
 static uint32_t encode_runs(struct chunk *c, uint64_t *shared)
 {
 	uint32_t nruns = 0, last = 0;
@@ -210,11 +209,10 @@ static uint32_t encode_runs(struct chunk *c, uint64_t *shared)
 
 			bits &= n == WORD_BITS ? 0 : ~(((1ULL << n) - 1) << first);
 			first += i * WORD_BITS;
-			if (nruns && first == last + 1) {
+			if (nruns && first == last + 1)
 				nruns--;
-			} else if (nruns < MAX_RUNS) {
+			else if (nruns < MAX_RUNS)
 				c->payload.runs[nruns].first = htole16(first);
-			}
 			last = first + n - 1;
 			if (nruns < MAX_RUNS)
 				c->payload.runs[nruns].last = htole16(last);
@@ -312,7 +310,7 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 			return err;
 	}
 
-	/* After the words: what was lost while they were read is known here. */
+	/* After the words, because requests may be missed while they are read. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	err = judge(&s, set, &sum);
 	return err ? err : put_trailer(&s, &sum);
@@ -331,7 +329,7 @@ static int get_bytes(struct stream *s, void *buf, size_t len)
 	return 0;
 }
 
-/* The same, of what the last checksum covers. */
+/* Read, and add to the last checksum. */
 static int get(struct stream *s, void *buf, size_t len)
 {
 	int err = get_bytes(s, buf, len);
@@ -346,7 +344,7 @@ static int damaged(const struct stream *s, const char *what)
 	return fail(s, EBADMSG, "the stream of a set is damaged: %s; save the set again", what);
 }
 
-/* The label is shown to people: it holds what a label may, and nothing behind its end. */
+/* The label goes to terminals: it must be a valid label, with zeroes after its end. */
 static bool take_label(struct stream *s, const char label[HCP_NAME_LEN])
 {
 	size_t len = strnlen(label, HCP_NAME_LEN);
@@ -361,7 +359,7 @@ static bool take_label(struct stream *s, const char label[HCP_NAME_LEN])
 	return true;
 }
 
-/* What follows the first 16 bytes, which are in bytes already. */
+/* Read what follows the first 16 bytes, which are in bytes already. */
 static int restore_header_rest(struct stream *s, void *bytes, size_t size)
 {
 	const size_t first = offsetof(struct header, npages);
@@ -423,11 +421,11 @@ static int check_label(const struct stream *s, const struct hcp_set *set)
 	if (ours[0])
 		return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set is of '%.*s': "
 			    "restore the one that was saved of it", theirs, HCP_NAME_LEN - 1, ours);
-	return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set has no label: give "
-		    "it that one when it is attached, if it is of the same guest", theirs);
+	return fail(s, EMEDIUMTYPE, "the stream is of the guest '%s', and this set has no label: if it "
+		    "is of the same guest, attach with that label", theirs);
 }
 
-/* Read a record's payload and make it words. */
+/* Read a record's payload and decode it into words. */
 static int decode(struct stream *s, struct chunk *c, uint32_t nruns)
 {
 	int64_t last = -2;
@@ -459,7 +457,7 @@ static int decode(struct stream *s, struct chunk *c, uint32_t nruns)
 	return 0;
 }
 
-/* Everything up to the end record, into words; *outside: pages that the set has no room for. */
+/* Read all records into words.  *outside: the number of shared pages beyond the set. */
 static int restore_records(struct stream *s, const struct hcp_set *set, uint64_t *words,
 			   struct record *end, uint64_t *outside)
 {
@@ -505,7 +503,7 @@ static int restore_records(struct stream *s, const struct hcp_set *set, uint64_t
 	}
 }
 
-/* What follows the end record. */
+/* Read what follows the end record. */
 static int restore_trailer(struct stream *s, const struct record *end)
 {
 	union {
@@ -532,7 +530,7 @@ static int restore_trailer(struct stream *s, const struct record *end)
 	s->info.beyond = v1 ? 0 : le64toh(t.v2.beyond);
 	s->info.reach = v1 ? s->info.npages : le64toh(t.v2.reach);
 	s->info.state = le32toh(v1 ? t.v1.state : t.v2.state);
-	return s->info.reach > s->info.npages ? damaged(s, "how far it reaches") : 0;
+	return s->info.reach > s->info.npages ? damaged(s, "its reach") : 0;
 }
 
 static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *words)
@@ -561,7 +559,7 @@ static int restore_all(struct stream *s, const struct hcp_set *set, uint64_t *wo
 	return 0;
 }
 
-/* A stream without requests beyond its set knows of all there is, however large this one is. */
+/* Without requests beyond the saved set, a larger set is known to its end. */
 static uint64_t reach_of(const struct stream *s, const struct hcp_set *set)
 {
 	if (!s->info.beyond && s->info.reach == s->info.npages)
@@ -575,15 +573,15 @@ static int replace(const struct stream *s, struct hcp_set *set, const uint64_t *
 	uint32_t add = s->info.state & HCP_RUNNING;
 
 	/*
-	 * What this set is kept by is its own business.  Whatever was unknown before
-	 * the save is, from here, an earlier request that is unknown.
+	 * States about this set's policy stay.  If the saved set was not complete, then
+	 * for this set earlier requests are unknown.
 	 */
 	if (opts_get(s->opts, late) || s->info.state & ~HCP_RUNNING)
 		add |= HCP_LATE;
 
 	begin_change(set);
 	for (uint64_t i = 0; i < set->npages / WORD_BITS; i++) {
-		/* A store of what is there already would only cost memory. */
+		/* To store the same value would only cost memory. */
 		if (load_word(set, i) != words[i])
 			__atomic_store_n(&set->words[i], words[i], __ATOMIC_RELAXED);
 	}

@@ -2,11 +2,12 @@
 /*
  * Which pages a migration still has to send, and under which status.
  *
- * Two bits a page.  `done`: it was asked for, and nothing has happened to it since;
- * zero is "to be sent", so the memory of a slot that is mostly untouched is never
- * written.  `sent`: the status that its last send was told, of meaning where it is
- * done.  A round turns dirty and differing pages into pages that are not done, then
- * checks that the set was right to ask, and only then hands them out.
+ * Two bits a page.  `done`: its status was asked for, and nothing has happened to it since.
+ * 0 means "to be sent", so the bits of a slot that is mostly untouched are never written.
+ * `sent`: the status under which it was last sent; valid if it is done.
+ *
+ * A round clears `done` for dirty pages and for pages whose status has changed.  Then it
+ * checks that the set could be trusted.  Only then it returns the pages.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +25,7 @@ struct slot {
 	uint64_t *done, *sent;		/* one mapping: done, then sent */
 };
 
-/* A number that the VMM uses for a slot, its own or an alias'. */
+/* A number that the VMM uses for a slot: the slot's own, or an alias'. */
 struct number {
 	uint32_t number;
 	bool alias;
@@ -66,7 +67,7 @@ static int no_slot(const struct hcp_tracker *tracker, uint32_t number)
 	return fail(tracker, ENOENT, "slot %" PRIu32 " was not added", number);
 }
 
-/* Every frame of every slot is known, or one could go out under a status that nobody knows. */
+/* Every page of every slot must be known, or its status would be a guess. */
 static bool slots_within_reach(const struct hcp_tracker *tracker)
 {
 	const struct slot *last = tracker->nslots ? tracker->slots[tracker->nslots - 1] : NULL;
@@ -84,15 +85,15 @@ static int check_trust(const struct hcp_tracker *tracker)
 	return slots_within_reach(tracker) ? 0 : -ERANGE;
 }
 
-/* What check_trust() said, in words. */
+/* Log the result of check_trust(). */
 static int distrust(const struct hcp_tracker *tracker, int err)
 {
 	char why[192];
 
 	switch (err) {
 	case -ENOLINK:
-		return fail(tracker, ENOLINK, "the policy is not attached any more: nobody keeps the "
-			    "shared-page set; attach again and reset the VM");
+		return fail(tracker, ENOLINK, "the policy is not attached any more, so nothing keeps the "
+			    "shared-page set: attach again and reset the VM");
 	case -ERANGE:
 		return fail(tracker, ERANGE, "the shared-page set was restored, and is known below "
 			    "%" PRIu64 " MiB of guest addresses only", hcp_set__reach(tracker->set) >> 8);
@@ -150,7 +151,7 @@ void hcp_tracker__free(struct hcp_tracker *tracker)
 	free(tracker);
 }
 
-/* The first number that is not below this one: where it is, or belongs. */
+/* The first entry that is not below this number: where it is, or belongs. */
 static size_t find_number(const struct hcp_tracker *tracker, uint32_t number)
 {
 	size_t low = 0, high = tracker->nnumbers;
@@ -174,7 +175,7 @@ static struct number *get_number(const struct hcp_tracker *tracker, uint32_t num
 	       &tracker->numbers[i] : NULL;
 }
 
-/* The first slot that ends above gfn: the one that has it, or the next. */
+/* The first slot that ends above gfn: the one that has gfn, or the next. */
 static size_t find_slot(const struct hcp_tracker *tracker, uint64_t gfn)
 {
 	size_t low = 0, high = tracker->nslots;
@@ -224,12 +225,12 @@ static struct slot *new_slot(uint64_t gfn, uint64_t npages)
 	return slot;
 }
 
-/* Nothing of it has been sent. */
+/* All its pages count as never sent. */
 static void restart_slot(struct slot *slot)
 {
 	size_t size = slot->nwords * 2 * sizeof(*slot->done);
 
-	/* Locked memory cannot be given back. */
+	/* madvise() fails on locked memory. */
 	if (madvise(slot->done, size, MADV_DONTNEED))
 		memset(slot->done, 0, size);
 }
@@ -258,14 +259,14 @@ int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t number, uint64_t
 		return fail(tracker, EINVAL, "slot %" PRIu32 " has no pages", number);
 	reach = hcp_set__reach(tracker->set);
 	if (gfn >= reach || npages > reach - gfn)
-		return fail(tracker, ERANGE, "slot %" PRIu32 " (gfn 0x%" PRIx64 ", %" PRIu64 " pages) lies "
-			    "beyond frame 0x%" PRIx64 ", up to which the shared-page set is known: a larger "
-			    "set, from before the VM's first instruction on", number, gfn, npages, reach);
+		return fail(tracker, ERANGE, "slot %" PRIu32 " (gfn 0x%" PRIx64 ", %" PRIu64 " pages) does "
+			    "not end below gfn 0x%" PRIx64 ", the reach of the shared-page set: start the VM "
+			    "again with a larger set", number, gfn, npages, reach);
 	if (get_number(tracker, number))
 		return fail(tracker, EEXIST, "slot %" PRIu32 " was added already", number);
 	at = find_slot(tracker, gfn);
 	if (at < tracker->nslots && tracker->slots[at]->gfn < gfn + npages)
-		return fail(tracker, EEXIST, "slot %" PRIu32 " has frames that another slot has", number);
+		return fail(tracker, EEXIST, "slot %" PRIu32 " has pages that another slot has", number);
 
 	slots = reallocarray(tracker->slots, tracker->nslots + 1, sizeof(*slots));
 	if (!slots)
@@ -300,7 +301,7 @@ int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t number, uint32_
 	slot = primary->slot;
 	if (add_number(tracker, number, true, slot))
 		return no_memory(tracker, number);
-	/* What was written through it before its log began, no log has. */
+	/* Writes through it before its log began are in no log. */
 	restart_slot(slot);
 	return 0;
 }
@@ -327,7 +328,7 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t number)
 	}
 	tracker->nnumbers = left;
 	if (alias) {
-		/* KVM has dropped its log, and what was written through it since the last round. */
+		/* KVM has dropped its log, with all writes through it since the last round. */
 		restart_slot(slot);
 		return 0;
 	}
@@ -339,15 +340,15 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t number)
 	return 0;
 }
 
-/* Which bits of a word of the slot are pages. */
+/* The bits of a word that are pages of the slot. */
 static uint64_t word_mask(const struct slot *slot, uint64_t word)
 {
 	return word == slot->nwords - 1 ? ~0ULL >> -slot->npages % WORD_BITS : ~0ULL;
 }
 
 /*
- * Where one reads the set along a slot.  A slot may begin inside a word of the set;
- * what is left of that word is kept, so each is loaded once.
+ * A reader of the set along a slot.  A slot may begin inside a word of the set.  The rest of
+ * that word is stored here, so that each word is loaded once.
  */
 struct cursor {
 	const struct hcp_set *set;
@@ -369,7 +370,7 @@ static uint64_t cursor_next(struct cursor *c)
 {
 	uint64_t word = 0, status;
 
-	/* The end of an unaligned slot may lie in the rest, which may be the set's last. */
+	/* At the end of an unaligned slot, the rest may already be of the set's last word. */
 	if (c->next < c->set->npages / WORD_BITS)
 		word = load_word(c->set, c->next++);
 	if (!c->shift)
@@ -384,18 +385,18 @@ static uint64_t get(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* What is dirty, or was sent under another status than it has, is not done. */
+/* Clear `done` for pages that are dirty, or were sent under another status than now. */
 static void undo(const struct hcp_tracker *tracker, struct slot *slot, const uint64_t *dirty)
 {
 	struct cursor c = cursor_at(tracker->set, slot->gfn);
 
 	for (uint64_t i = 0; i < slot->nwords; i++) {
-		uint64_t lost = dirty[i] | (get(&slot->sent[i]) ^ cursor_next(&c));
+		uint64_t resend = dirty[i] | (get(&slot->sent[i]) ^ cursor_next(&c));
 		uint64_t done = get(&slot->done[i]);
 
-		/* Where nothing was sent yet a store would only cost memory. */
-		if (done & lost)
-			__atomic_store_n(&slot->done[i], done & ~lost, __ATOMIC_RELAXED);
+		/* If nothing was sent yet, a store would only cost memory. */
+		if (done & resend)
+			__atomic_store_n(&slot->done[i], done & ~resend, __ATOMIC_RELAXED);
 	}
 }
 
@@ -433,7 +434,7 @@ int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_
 	return count;
 }
 
-/* Sender threads share words: a bit that has to change is changed atomically. */
+/* Sender threads share words, so a bit is changed atomically, and only if it has to change. */
 static void put_bit(uint64_t *word, uint64_t bit, bool value)
 {
 	if (!(get(word) & bit) == !value)
@@ -455,12 +456,12 @@ int hcp_tracker__status(struct hcp_tracker *tracker, uint64_t gfn)
 		return invalid();
 	i = find_slot(tracker, gfn);
 	if (i == tracker->nslots || tracker->slots[i]->gfn > gfn)
-		return fail(tracker, ENOENT, "no slot has frame 0x%" PRIx64, gfn);
+		return fail(tracker, ENOENT, "no slot has gfn 0x%" PRIx64, gfn);
 	slot = tracker->slots[i];
 	page = gfn - slot->gfn;
 	bit = 1ULL << page % WORD_BITS;
 
-	/* Condition 3: this one read is what is sent and what is noted. */
+	/* Condition 3: this one read decides what is sent and what is noted. */
 	shared = hcp_set__test(tracker->set, gfn);
 	put_bit(&slot->sent[page / WORD_BITS], bit, shared);
 	put_bit(&slot->done[page / WORD_BITS], bit, true);

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Why a set is not complete, and what helps: the one place that has the words.
+ * Why a set is not complete, and what helps.  Only this file has the words.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include "set-internal.h"
 
-/* The order in which they are told: first what makes the next ones follow. */
+/* In the order of output: causes come before what follows from them. */
 static const struct {
 	uint32_t state;
 	const char *why, *help;
 } reasons[] = {
 	{ HCP_UNATTACHED, "not attached yet", "attach it before the VM's first instruction" },
 	{ HCP_AWAITS_RESTORE, "awaits a restore",
-	  "the guest that arrives has shared pages elsewhere: restore the set that was saved with it" },
+	  "the guest has shared pages elsewhere: restore the set that was saved with it" },
 	{ HCP_LATE, "attached or restored late",
-	  "what its guest asked for before is not known: reset the VM, report that, and it begins anew" },
+	  "its guest's earlier requests are not known: reset the VM and report the reset" },
 	{ HCP_CHANGING, "a reset or restore of it is at work, or was cut short",
-	  "if none is at work, do it again" },
+	  "if no such command is running, run it again" },
 	{ HCP_FOREIGN, "another VM's policy kept it too",
-	  "end that one's link (hcpolicy list --all), reset the VM, report that, and the set begins anew" },
+	  "detach the other policy (hcpolicy list --all), reset the VM and report the reset" },
 	{ HCP_RUNNING, "saved while the guest may have been running",
-	  "save it once more with the VM stopped, and restore that" },
+	  "stop the VM, save the set again, and restore that" },
 	{ HCP_DETACHED, "detached",
-	  "what its guest asks for since then is not known: attach a policy again and reset the VM" },
+	  "its guest's later requests are not known: attach a policy again, then reset the VM and "
+	  "report the reset" },
 };
 #define NREASONS (sizeof(reasons) / sizeof(*reasons))
 
-/* A state of a later version is a reason too. */
+/* States of later versions are reasons too. */
 #define OTHERS (~(uint32_t)(HCP_LATE | HCP_DETACHED | HCP_UNATTACHED | HCP_AWAITS_RESTORE | \
 			    HCP_RUNNING | HCP_CHANGING | HCP_FOREIGN))
 
@@ -45,7 +46,7 @@ bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_r
 	char why[sizeof(reason->why)];
 	size_t i;
 
-	/* Whoever has not attached yet, or not any more, has no second one of these. */
+	/* HCP_UNATTACHED and HCP_DETACHED together would say the same thing twice. */
 	if (state & HCP_UNATTACHED)
 		state &= ~HCP_DETACHED;
 	for (i = 0; i < NREASONS; i++) {
@@ -58,8 +59,8 @@ bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_r
 	if (missed && !n) {
 		snprintf(why, sizeof(why), "%" PRIu64 " page%s missed", missed,
 			 missed == 1 ? "" : "s");
-		return tell(reason, 0, why, "requests for them were not booked: reset the VM, report "
-			    "that, and the set begins anew");
+		return tell(reason, 0, why, "requests for them were not recorded: reset the VM and "
+			    "report the reset");
 	}
 	return false;
 }

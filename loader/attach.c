@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * attach, replace and detach.  An attachment outlives the command by its pins;
- * until they stand, closing the object undoes everything.
+ * attach, replace and detach.  The pins keep an attachment alive when the command ends.
+ * Before they exist, closing the object undoes everything.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "out.h"
 #include "state.h"
 
-/* A call of the library failed; what it logged is better than its errno. */
+/* A call of the library failed.  What it logged says more than its errno. */
 static int lib_failed(const char *policy, const char *doing)
 {
 	if (!err_seen())
@@ -20,7 +20,7 @@ static int lib_failed(const char *policy, const char *doing)
 	return EXIT_FAIL;
 }
 
-/* Opened and told its parameters; NULL: reported. */
+/* Open a policy and set its parameters.  NULL: an error that was reported. */
 static struct hcpolicy *open_policy(const char *name, const struct args *args)
 {
 	struct hcpolicy *policy = hcpolicy__open(name, policy_opts());
@@ -30,7 +30,7 @@ static struct hcpolicy *open_policy(const char *name, const struct args *args)
 		return NULL;
 	}
 	for (int i = 0; i < args->nparams; i++) {
-		const char *value = strchr(args->params[i], '=');	/* main.c saw to it */
+		const char *value = strchr(args->params[i], '=');	/* main.c has checked it */
 		char *key = strndup(args->params[i], value - args->params[i]);
 		int ret = hcpolicy__set_param(policy, key, value + 1);
 
@@ -44,7 +44,7 @@ static struct hcpolicy *open_policy(const char *name, const struct args *args)
 	return policy;
 }
 
-/* Is name free?  What is left there of a policy that is not attached any more is removed. */
+/* Is name free?  Removes what is left there of a policy that is no longer attached. */
 static bool name_free(const char *name)
 {
 	int err = hcpolicy__clear(name, policy_opts());
@@ -77,16 +77,16 @@ static void report(const char *did, const struct hcpolicy *policy)
 	print_state(policy);
 }
 
-/* KVM proves that no request went by here before; what it cannot see has to be said. */
+/* KVM proves that the policy missed no request here.  The user has to report the rest. */
 static void report_grounds(const struct hcpolicy *policy)
 {
 	if (out_json || !hcp_set__complete(hcpolicy__set(policy)))
 		return;
-	puts("this rests on two things: the guest begins here (one that arrives by migration or from a\n"
-	     "snapshot needs --incoming), and whoever resets the VM says so (hcpolicy reset)");
+	puts("this rests on two things: the guest starts here (use --incoming for one that arrives by\n"
+	     "migration or from a snapshot), and you report each reset of the VM (hcpolicy reset)");
 }
 
-/* A guest will arrive: somebody has said so, or the VMM was started for that. */
+/* Will a guest arrive?  Yes with --incoming, or if the VMM was started to receive one. */
 static bool incoming(const struct args *args)
 {
 	char arg[64];
@@ -95,8 +95,8 @@ static bool incoming(const struct args *args)
 		return true;
 	if (!proc_awaits_guest(args->pid, arg, sizeof(arg)))
 		return false;
-	warn("process %d was started with %s, so a guest will arrive that has run elsewhere: "
-	     "taken for --incoming", args->pid, arg);
+	warn("process %d was started with %s, so a guest that ran elsewhere will arrive: "
+	     "attaching with --incoming", args->pid, arg);
 	return true;
 }
 
@@ -151,9 +151,9 @@ int cmd_attach(const struct args *args)
 		goto out;
 	}
 	if (hcp_set__state(hcpolicy__set(policy)) & HCP_LATE)
-		warn("attached after the guest began to run: what it shared before is unknown. "
-		     "Attach before its first instruction: qemu -S, virsh start --paused, "
-		     "or from the VMM itself");
+		warn("attached after the guest started: its earlier requests are unknown. "
+		     "Attach before its first instruction: use qemu -S, virsh start --paused, "
+		     "or attach from the VMM itself");
 	report("is attached to", policy);
 	report_grounds(policy);
 	status = EXIT_OK;

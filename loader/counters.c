@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The hook's counters of one VM, from debugfs: kvm/TID-FD/hcpolicy_*.  Whatever carries
- * the prefix is shown: this file knows no counter by name.
+ * The hook's counters of one VM, from debugfs: kvm/TID-FD/hcpolicy_*.  Every file with the
+ * prefix is shown; this code knows no counter by name.
  *
- * TID and FD are the VM's creation's and say nothing: the number of a descriptor is
- * used again, and a container has other thread ids.  The file "hcpolicy" in a folder
- * names the link of the VM's policy.  Rule: the folder is opened first and all is read
- * by its descriptor, so that no file can be that of another VM which came meanwhile.
+ * TID and FD do not identify the VM.  They are numbers of its creation: descriptor numbers
+ * are used again, and a container has other thread ids.  But the file "hcpolicy" in a folder
+ * names the link of the VM's policy.  Rule: open the folder once and read everything through
+ * its descriptor, so that no file can belong to a VM that was created later.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #define PREFIX		"hcpolicy_"
 #define MAX_LINE	128
 
-/* A file of one line; 0 or a negative errno. */
+/* Read a file of one line.  0 or a negative errno. */
 static int read_line(int dir, const char *name, char line[MAX_LINE])
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), error = 0;
@@ -68,13 +68,13 @@ static DIR *open_folders(const char **why)
 	return NULL;
 }
 
-/* Lockdown (Secure Boot) lets nobody open what has a w in its mode; root gets EPERM. */
+/* Under lockdown (Secure Boot) nobody can open a file with a w in its mode; root gets EPERM. */
 static const char *open_error(int error)
 {
 	static char text[256];
 	char line[MAX_LINE], mode[16] = "";
 
-	/* "none [integrity] confidentiality"; securityfs need not be mounted. */
+	/* "none [integrity] confidentiality".  securityfs may not be mounted. */
 	if (!read_line(AT_FDCWD, LOCKDOWN, line) && strchr(line, '['))
 		sscanf(strchr(line, '['), "[%15[a-z]", mode);
 	if (error != -EPERM || !strcmp(mode, "none")) {
@@ -88,7 +88,7 @@ static const char *open_error(int error)
 	return text;
 }
 
-/* The folder of the VM whose policy has that link, and who made the VM; or -1. */
+/* Open the folder of the VM whose policy has this link, and tell who made the VM; or -1. */
 static int open_folder(unsigned int link, int *tid, const char **why)
 {
 	DIR *dir = open_folders(why);
@@ -117,9 +117,9 @@ static int open_folder(unsigned int link, int *tid, const char **why)
 	}
 	closedir(dir);
 	*why = unnamed && !named ?
-	       "this kernel's hook does not say whose they are: load the kvm modules of this version" :
-	       "KVM has made no folder in debugfs for this VM, as when another VM's has its name "
-	       "(kernel log: duplicate directory)";
+	       "this kernel's hook does not say which VM they belong to: load the kvm modules of this version" :
+	       "KVM has made no folder in debugfs for this VM, perhaps because another VM's folder "
+	       "has the same name (kernel log: duplicate directory)";
 	return -1;
 }
 
@@ -128,7 +128,7 @@ static int is_counter(const struct dirent *entry)
 	return !strncmp(entry->d_name, PREFIX, strlen(PREFIX));
 }
 
-/* All of them, or none and *why. */
+/* All counters, or NULL and *why. */
 static struct json_object *read_folder(int fd, const char **why)
 {
 	struct json_object *counters = json_object_new_object();
@@ -179,7 +179,7 @@ bool counters_creator(unsigned int link, int *tid, const char **why)
 	return fd >= 0;
 }
 
-/* By opening one of the machine's: access() does not know lockdown. */
+/* Open one of the machine's counters, because access() does not know lockdown. */
 bool counters_readable(const char **why)
 {
 	DIR *dir = open_folders(why);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What changed in a set since it was last looked at: diff.h. */
+/* What changed in a set since the last look: diff.h. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -9,7 +9,7 @@ int set_diff_begin(struct set_diff *diff, const struct hcp_set *set)
 {
 	diff->set = set;
 	diff->size = hcp_set__npages(set) / 8;
-	/* Words that stay zero are never written, and take no memory. */
+	/* Words that stay zero are not written, so they take no memory. */
 	diff->words = mmap(NULL, diff->size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (diff->words == MAP_FAILED)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How many pages have another status than when one last looked: fewer than were
- * converted, as a page that came back is not seen.
+ * How many pages have another status than at the last look?  More may have been converted:
+ * a page that was converted there and back is not seen.
  */
 #ifndef DIFF_H
 #define DIFF_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The picture of a guest's memory: draw.h.  Columns and the size of a cell are
- * powers of two, so rows begin at round addresses, and a single shared page is
- * never rounded away.  The set may change while it is read.
+ * The picture of a guest's memory: draw.h.  Columns and the size of a cell are powers of
+ * two, so rows begin at round addresses.  A single shared page is never rounded away.  The
+ * set may change while it is read.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,7 +38,7 @@ int draw_read(struct draw_grid *grid, const struct hcp_set *set, unsigned int wi
 	if (!end)
 		end = grid->npages;
 
-	/* "0x" digits, a blank and two borders stand around the cells. */
+	/* Around the cells are "0x", digits, a blank and two borders. */
 	frame = draw_hex_digits((end - 1) << HCP_PAGE_SHIFT) + 5;
 	grid->columns = MIN_COLUMNS;
 	while (grid->columns < MAX_COLUMNS && grid->columns * 2 + frame <= width)
@@ -113,7 +113,7 @@ void draw_print(FILE *file, const struct draw_grid *grid, const struct draw_styl
 			enum shade s = draw_shade(grid, (uint64_t)row * grid->columns + col);
 			int want = s == PRIVATE || s == OUTSIDE ? 2 : 33;
 
-			/* Dim for private, yellow for shared, said where it changes. */
+			/* Dim for private, yellow for shared; printed where it changes. */
 			if (style->colour && want != colour)
 				fprintf(file, "\033[0;%dm", want);
 			colour = want;

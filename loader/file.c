@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Files that are there whole or not at all: file.h. */
+/* Files that are written whole or not at all: file.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -11,7 +11,7 @@
 #include "file.h"
 #include "out.h"
 
-/* Those of the file that it will replace, or a new file's; the owner first, as that takes modes away. */
+/* Like the file that it replaces, or a new file.  Owner first: chown clears mode bits. */
 static bool take_owner(int fd, const struct stat *old)
 {
 	mode_t mask;
@@ -23,7 +23,7 @@ static bool take_owner(int fd, const struct stat *old)
 	return !fchmod(fd, 0666 & ~mask);
 }
 
-/* Without a name until it is whole, so that a kill leaves none; where that cannot be, with one. */
+/* Without a name until it is whole, so that a kill leaves nothing, if the file system can. */
 static int open_new(struct new_file *file)
 {
 	char *copy = strdup(file->path);
@@ -70,7 +70,7 @@ void file_abort(struct new_file *file)
 	free(file->tmp);
 }
 
-/* A name that nobody has, for a moment: a link cannot take another file's place. */
+/* Link it under an unused name first, because a link cannot replace a file. */
 static bool give_name(struct new_file *file)
 {
 	char from[32];
@@ -88,7 +88,7 @@ static bool give_name(struct new_file *file)
 	return file->named;
 }
 
-/* A rename is on the disk when its folder is; some file systems cannot say. */
+/* A rename is on the disk when its folder is.  Some file systems cannot sync a folder. */
 static void sync_folder(const char *path)
 {
 	char *copy = strdup(path);

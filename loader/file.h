@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A file that is there whole or not at all: written without a name, so that a kill leaves
- * nothing (where a file system cannot do that, under another one next to it), and
- * renamed when it is on the disk.  One that replaces another has its owner, group
- * and mode.  Errors are reported; then and after either end the descriptor is closed.
+ * A file that is written whole or not at all.  It is written without a name, so that a kill
+ * leaves nothing, and gets its name when it is on the disk.  If the file system has no files
+ * without a name, it has another name next to it.  If it replaces a file, it gets the owner,
+ * group and mode of that.  Errors are reported.  An error and each way to end close the
+ * descriptor.
  */
 #ifndef FILE_H
 #define FILE_H
@@ -13,7 +14,7 @@
 struct new_file {
 	const char *path;
 	char *tmp;
-	bool named;		/* tmp is its name already */
+	bool named;		/* tmp is its name */
 	int fd;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * draw --follow: once a second what the guest converts, and its memory map.  On a
- * terminal that can, in one place; else a line each time; with -j an array that ends
- * with the command.  It ends with the VM, or with Ctrl-C.
+ * draw --follow: shows once a second how much the guest converts, and its memory map.  A
+ * terminal that can move its cursor shows them in one place; other output gets a line each
+ * time; -j gives one array.  It ends with the VM or with Ctrl-C.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "out.h"
 #include "state.h"
 
-/* Lines around the rows of a picture: title, rates, legend, sum, and where the cursor is. */
+/* Lines around the rows of a picture: title, rates, legend, sum, and the cursor's line. */
 #define OTHER_LINES	5
 
 struct view {
@@ -31,8 +31,8 @@ struct view {
 	struct timespec last;
 	uint64_t requests;
 	double seconds, request_rate, change_rate;
-	bool had_count;		/* the kernel counted requests at the last look */
-	bool counted;		/* and at this one: there is a rate */
+	bool had_count;		/* there was a count at the last look */
+	bool counted;		/* and at this one, so there is a rate */
 };
 
 static volatile sig_atomic_t stop;
@@ -42,7 +42,7 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-/* Requests that the kernel has answered, whatever with; the two bad ones are parts of DEFAULT. */
+/* All requests that the kernel has answered.  The "bad" counters are already in DEFAULT. */
 static bool count_requests(const struct hcpolicy *policy, uint64_t *requests)
 {
 	static const char *const outcomes[] = { "handled", "default", "retry", "refused" };
@@ -61,7 +61,7 @@ static bool count_requests(const struct hcpolicy *policy, uint64_t *requests)
 	return true;
 }
 
-/* A count that somebody has set back (debugfs lets root) is no rate. */
+/* If root has reset a counter in debugfs, there is no rate. */
 static double rate(uint64_t now, uint64_t before, double seconds)
 {
 	return now >= before && seconds > 0 ? (now - before) / seconds : 0;
@@ -110,7 +110,7 @@ static void show_terminal(const struct view *v, const struct draw_grid *grid)
 	const struct hcp_info *info = hcpolicy__info(v->policy);
 	char state[256];
 
-	/* Home, and clear what is there: a picture can become smaller. */
+	/* Go home and clear the screen, because the picture can become smaller. */
 	fputs("\033[H\033[J", stdout);
 	state_text(state, sizeof(state), v->policy);
 	printf("%s (policy %s, process %d), %s\n", info->name, info->policy, info->pid, state);
@@ -158,7 +158,7 @@ static int show(struct view *v, unsigned int width)
 int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 		unsigned int (*width)(void))
 {
-	/* A line on its way to a slow terminal goes on; poll() ends all the same. */
+	/* SA_RESTART: a write to a slow terminal goes on, and poll() ends nevertheless. */
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	struct pollfd link = { .fd = hcpolicy__link_fd(policy) };
 	struct view v = { .policy = policy, .style = *style, .terminal = out_terminal() };
@@ -173,7 +173,7 @@ int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 		out_array_begin(&v.array, stdout, out_pretty);
 	measure(&v);
 	while (!stop && !error) {
-		/* A hang-up is the VM's end, or a detach; a signal ends the wait too. */
+		/* A hang-up is the VM's end or a detach.  A signal ends the wait too. */
 		poll(&link, 1, 1000);
 		if (stop)
 			break;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Is a thread in a frozen cgroup (version 2)?  What cannot be found is not. */
+/* Is a thread in a frozen cgroup (version 2)?  If that cannot be found out: no. */
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
-#include "stopped.h"
+#include "frozen.h"
 
-/* Its cgroup of version 2, as the kernel calls it: "/", "/a/b". */
+/* The kernel's name of its cgroup of version 2: "/", "/a/b". */
 static bool cgroup_of(pid_t pid, pid_t tid, char *path, size_t size)
 {
 	char file_path[64], *line = NULL;
@@ -31,7 +31,7 @@ static bool cgroup_of(pid_t pid, pid_t tid, char *path, size_t size)
 	return found;
 }
 
-/* A whole line, in a file that is the kernel's. */
+/* Does a file of the kernel have this line? */
 static bool events_say_frozen(const char *path)
 {
 	struct statfs fs;
@@ -51,7 +51,7 @@ static bool events_say_frozen(const char *path)
 	return strstr(text, "frozen 1\n");
 }
 
-/* cgroup lies below root, which is what the mount shows. */
+/* The mount shows root, and cgroup must be below it. */
 static bool frozen_below(const char *mount, const char *root, const char *cgroup)
 {
 	size_t len = strcmp(root, "/") ? strlen(root) : 0;
@@ -59,7 +59,7 @@ static bool frozen_below(const char *mount, const char *root, const char *cgroup
 
 	if (strncmp(cgroup, root, len) || (cgroup[len] && cgroup[len] != '/'))
 		return false;
-	/* Outside of what can be seen here. */
+	/* It is outside of what can be seen here. */
 	if (!strncmp(cgroup + len, "/..", 3))
 		return false;
 	snprintf(path, sizeof(path), "%s%s/cgroup.events", mount, cgroup + len);

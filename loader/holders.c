@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who could run a VM's vCPUs?  KVM lets nobody but the mm that made the VM.  The thread that
- * made it names its folder in debugfs, but may be gone, and its number be another's.  So it is
- * that process, every one with a descriptor of the VM, or with vCPUs and no VM, and every
- * process of the same mm as one of those.
+ * Which processes could run a VM's vCPUs?  KVM allows only the mm (the memory) that made the VM.
+ * The VM's folder in debugfs has the number of the thread that made it.  But that thread may be
+ * gone, and its number may be another's.  So the answer is: that process, each process with a
+ * descriptor of the VM, each one with vCPUs and no VM, and each one with the same mm as one of
+ * these.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,13 +18,13 @@
 #include "holders.h"
 #include "loader.h"
 
-/* PROC_PID_INIT_INO of the kernel: the namespace in which every process can be seen. */
+/* The kernel's PROC_PID_INIT_INO: the pid namespace in which every process can be seen. */
 #define INITIAL_PID_NS	0xEFFFFFFCUL
 
-/* What the descriptors of a process are. */
+/* What the descriptors of a process show. */
 struct view {
 	bool ours, vm, vcpu;
-	pid_t tid;		/* a thread that has ours, or else one that has a vCPU */
+	pid_t tid;		/* a thread that has our VM, or else one that has a vCPU */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -47,11 +48,11 @@ static bool not_allowed(struct holders *found, pid_t pid, int error)
 	char comm[32];
 
 	proc_comm(pid, comm);
-	return unknown(found, "it cannot be seen whether process %d (%s) could run its vCPUs "
+	return unknown(found, "cannot see whether process %d (%s) could run its vCPUs "
 		       "(%s): run as root with CAP_SYS_PTRACE", pid, comm, strerror(error));
 }
 
-/* Something of a thread could not be seen: no matter if it has ended. */
+/* Something of a thread could not be read.  That does not matter if the thread has ended. */
 static bool unseen(struct holders *found, pid_t pid, pid_t tid, int error)
 {
 	char path[64];
@@ -82,7 +83,7 @@ static bool look_at_fd(struct holders *found, const struct hcp_info *info, pid_t
 	if (strcmp(link, "anon_inode:kvm-vm"))
 		return true;
 	view->vm = true;
-	/* One that cannot be compared may be it. */
+	/* If it cannot be compared, it may be our VM. */
 	if (kcmp(info->pid, tid, KCMP_FILE, info->vm_fd, fd) > 0)
 		return true;
 	view->ours = true;
@@ -133,7 +134,7 @@ static DIR *open_tasks(struct holders *found, pid_t pid, bool *ok)
 	return dir;
 }
 
-/* All descriptors of a process: a thread may have a table of its own. */
+/* Look at all descriptors of a process.  Each thread may have its own table. */
 static bool look_at_fds(struct holders *found, const struct hcp_info *info, pid_t pid,
 			struct view *view)
 {
@@ -157,7 +158,7 @@ static bool look_at_mm(struct holders *found, pid_t pid, pid_t *tid, bool *same)
 	bool ok;
 	DIR *dir = open_tasks(found, pid, &ok);
 
-	/* Each one: the first thread has no mm any more if it ended before the others. */
+	/* Try each thread: the first one has no mm if it ended before the others. */
 	while (dir && ok && !*same && proc_next(dir, tid))
 		ok = same_mm(found, pid, *tid, same);
 	if (dir && ok && !*same && errno)
@@ -220,9 +221,9 @@ static bool each_process(struct holders *found, const struct hcp_info *info, loo
 	int pid;
 
 	while (dir && ok && proc_next(dir, &pid)) {
-		/* A /proc that hides processes (hidepid) from us hides that of init too. */
+		/* If /proc hides processes from us (hidepid), it hides init too. */
 		all |= pid == 1;
-		/* This one's mm is new since its exec, and has made no VM. */
+		/* This process has a new mm since its exec, which has made no VM. */
 		if (pid != getpid())
 			ok = look(found, info, pid);
 	}
@@ -241,24 +242,24 @@ static bool not_its_vm(struct holders *found, const struct hcp_info *info)
 	char comm[32];
 
 	proc_comm(info->pid, comm);
-	return unknown(found, "descriptor %d of process %d (%s) is not its VM any more, so it "
-		       "cannot be seen who else could run its vCPUs", info->vm_fd, info->pid, comm);
+	return unknown(found, "descriptor %d of process %d (%s) is not its VM any more, so other "
+		       "processes that could run its vCPUs cannot be found", info->vm_fd, info->pid, comm);
 }
 
-/* Can all processes be seen, and the one whose VM it is? */
+/* Can we see all processes, and the one that the VM belongs to? */
 static bool check_view(struct holders *found, const struct hcp_info *info)
 {
 	uint64_t pid_ns = proc_pid_ns();
 
 	if (!pid_ns)
-		return unknown(found, "the /proc here is of another pid namespace, so it cannot be "
-			       "seen who could run its vCPUs: mount the one of this namespace");
+		return unknown(found, "the /proc here is of another pid namespace and does not show "
+			       "who could run its vCPUs: mount the one of this namespace");
 	if (pid_ns != INITIAL_PID_NS)
-		return unknown(found, "processes outside of the pid namespace here, which cannot be "
-			       "seen, could run its vCPUs: do it in the initial one");
+		return unknown(found, "processes outside of the pid namespace here could run its vCPUs "
+			       "and cannot be seen: use the initial namespace");
 	if (proc_elsewhere(info))
-		return unknown(found, "process %d of its VM is in another pid namespace, so it is not "
-			       "known which one that is here: attach from the initial one", info->pid);
+		return unknown(found, "process %d of its VM is in another pid namespace, and its number "
+			       "here is not known: attach from the initial one", info->pid);
 	if (proc_start_time(info->pid) != info->start_time)
 		return unknown(found, "process %d of its VM cannot be seen from here", info->pid);
 	errno = 0;
@@ -267,7 +268,7 @@ static bool check_view(struct holders *found, const struct hcp_info *info)
 	return errno == EACCES ? not_allowed(found, info->pid, errno) : not_its_vm(found, info);
 }
 
-/* Whatever became of its descriptors: only the mm that made the VM can run it. */
+/* The process that made the VM can run it, even if it has closed its descriptors. */
 static bool add_creator(struct holders *found, const struct hcp_info *info)
 {
 	const char *why;
@@ -275,11 +276,11 @@ static bool add_creator(struct holders *found, const struct hcp_info *info)
 	int tid;
 
 	if (!counters_creator(info->link_id, &tid, &why))
-		return unknown(found, "it cannot be seen which process made its VM: %s", why);
+		return unknown(found, "cannot find which process made its VM: %s", why);
 	pid = proc_of_thread(tid);
 	if (!pid)
-		return unknown(found, "thread %d, which made its VM, has ended, so it cannot be seen who "
-			       "could run its vCPUs", tid);
+		return unknown(found, "thread %d, which made its VM, has ended, so the processes that "
+			       "could run its vCPUs cannot be found", tid);
 	if (!has(found, pid))
 		add(found, pid, tid);
 	return true;

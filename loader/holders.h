@@ -9,18 +9,18 @@
 #include <hcpolicy/abi.h>
 
 struct holder {
-	pid_t pid, tid;			/* tid: a thread that lives, by which it was found */
+	pid_t pid, tid;			/* tid: a living thread by which it was found */
 	uint64_t start_time;
-	uint64_t threads, switches;	/* stopped.c's */
+	uint64_t threads, switches;	/* used by stopped.c */
 };
 
 struct holders {
-	struct holder *list;		/* as /proc has them, first those found by a descriptor */
+	struct holder *list;		/* in /proc's order, those with a descriptor first */
 	size_t n;
 	char why[256];
 };
 
-/* False: they cannot all be known, and why in words. */
+/* False: they cannot all be found; says why. */
 bool holders_find(struct holders *found, const struct hcp_info *info);
 void holders_free(struct holders *found);
 

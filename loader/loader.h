@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the hcpolicy command share: the parsed line, the commands,
- * and the helpers that several of them use.  Each command returns an exit
- * status; everything it says goes through out.h.
+ * What the files of the hcpolicy command share: the parsed command line, the commands, and
+ * helpers that several of them use.  Each command returns an exit status.  All output goes
+ * through out.h.
  */
 #ifndef LOADER_H
 #define LOADER_H
@@ -22,7 +22,7 @@ struct args {
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
 	uint64_t max_gpa;		/* 0: the library's default */
-	int id;				/* of a link, instead of a name; 0: none */
+	int id;				/* a link's id, instead of a name; 0: none */
 	bool take_exits, force, follow, with_its_guest, running, any_label;
 	bool incoming, arrived, all;
 	const char *svg;		/* a file for the picture */
@@ -76,12 +76,12 @@ void pins_use_bpffs(const char *folder);
 struct hcpolicy *pins_open(const char *name, bool *gone);
 struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);
-void pins_mark_foreign(void);	/* what sets say of themselves is known of these too then */
+void pins_mark_foreign(void);	/* before a command says whether sets are complete */
 
-/* counters.c: the kernel's own counts for policy's VM; NULL and *why if there are none. */
+/* counters.c: the kernel's counters of the policy's VM; NULL and *why if there are none. */
 struct json_object;
 struct json_object *counters_read(const struct hcpolicy *policy, const char **why);
-/* Could they be read, on this machine? */
+/* Can counters be read on this machine? */
 bool counters_readable(const char **why);
 /* The thread that made the VM whose policy has that link (in the initial pid namespace). */
 bool counters_creator(unsigned int link, int *tid, const char **why);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hcpolicy: attaches policies to VMs and shows what they keep.  This file is
- * the command line: one table of commands, one of options, and which command
- * takes which.  Options may stand anywhere on the line.
+ * hcpolicy attaches policies to VMs and shows their sets.  This file is the command line: a
+ * table of commands, a table of options, and which command takes which.  Options may stand
+ * anywhere on the line.
  */
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <hcpolicy/version.h>
 #include "loader.h"
 #include "out.h"
 
@@ -33,7 +34,7 @@ enum {
 	OPT_ID		= 1 << 17,
 };
 
-/* getopt's values for them start here, above every character. */
+/* getopt's values for long options start here, above every character. */
 #define OPT_BASE 1000
 
 struct option_def {
@@ -45,29 +46,29 @@ static const struct option_def option_defs[] = {
 	{ OPT_PID,	  "pid",	"PID",	"the process whose VM it is" },
 	{ OPT_VM_FD,	  "vm-fd",	"N",	"the VM's descriptor inside PID, if it has several VMs" },
 	{ OPT_NAME,	  "name",	"NAME",	"what to call the attachment (default: PID)" },
-	{ OPT_MAX_GPA,	  "max-gpa",	"SIZE",	"the highest guest address, holes and hotplug included\n"
+	{ OPT_MAX_GPA,	  "max-gpa",	"SIZE",	"the highest guest address, including holes and hotplug\n"
 						"(default 64G; K, M, G, T; 32 KiB of memory per GiB)" },
-	{ OPT_LABEL,	  "label",	"TEXT",	"what you call the guest: a set that is saved carries it, and is\n"
-						"restored for the same one only" },
-	{ OPT_INCOMING,	  "incoming",	NULL,	"a guest will arrive that has run elsewhere (migration, snapshot):\n"
-						"its set is not complete until it is restored" },
-	{ OPT_TAKE_EXITS, "take-exits",	NULL,	"answer also where the VMM has asked for the exits itself" },
-	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy; may be repeated" },
-	{ OPT_FOLLOW,	  "follow",	NULL,	"again each second, with what the guest converts, until the VM ends" },
-	{ OPT_SVG,	  "svg",	"FILE",	"into a file, as an SVG picture" },
-	{ OPT_WITH_ITS_GUEST, "with-its-guest", NULL, "the guest is the one of the save, which has not gone on\n"
-						"since: a snapshot of it was loaded, or it was stopped" },
-	{ OPT_ARRIVED,	  "arrived",	NULL,	"the guest that was awaited has arrived, and is what was reset" },
-	{ OPT_FORCE,	  "force",	NULL,	"also a set that is not complete: its guest may break" },
-	{ OPT_RUNNING,	  "running",	NULL,	"also of a VM that may be running: the set is not complete then" },
-	{ OPT_ANY_LABEL,  "any-label",	NULL,	"also a set with the label of another guest" },
-	{ OPT_ALL,	  "all",	NULL,	"those without a name too, by their link ids" },
-	{ OPT_ID,	  "id",		"N",	"instead of NAME: that of this BPF link (list --all)" },
-	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system with the names (default:\n"
+	{ OPT_LABEL,	  "label",	"TEXT",	"your name for the guest: a saved set carries it, and is\n"
+						"restored only to a set with the same label" },
+	{ OPT_INCOMING,	  "incoming",	NULL,	"a guest that ran elsewhere will arrive (migration, snapshot):\n"
+						"the set is not complete until it is restored" },
+	{ OPT_TAKE_EXITS, "take-exits",	NULL,	"handle requests even if the VMM has enabled the exit" },
+	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy (may be repeated)" },
+	{ OPT_FOLLOW,	  "follow",	NULL,	"draw again each second, with conversion rates, until the VM ends" },
+	{ OPT_SVG,	  "svg",	"FILE",	"write the picture to FILE, as SVG" },
+	{ OPT_WITH_ITS_GUEST, "with-its-guest", NULL, "the guest has not run since the save: it was stopped,\n"
+						"or a snapshot of that moment was loaded" },
+	{ OPT_ARRIVED,	  "arrived",	NULL,	"the awaited guest has arrived, and that guest was reset" },
+	{ OPT_FORCE,	  "force",	NULL,	"accept a set that is not complete: the guest may break" },
+	{ OPT_RUNNING,	  "running",	NULL,	"accept a VM that may be running: the set is then not complete" },
+	{ OPT_ANY_LABEL,  "any-label",	NULL,	"accept a set with the label of another guest" },
+	{ OPT_ALL,	  "all",	NULL,	"include policies without a name, by link id" },
+	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
+	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
 #define NOPTIONS (sizeof(option_defs) / sizeof(option_defs[0]))
-#define NGENERAL 4	/* and those of every command */
+#define NGENERAL 4	/* options of every command */
 
 struct command {
 	const char *name;
@@ -82,25 +83,26 @@ static const struct command commands[] = {
 				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
 	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
-	  "NAME POLICY", "put another policy over the same set; no request is lost" },
-	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "end a policy" },
-	{ "list", cmd_list, 0, OPT_ALL | OPT_BPFFS, "", "the attached policies" },
-	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "all about one of them" },
+	  "NAME POLICY", "replace a policy; the set stays, and no request is missed" },
+	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "detach a policy" },
+	{ "list", cmd_list, 0, OPT_ALL | OPT_BPFFS, "", "list the attached policies" },
+	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "show everything about one policy" },
 	{ "ranges", cmd_ranges, 1, OPT_BPFFS, "NAME",
-	  "the memory that its guest shares, as ranges" },
-	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG | OPT_BPFFS, "NAME", "the same as a picture" },
+	  "list the memory that the guest shares, as ranges" },
+	{ "draw", cmd_draw, 1, OPT_FOLLOW | OPT_SVG | OPT_BPFFS, "NAME",
+	  "draw the memory that the guest shares" },
 	{ "save", cmd_save, 2, OPT_FORCE | OPT_RUNNING | OPT_BPFFS, "NAME FILE",
-	  "the set of a stopped VM to a file" },
+	  "save the set of a stopped VM to a file" },
 	{ "restore", cmd_restore, 2, OPT_WITH_ITS_GUEST | OPT_FORCE | OPT_RUNNING | OPT_ANY_LABEL |
 				     OPT_BPFFS,
-	  "NAME FILE", "and back; complete only --with-its-guest" },
+	  "NAME FILE", "restore it; it is complete only --with-its-guest" },
 	{ "reset", cmd_reset, 1, OPT_ARRIVED | OPT_BPFFS, "NAME",
-	  "the VM was reset and has not run since: its set begins anew" },
+	  "report that the VM was reset and has not run since" },
 	{ "tune", cmd_tune, 2, OPT_BPFFS, "NAME KEY=VALUE",
 	  "change a parameter of an attached policy" },
 	{ "policies", cmd_policies, 1, 0, "[POLICY]",
 	  "the policies there are, or all about one and its parameters" },
-	{ "probe", cmd_probe, 0, 0, "", "what this kernel can do, and what to do about the rest" },
+	{ "probe", cmd_probe, 0, 0, "", "check what this kernel can do, and how to fix the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -131,7 +133,7 @@ static void print_options(unsigned int options)
 	}
 	print_option("-j, --json", "print JSON");
 	print_option("-p, --pretty", "print JSON for people");
-	print_option("-h, --help", "this text; after a command, that command's");
+	print_option("-h, --help", "show this text, or after a command the help of that command");
 	print_option("-V, --version", "the version");
 }
 
@@ -147,37 +149,38 @@ static void print_help(const struct command *cmd)
 			printf("\nPOLICY is a name, found as NAME.bpf.o in $HCPOLICY_PATH and then in\n"
 			       "%s, or a path with a slash.\n", HCP_POLICY_DIR);
 		if (cmd->run == cmd_attach)
-			printf("The policy stays when the command ends, until detach or the VM's end.  Its set\n"
-			       "is complete only if no vCPU has run before: start the VM with qemu -S or\n"
-			       "virsh start --paused, attach, and let it go on.  KVM proves that much.  It cannot\n"
-			       "see that a guest arrives from elsewhere (say --incoming), nor that the VM is\n"
-			       "reset (say hcpolicy reset).\n");
+			printf("The policy stays attached after the command ends, until detach or the end of the VM.\n"
+			       "The set is complete only if no vCPU has run before, which KVM checks.  So start the\n"
+			       "VM with qemu -S or virsh start --paused, attach, and continue it.\n"
+			       "KVM cannot see two things.  If a guest will arrive from elsewhere, use --incoming.\n"
+			       "If the VM is reset, run hcpolicy reset.\n");
 		if (cmd->run == cmd_reset)
-			printf("\nNobody can see a reset from outside, and an old guest's pages would stay in the set.\n"
-			       "Say it before the vCPUs run again: pause the VM, reset it, stop its process\n"
-			       "(kill -STOP), hcpolicy reset, and let both go on.  docs/operating.md has it for QEMU.\n");
+			printf("\nKVM cannot see a reset, so without this command the old guest's pages stay in the set.\n"
+			       "Run it before the vCPUs run again: pause the VM, reset it, stop its process\n"
+			       "(kill -STOP), run hcpolicy reset, and continue both.  docs/operating.md has the\n"
+			       "commands for QEMU.\n");
 		if (cmd->run == cmd_save || cmd->run == cmd_restore)
-			printf("\nThe VM must stand still meanwhile, even if the VMM has paused its vCPUs, which cannot be\n"
-			       "seen: every process that could run them is stopped (kill -STOP PID ... kill -CONT PID) or in\n"
-			       "a frozen cgroup (version 2).  That is, each one that has a descriptor of the VM, or vCPUs and\n"
-			       "no VM, or shares its memory with one of those.  It needs the right to see all of them: root\n"
-			       "with CAP_SYS_PTRACE, in the initial pid namespace.\n"
-			       "--force and --running are two things: --force takes a set that is not complete already;\n"
-			       "--running takes one of a VM that does not stand still, or of which that cannot be seen.\n"
-			       "FILE is written whole or not at all, and read and checked before anything changes.\n");
+			printf("\nThe VM must be stopped.  To pause it in its VMM is not enough, because this command cannot\n"
+			       "see that.  Stop every process that could run its vCPUs (kill -STOP PID ... kill -CONT PID),\n"
+			       "or freeze its cgroup (version 2).  Such a process has a descriptor of the VM, or made the\n"
+			       "VM, or has vCPUs and no VM, or shares its memory with one of these.  To see them all, run\n"
+			       "as root with CAP_SYS_PTRACE in the initial pid namespace.\n"
+			       "--force and --running are two things: --force accepts a set that is not complete already;\n"
+			       "--running accepts a VM that is not stopped, or that cannot be seen to be stopped.\n"
+			       "FILE is written whole or not at all.  It is checked before the set changes.\n");
 		if (cmd->run == cmd_save)
-			printf("\nWith --running, of a VM that may have been running, FILE says so, and is restored only with\n"
-			       "--force; of one that stood still it is as without.  FILE has the policy's label.\n");
+			printf("\nIf the VM may have run during a save --running, FILE says so and needs --force at the\n"
+			       "restore.  If the VM was stopped, --running changes nothing.  FILE carries the label.\n");
 		if (cmd->run == cmd_restore)
-			printf("\nWhat the guest has asked for since the save is not in FILE, so the set is not complete afterwards.\n"
-			       "It is only if the guest's memory and vCPUs are those of the moment of the save, which nobody\n"
-			       "can see from here: say --with-its-guest if you know.  A guest that may run now is not that one,\n"
-			       "so --running does not go with it, and the set is never complete after --running.\n"
-			       "FILE's label must be the policy's, or none, which nobody can tell a guest by; or --any-label.\n");
+			printf("\nFILE lacks what the guest requested after the save, so the set is not complete afterwards.\n"
+			       "If you know that the guest's memory and vCPUs are those of the moment of the save, use\n"
+			       "--with-its-guest: the set is complete then.  It cannot be combined with --running, because\n"
+			       "a guest that may run is no longer the saved one.\n"
+			       "FILE must have the label of this set, or no label, unless you use --any-label.\n");
 		return;
 	}
 	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
-	       "Lets a BPF policy answer a KVM guest that asks to share or hide its memory.\n\n");
+	       "Attach BPF policies to KVM VMs, to answer guests that make memory shared or private.\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].usage);
 		printf("  %-24s %s\n", left, commands[i].help);
@@ -220,7 +223,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* Take one option's argument; reports what was meant instead. */
+/* Take one option's argument.  Reports what form it must have. */
 static bool take(struct args *args, unsigned int bit, const char *arg)
 {
 	switch (bit) {
@@ -351,7 +354,7 @@ int main(int argc, char **argv)
 			NULL, OPT_BASE + i,
 		};
 
-	/* Nothing is judged before the whole line is read: a -j may stand at its end. */
+	/* Read the whole line before reporting anything, because -j may stand at its end. */
 	while ((c = getopt_long(argc, argv, ":jphV", options, NULL)) != -1) {
 		switch (c) {
 		case 'p':
@@ -417,7 +420,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	args.nwords = argc - optind - 1;
-	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it stands for the name */
+	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it replaces the name */
 	if (args.nwords != nwords && (args.nwords || *cmd->usage != '[')) {
 		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < nwords ?
 		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);

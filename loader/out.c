@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Text and JSON output: out.h.  The rule: with -j stdout carries exactly one
- * JSON document, whatever happens.
+ * Text and JSON output: out.h.  The rule: with -j, stdout gets exactly one JSON document,
+ * whatever happens.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,14 +42,14 @@ void err(const char *fmt, ...)
 	failed = true;
 	if (!out_json) {
 		fprintf(stderr, "hcpolicy: %s\n", text);
-	} else if (!errors) {
-		errors = text;
-		return;
-	} else {
+	} else if (errors) {
 		if (asprintf(&all, "%s\n%s", errors, text) < 0)
 			abort();
 		free(errors);
 		errors = all;
+	} else {
+		errors = text;
+		return;
 	}
 	free(text);
 }
@@ -77,7 +77,7 @@ bool err_seen(void)
 	return failed;
 }
 
-/* What was reported so far, for a field of its own; it is forgotten then. */
+/* Take what was reported so far, for a field of its own. */
 struct json_object *err_take(void)
 {
 	struct json_object *text = json_object_new_string(errors ? errors : "failed");
@@ -103,7 +103,7 @@ void out_value(struct json_object *value)
 	}
 	puts(to_text(value, out_pretty));
 	json_object_put(value);
-	/* An array has no place for them. */
+	/* An array has no field for them. */
 	for (size_t i = 0; warnings && i < json_object_array_length(warnings); i++)
 		fprintf(stderr, "hcpolicy: warning: %s\n",
 			json_object_get_string(json_object_array_get_idx(warnings, i)));

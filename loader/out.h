@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Everything the command says.  Text: results on stdout, errors and warnings on
- * stderr as they happen.  JSON: one document on stdout, in which errors and
- * warnings are fields.
+ * All output of the command.  Text: results go to stdout, errors and warnings to stderr as
+ * they happen.  JSON: one document goes to stdout, with errors and warnings as fields.
  */
 #ifndef OUT_H
 #define OUT_H
@@ -14,7 +13,7 @@
 extern bool out_json;		/* -j or -p */
 extern bool out_pretty;		/* -p */
 
-/* Is stdout a terminal that takes colours and moves of the cursor? */
+/* Is stdout a terminal with colours and cursor movement? */
 bool out_terminal(void);
 
 __attribute__((format(printf, 1, 2))) void err(const char *fmt, ...);
@@ -22,12 +21,12 @@ __attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
 bool err_seen(void);
 struct json_object *err_take(void);
 
-/* Print value, which is consumed; an object gets the warnings as a field. */
+/* Print value and free it.  An object gets the warnings as a field. */
 void out_value(struct json_object *value);
-/* The errors of a command that failed, as the document it did not print. */
+/* Print the errors of a failed command as its document. */
 void out_errors(void);
 
-/* An array too long to hold: begin, item (consumed) ..., end. */
+/* An array that is too long to hold: begin, then item (which is freed) ..., then end. */
 struct out_array {
 	FILE *file;
 	bool pretty, some;
@@ -36,7 +35,7 @@ void out_array_begin(struct out_array *array, FILE *file, bool pretty);
 void out_array_item(struct out_array *array, struct json_object *item);
 void out_array_end(struct out_array *array);
 
-/* Short hands for building objects. */
+/* Helpers for building objects. */
 void put_str(struct json_object *obj, const char *key, const char *value);
 void put_u64(struct json_object *obj, const char *key, uint64_t value);
 void put_bool(struct json_object *obj, const char *key, bool value);

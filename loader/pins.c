@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Policies by the name under which they are pinned.  The rule: whoever meets
- * the pins of a VM that is gone removes them and says so, and never touches
- * those of a VM that may still be there.
+ * Policies by their pinned names.  The rule: a command that finds the pins of a dead VM removes
+ * them and says so.  It never touches the pins of a VM that may still be alive.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,12 +31,12 @@ void pins_use_bpffs(const char *folder)
 	opts.bpffs = folder;
 }
 
-/* Was it a dead VM's?  Its pins are removed then; the object stays open. */
+/* Is its VM dead?  If so, remove its pins.  The object stays open. */
 bool pins_remove_dead(struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 
-	/* The process of another pid namespace is not ours to judge. */
+	/* Whether a process of another pid namespace lives cannot be seen here. */
 	if (!info || hcpolicy__attached(policy) ||
 	    !process_gone(info->pid, info->pid_ns, info->start_time))
 		return false;
@@ -50,7 +49,7 @@ bool pins_remove_dead(struct hcpolicy *policy)
 	return true;
 }
 
-/* Who may not look may not open any either, and is told then. */
+/* Without the right to do this, the open reports the error. */
 void pins_mark_foreign(void)
 {
 	struct hcpolicy_opts quiet = opts;
@@ -59,7 +58,7 @@ void pins_mark_foreign(void)
 	hcpolicy__mark_foreign(&quiet);
 }
 
-/* NULL: an error that has been reported, or *gone, which is the caller's to judge. */
+/* NULL: an error that has been reported, or *gone, which the caller judges. */
 struct hcpolicy *pins_open(const char *name, bool *gone)
 {
 	struct hcpolicy *policy;
@@ -76,12 +75,12 @@ struct hcpolicy *pins_open(const char *name, bool *gone)
 	if (!*gone && hcpolicy__set(policy))
 		return policy;
 	if (!*gone)
-		err("policy '%s': its set is lost: hcpolicy detach %s clears what is left", name, name);
+		err("policy '%s': its set is gone: hcpolicy detach %s clears what is left", name, name);
 	hcpolicy__close(policy);
 	return NULL;
 }
 
-/* The same for those who can do nothing with a VM that is gone. */
+/* The same, for commands that need a living VM. */
 struct hcpolicy *pins_open_alive(const char *name)
 {
 	struct hcpolicy *policy;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * probe: what this machine can do for policies, and what to do about what it
- * cannot.  Each check looks at the thing itself, not at a version number.
+ * probe: what this machine can do for policies, and how to fix the rest.  Each check looks at
+ * the thing itself, not at a version number.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,7 +27,7 @@
 struct check {
 	const char *name;
 	bool needed;			/* to attach a policy */
-	/* Fills in what was found, or the remedy. */
+	/* Writes what was found, or the remedy. */
 	bool (*look)(char *text, size_t size);
 };
 
@@ -65,13 +65,13 @@ static bool look_hook(char *text, size_t size)
 		return false;
 	default:
 		snprintf(text, size, "kvm is loaded without the hook: build and load the kvm modules for %s, "
-			 "or, if kernel/series has none for it, boot one that has: scripts/vm-run",
+			 "or boot a kernel that kernel/series supports: scripts/vm-run",
 			 uts.release);
 		return false;
 	}
 }
 
-/* A kvm that is built in has its types in vmlinux. */
+/* If kvm is built in, its types are in vmlinux. */
 static bool look_btf(char *text, size_t size)
 {
 	bool loaded = !access("/sys/module/kvm", F_OK);
@@ -91,7 +91,7 @@ static bool look_btf(char *text, size_t size)
 	return false;
 }
 
-/* Off is no obstacle: struct_ops has its trampoline all the same, and that calls the interpreter. */
+/* Off is no obstacle: the trampoline of struct_ops then calls the interpreter. */
 static bool look_jit(char *text, size_t size)
 {
 	FILE *file = fopen("/proc/sys/net/core/bpf_jit_enable", "re");
@@ -108,7 +108,7 @@ static bool look_jit(char *text, size_t size)
 		snprintf(text, size, "off: policies run all the same, more slowly, in BPF's interpreter: "
 			 "sysctl net.core.bpf_jit_enable=1");
 	else
-		snprintf(text, size, "cannot be seen: look in the host's network namespace");
+		snprintf(text, size, "cannot be read here: look in the host's network namespace");
 	return value > 0;
 }
 
@@ -171,7 +171,7 @@ static int is_policy(const struct dirent *entry)
 
 struct found {
 	char good[TEXT_SIZE / 2];	/* names */
-	char bad[TEXT_SIZE];		/* what was said of files that are none, a "; " before each */
+	char bad[TEXT_SIZE];		/* why other files are no policies, a "; " before each */
 };
 
 __attribute__((format(printf, 3, 4)))
@@ -185,7 +185,7 @@ static void append(char *text, size_t size, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The last line says what it came to. */
+/* The last line of the log has the reason. */
 static void keep_line(void *line, const char *said)
 {
 	snprintf(line, LINE_SIZE, "%s", said);
@@ -199,7 +199,7 @@ static void try_policy(const char *dir, const char *file, struct found *found)
 	struct hcpolicy *policy;
 	struct stat st;
 
-	/* Opening a pipe would wait. */
+	/* To open a pipe would wait. */
 	snprintf(path, sizeof(path), "%s%s/%s", *dir == '/' ? "" : "./", dir, file);
 	if (stat(path, &st) || !S_ISREG(st.st_mode)) {
 		append(found->bad, sizeof(found->bad), "; policy '%.*s': %s is not a file", len, file, path);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM of another process: found in /proc/PID/fd, taken with pidfd_getfd().
- * The pidfd is opened before /proc is read, so a pid that is used again in
- * between ends in an error and not in somebody else's VM.
+ * A VM of another process: found in /proc/PID/fd, taken with pidfd_getfd().  The pidfd is
+ * opened before /proc is read.  So a pid that is used again in between gives an error, and
+ * not somebody else's VM.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -44,7 +44,7 @@ uint64_t proc_start_time(pid_t pid)
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
-	/* Field 2 is the name in brackets, and may hold anything; 22 is wanted. */
+	/* Read field 22.  Field 2 is the name in brackets, and may contain anything. */
 	line[fread(line, 1, sizeof(line) - 1, file)] = 0;
 	p = strrchr(line, ')');
 	for (int field = 2; p && field < 22; field++)
@@ -55,7 +55,7 @@ uint64_t proc_start_time(pid_t pid)
 	return start;
 }
 
-/* The next entry that is a number; false at the end, with errno if it is not one. */
+/* The next entry that is a number.  False at the end; errno is 0 unless that was an error. */
 bool proc_next(DIR *dir, int *number)
 {
 	struct dirent *entry;
@@ -86,20 +86,20 @@ static bool read_number(const char *path, const char *key, long *value)
 	return found;
 }
 
-/* Our pid namespace (its inode); 0: the /proc here shows the numbers of another one. */
+/* The inode of our pid namespace; 0: the /proc here belongs to another one. */
 uint64_t proc_pid_ns(void)
 {
 	struct stat st;
 	long pid;
 
-	/* In the /proc of an outer one we have a number there, and one here. */
+	/* The /proc of an outer namespace lists two numbers for us: its own and ours. */
 	if (!read_number("/proc/self/status", "NSpid", &pid) || pid != getpid() ||
 	    stat("/proc/self/ns/pid", &st))
 		return 0;
 	return st.st_ino;
 }
 
-/* Is the number of the VM's process one of another namespace, which means nothing here? */
+/* Is the number of the VM's process from another namespace, so that it means nothing here? */
 bool proc_elsewhere(const struct hcp_info *info)
 {
 	return info->pid_ns && info->pid_ns != proc_pid_ns();
@@ -114,7 +114,7 @@ pid_t proc_of_thread(pid_t tid)
 	return read_number(path, "Tgid", &pid) ? pid : 0;
 }
 
-/* Is /proc/PID the process that pid is here?  Reported if not. */
+/* Does /proc/PID show the process that pid means here?  Reports it if not. */
 static bool check_proc(pid_t pid, int pidfd)
 {
 	char path[64];
@@ -131,7 +131,7 @@ static bool check_proc(pid_t pid, int pidfd)
 	return there == pid;
 }
 
-/* Is it one by which a VMM is told to take a guest from elsewhere?  Its length, or 0. */
+/* Is this an option that makes a VMM receive a guest?  Returns its length, or 0. */
 static size_t awaits_guest(const char *arg)
 {
 	static const char *const words[] = {
@@ -147,8 +147,8 @@ static size_t awaits_guest(const char *arg)
 }
 
 /*
- * Was pid, a VMM, started to take a guest from elsewhere: by a migration, or from a snapshot?
- * The option that says so goes to arg.  QEMU, hcvm, cloud-hypervisor and crosvm are known.
+ * Was the VMM pid started to receive a guest, by migration or from a snapshot?  arg gets the
+ * option that says so.  This knows QEMU, hcvm, cloud-hypervisor and crosvm.
  */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size)
 {
@@ -182,7 +182,7 @@ bool proc_fd_is_vm(pid_t pid, int fd)
 	return !strcmp(link, "anon_inode:kvm-vm");
 }
 
-/* A file of its own is a VM of its own: KVM makes one file per VM. */
+/* KVM makes one file per VM, so another file is another VM. */
 static bool same_vm(pid_t pid, int a, int b)
 {
 	return !syscall(SYS_kcmp, pid, pid, KCMP_FILE, (unsigned long)a, (unsigned long)b);
@@ -194,7 +194,7 @@ static void err_fds(pid_t pid, const char *comm, int error)
 	    pid, comm, strerror(error));
 }
 
-/* One descriptor of each VM that pid has open. */
+/* Find one descriptor of each VM that pid has open. */
 static int find_vms(pid_t pid, const char *comm, int fds[MAX_VMS])
 {
 	struct dirent *entry;
@@ -218,7 +218,7 @@ static int find_vms(pid_t pid, const char *comm, int fds[MAX_VMS])
 			continue;
 		errno = 0;
 		if (!proc_fd_is_vm(pid, fd)) {
-			/* The folder can be read without the right to its links. */
+			/* Reading the folder needs fewer rights than reading its links. */
 			if (errno != EACCES)
 				continue;
 			err_fds(pid, comm, errno);
@@ -243,7 +243,7 @@ static const char *fd_list(char *buf, size_t size, const int *fds, int n)
 	return buf;
 }
 
-/* Which descriptor of pid: the only VM's, or the one asked for. */
+/* Choose the descriptor of pid: the only VM's, or the one asked for. */
 static int choose_vm(pid_t pid, const char *comm, int wanted)
 {
 	int fds[MAX_VMS], n = find_vms(pid, comm, fds);
@@ -272,8 +272,8 @@ static int choose_vm(pid_t pid, const char *comm, int wanted)
 }
 
 /*
- * A descriptor of our own for pid's VM; *vm_fd is the number there, or -1 to
- * find it.  -1: an error that has been reported.
+ * Get our own descriptor of pid's VM.  *vm_fd is its number in pid, or -1 to find it.  Returns -1
+ * after an error, which was reported.
  */
 int proc_take_vm(pid_t pid, int *vm_fd)
 {

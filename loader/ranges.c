@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ranges as they are read, one at a time: a large set is never held in memory.
- * JSON is exactly [{"gfn":N,"npages":N},...], which other programs rely on.
+ * Prints ranges one at a time, so a large set is never held in memory.  JSON is exactly
+ * [{"gfn":N,"npages":N},...], and other programs rely on that.
  */
 #include <inttypes.h>
 #include "loader.h"

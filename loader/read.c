@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* ranges and draw: the set of a running VM, read while the guest changes it. */
+/* ranges and draw: read the set of a running VM while the guest changes it. */
 #include <errno.h>
 #include <langinfo.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@
 #include "ranges.h"
 #include "state.h"
 
-/* Who reads a set that misses something must hear it, and ranges -j has no field. */
+/* Whoever reads an incomplete set must be told, and ranges -j has no field for that. */
 static void warn_incomplete(const struct hcpolicy *policy)
 {
 	char state[256];
 
-	/* Nor is one that says where it ends to be taken for more. */
+	/* The same for a set that is complete only up to its reach. */
 	if (!state_text(state, sizeof(state), policy) || strcmp(state, "complete"))
 		fprintf(stderr, "hcpolicy: warning: the set is %s\n", state);
 }
@@ -38,7 +38,7 @@ int cmd_ranges(const struct args *args)
 	return EXIT_OK;
 }
 
-/* For a picture, columns of text are no limit: 64 cells are readable on every screen. */
+/* A picture need not fit into columns of text.  64 cells are readable on every screen. */
 #define SVG_WIDTH	80
 
 static unsigned int terminal_width(void)
@@ -79,7 +79,7 @@ static bool draw_to_file(const struct hcpolicy *policy, const struct draw_grid *
 
 	if (!file_begin(&file, path))
 		return false;
-	/* One of its own: fclose() closes it. */
+	/* A copy, because fclose() closes it. */
 	fd = dup(file.fd);
 	stream = fd < 0 ? NULL : fdopen(fd, "w");
 	if (stream) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reset: whoever has reset a VM says so.  The rule: nobody can see a reset, so this
- * command is taken at its word; what can be seen is that no vCPU runs meanwhile.
+ * reset: reports that a VM was reset.  Nobody can see a reset, so this command trusts its user.
+ * But it checks that no vCPU runs during the command.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,17 +10,17 @@
 #include "state.h"
 #include "stopped.h"
 
-/* By the word of whoever called, the set has another guest's pages: it is not complete. */
+/* By its user's word the set has the old guest's pages, so it is not complete. */
 static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 {
 	const char *name = hcpolicy__info(policy)->name;
 
-	/* Late, which is what a guest is that has arrived without its set. */
+	/* HCP_LATE, as for a guest that has arrived without its set. */
 	hcp_set__await_restore(hcpolicy__set(policy));
 	hcp_set__arrived(hcpolicy__set(policy));
-	err("policy '%s': its guest may change the set meanwhile: %s", name, stopped->why);
-	err("the set of '%s' is not complete from now on, as its VM was reset: pause and reset it "
-	    "again, and then report that", name);
+	err("policy '%s': its guest may change the set during this command: %s", name, stopped->why);
+	err("the set of '%s' is now not complete, because its VM was reset: pause and reset it "
+	    "again, then run this command again", name);
 	return false;
 }
 
@@ -31,10 +31,10 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 	struct stopped stopped;
 	bool ok;
 
-	/* Before it is here: what it shares would be forgotten, and the set called complete. */
+	/* Before the guest arrives, this would call the set complete without its pages. */
 	if (hcp_set__state(set) & HCP_AWAITS_RESTORE && !arrived) {
-		err("policy '%s' awaits a guest from elsewhere: if that has arrived and is what was "
-		    "reset, --arrived; else there is nothing to report", info->name);
+		err("policy '%s' awaits a guest from elsewhere: if that guest has arrived and was reset, "
+		    "use --arrived; if not, there is nothing to report", info->name);
 		return false;
 	}
 	hcp_set__arrived(set);
@@ -53,7 +53,7 @@ int cmd_reset(const struct args *args)
 	if (!policy)
 		return EXIT_FAIL;
 	ok = !hcpolicy__lock(policy) && reset(policy, args->arrived);
-	pins_mark_foreign();	/* who kept it too may still do so */
+	pins_mark_foreign();	/* another policy may still keep the set */
 	if (ok && out_json) {
 		struct json_object *obj = json_object_new_object();
 
@@ -61,7 +61,7 @@ int cmd_reset(const struct args *args)
 		put_state(obj, policy);
 		out_value(obj);
 	} else if (ok) {
-		printf("%s: the set begins anew: ", hcpolicy__info(policy)->name);
+		printf("%s: the set is empty again: ", hcpolicy__info(policy)->name);
 		print_state(policy);
 	}
 	hcpolicy__close(policy);

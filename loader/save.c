@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * save and restore: the set to a file and back.  A set of which vCPUs change words
- * meanwhile is of no one moment, and says so in the file and after a restore.
+ * save and restore: the set to a file and back.  If vCPUs may change the set during a save, its
+ * words are of different moments.  The file says so, and so does the set after a restore.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,16 +22,16 @@ static void log_line(void *ctx, const char *line)
 	err("%s: %s", (const char *)ctx, line);
 }
 
-/* It does not stand still: is that what was asked for? */
+/* The VM is not stopped.  Go on only with --running. */
 static bool may_run(const struct hcpolicy *policy, const struct stopped *stopped, bool running)
 {
 	const char *name = hcpolicy__info(policy)->name;
 
 	if (running)
-		warn("policy '%s': its guest may change the set meanwhile: %s", name, stopped->why);
+		warn("policy '%s': its guest may change the set during this command: %s", name, stopped->why);
 	else
-		err("policy '%s': its guest may change the set meanwhile: %s, or --running, and the "
-		    "set is not complete then", name, stopped->why);
+		err("policy '%s': its guest may change the set during this command: %s, or use --running, "
+		    "and the set is then not complete", name, stopped->why);
 	return running;
 }
 
@@ -67,7 +67,7 @@ static void print_stream(const char *file, const struct hcp_stream_info *info)
 	       size_text(size, info->npages << HCP_PAGE_SHIFT));
 }
 
-/* more: what the set itself does not know of what was done (enum hcp_state). */
+/* more: states (enum hcp_state) that the set itself does not know. */
 static void report(const struct hcpolicy *policy, const char *done, const char *file,
 		   uint32_t more, const struct hcp_stream_info *info)
 {
@@ -100,7 +100,7 @@ static bool is_kept(void *policy)
 	return hcpolicy__attached(policy);
 }
 
-/* From the file's beginning. */
+/* Restore from the beginning of the file. */
 static bool write_set(const struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts,
 		      bool running)
 {
@@ -112,21 +112,21 @@ static bool write_set(const struct hcpolicy *policy, int fd, struct hcp_stream_o
 	return !hcp_set__save_fd(hcpolicy__set(policy), fd, opts);
 }
 
-/* *running: may the guest run?  In: is that allowed; out: what was written. */
+/* *running: may the guest run?  In: is that allowed?  Out: what the file says. */
 static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts, bool *running)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	struct stopped stopped;
 	bool ok, still;
 
-	/* One that is kept no more nobody changes; it is not complete, and that is in the file. */
+	/* Of a detached policy nobody changes the set.  The file says that it is incomplete. */
 	if (!hcpolicy__attached(policy)) {
 		*running = false;
 		return write_set(policy, fd, opts, false);
 	}
 	still = stopped_begin(&stopped, info);
 	ok = (still || may_run(policy, &stopped, *running)) && write_set(policy, fd, opts, !still);
-	/* Somebody may have let it go on, if only for a while. */
+	/* Somebody may have continued the VM, if only for a moment. */
 	if (ok && still && !stopped_still(&stopped)) {
 		still = false;
 		ok = may_run(policy, &stopped, *running) && write_set(policy, fd, opts, true);
@@ -147,7 +147,7 @@ static bool save(struct hcpolicy *policy, const char *path, bool force, bool *ru
 
 	if (!file_begin(&file, path))
 		return false;
-	/* It is about the set, or about the file. */
+	/* An error is about the set or about the file. */
 	snprintf(what, sizeof(what), "'%s' to %s", hcpolicy__info(policy)->name, path);
 	opts.log_ctx = what;
 	if (save_to(policy, file.fd, &opts, running))
@@ -181,10 +181,10 @@ static bool restore_from(struct hcpolicy *policy, const char *path, struct hcp_s
 	}
 	error = hcp_set__restore_fd(hcpolicy__set(policy), fd, opts);
 	if (error == -EMEDIUMTYPE)
-		err("%s: --any-label restores it all the same, if you know that it is of this guest",
+		err("%s: use --any-label if you know that it is of this guest",
 		    path);
 	if (!error && read(fd, &more, 1) == 1)
-		warn("%s: there is more behind the set, which was not read", path);
+		warn("%s: data follows the set; it was not read", path);
 	close(fd);
 	return !error;
 }
@@ -193,19 +193,19 @@ static void warn_restored(const char *path, const struct args *args,
 			  const struct hcp_stream_info *info)
 {
 	if (info->version == 1 && args->with_its_guest)
-		warn("%s is of version 1, which does not say whether the guest stood still when it was "
-		     "saved: the set is complete only if you know that it did", path);
+		warn("%s has version 1, which does not say whether the guest was stopped during the "
+		     "save: the set is complete only if it was", path);
 	if (!info->label[0])
 		warn("%s has no label: nobody can tell whether it is of this guest", path);
 	if (args->running)
-		warn("what the guest has asked for since the save is unknown, and some of what it asks "
-		     "for meanwhile may be written over");
+		warn("what the guest requested after the save is unknown, and the restore may overwrite "
+		     "what it requests now");
 	else if (!args->with_its_guest)
-		warn("what the guest has asked for since the save is unknown: --with-its-guest if its "
+		warn("what the guest requested after the save is unknown: use --with-its-guest if its "
 		     "memory and vCPUs are those of the save");
 }
 
-/* The hook has counted requests of this VM. */
+/* Has the hook counted requests of this VM? */
 static bool counted(const struct hcpolicy *policy)
 {
 	struct json_object *counters;
@@ -221,7 +221,7 @@ static bool counted(const struct hcpolicy *policy)
 	return sum;
 }
 
-/* A set that awaits a restore has nothing in it, unless its guest has run here already. */
+/* A set that awaits a restore is empty, unless its guest has already run here. */
 static bool guest_has_run(const struct hcpolicy *policy)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
@@ -230,7 +230,7 @@ static bool guest_has_run(const struct hcpolicy *policy)
 		return false;
 	if (!hcp_set__count(set) && !hcp_set__beyond(set) && !counted(policy))
 		return false;
-	warn("policy '%s': its guest has asked for pages here already, which are not in the file, so the "
+	warn("policy '%s': its guest has asked for pages here already. They are not in the file, so the "
 	     "set is not complete: restore before the guest runs (qemu -S)", hcpolicy__info(policy)->name);
 	return true;
 }
@@ -269,7 +269,7 @@ int cmd_restore(const struct args *args)
 
 	if (args->running && args->with_its_guest) {
 		err("restore: --running and --with-its-guest do not go together: a guest that runs is "
-		    "not the one of the save any more");
+		    "no longer the saved one");
 		return EXIT_USAGE;
 	}
 	policy = pins_open_alive(args->words[0]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* list and show: who has a policy, and whether its set can be trusted. */
+/* list and show: which VM has a policy, and whether its set can be trusted. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static void list_header(void)
 	printed = true;
 }
 
-/* Which pins are missing and could not be found again; NULL: none. */
+/* The pins that are missing and could not be put back; NULL: none. */
 static const char *missing_pins(char buf[64], const struct hcpolicy *policy)
 {
 	static const char *const maps[] = { HCP_MAP_SHARED, HCP_MAP_INFO };
@@ -56,14 +56,14 @@ static void list_text(const char *name, const struct hcpolicy *policy)
 	       missing_pins(missing, policy) ?: "");
 }
 
-/* In text the row is for those who look for the name; why, standard error has said. */
+/* In text the row shows that the name exists.  Standard error has said why. */
 static void list_error(struct json_object *array, const char *name)
 {
 	struct json_object *obj;
 
 	if (!out_json) {
 		list_header();
-		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: the error says what to do\n",
+		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: see the error\n",
 		       name, "?", "?", "?", "?");
 		return;
 	}
@@ -120,7 +120,7 @@ static void list_id_text(uint32_t id, const struct hcpolicy *policy)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
-	char state[256] = "has no set of its own that this version knows";
+	char state[256] = "keeps no set that this version can read";
 
 	list_header();
 	if (set)
@@ -133,7 +133,7 @@ static void list_id_text(uint32_t id, const struct hcpolicy *policy)
 	printf("  %s; not pinned: hcpolicy detach --id %" PRIu32 "\n", state, id);
 }
 
-/* Whatever the policy has called itself, it has no such name here. */
+/* It has no name here, whatever name hcp_info has. */
 static void list_id_json(struct json_object *array, uint32_t id, const struct hcpolicy *policy)
 {
 	struct json_object *obj = json_object_new_object();
@@ -216,7 +216,7 @@ int cmd_list(const struct args *args)
 	pins_mark_foreign();
 	if (hcpolicy__each_pinned(list_name, &list, policy_opts()))
 		list_failed(&list);
-	/* Whatever is wrong with the names, what is attached has an id. */
+	/* Even if the names cannot be read, every attached policy has an id. */
 	if (args->all && hcpolicy__each_attached(list_id, &list, policy_opts()))
 		list_failed(&list);
 	if (out_json)
@@ -237,7 +237,7 @@ static uint64_t count_ranges(const struct hcp_set *set)
 	return n;
 }
 
-/* When this machine started: what CLOCK_REALTIME would have said, in ns. */
+/* When this machine started, by CLOCK_REALTIME, in ns. */
 static uint64_t boot_time(void)
 {
 	struct timespec now, up;

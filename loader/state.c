@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An attachment in words and in JSON.  A set is called complete only if its
- * state says so and the link is alive: after the link's end requests go by
- * unseen, whatever was written before.
+ * An attachment in words and in JSON.  A set is complete only if its state says so and the link
+ * is alive.  After the link's end requests go by unseen, and the state does not change.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,13 +21,13 @@ uint64_t set_memory(const struct hcp_info *info)
 	return info->npages / 8;
 }
 
-/* What the set cannot know itself: nobody notes there that its link has ended. */
+/* The set does not know that its link has ended. */
 static uint32_t more_state(const struct hcpolicy *policy)
 {
 	return hcpolicy__attached(policy) ? 0 : HCP_DETACHED;
 }
 
-/* Trusted only inside: who reads on must know where that ends. */
+/* The set is complete only up to its reach, so say where that is. */
 static size_t beyond_text(char *buf, size_t size, const struct hcp_set *set)
 {
 	uint64_t beyond = hcp_set__beyond(set), reach = hcp_set__reach(set);

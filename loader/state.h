@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What several commands say about an attached policy, in the same words. */
+/* What several commands print about an attached policy. */
 #ifndef STATE_H
 #define STATE_H
 
@@ -10,7 +10,7 @@
 uint64_t set_covers(const struct hcp_info *info);	/* bytes of guest addresses */
 uint64_t set_memory(const struct hcp_info *info);	/* bytes of kernel memory */
 
-/* The process of a VM: its name, or "gone" though its number may be used again; or elsewhere. */
+/* The VM's process: its name; "gone", even if its number is used again; or elsewhere. */
 void process_comm(char comm[32], const struct hcp_info *info);
 
 /* name, policy, label, pid, vm_fd, comm, start_time, alive, attached_at, max_gpa, memory */
@@ -19,12 +19,12 @@ void put_identity(struct json_object *obj, const struct hcpolicy *policy);
 void put_state(struct json_object *obj, const struct hcpolicy *policy);
 void put_state_more(struct json_object *obj, const struct hcpolicy *policy, uint32_t more);
 
-/* True and "complete", with where that ends; or "not complete: " and every reason. */
+/* True and "complete", with its end; or false and "not complete: " with every reason. */
 bool state_text(char *buf, size_t size, const struct hcpolicy *policy);
-/* Both, with what the caller knows of it too (enum hcp_state). */
+/* Both, with states (enum hcp_state) that only the caller knows. */
 bool state_text_more(char *buf, size_t size, const struct hcpolicy *policy, uint32_t more);
 void print_state(const struct hcpolicy *policy);
-/* For each reason what helps, in the form of show; nothing if it is complete. */
+/* For each reason the remedy, in the form of show; nothing if it is complete. */
 void print_help_for_state(FILE *file, const struct hcpolicy *policy);
 void time_text(char buf[32], uint64_t ns);	/* since 1970, in UTC */
 

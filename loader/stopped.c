@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does a VM stand still?  It is looked at before and after; a thread that ran in between
- * has been switched to, and away from when it stopped again, and the kernel counts that.
+ * Is a VM stopped?  This looks at its threads before and after.  If a thread ran in between, it was
+ * switched away from when it stopped again, and the kernel counts such switches.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 #include "loader.h"
+#include "frozen.h"
 #include "stopped.h"
 
 #define WAIT_TRIES	20
 #define WAIT_US		100000
 
-/* As /proc/PID/stat has it; 0: the thread has ended; '?': that cannot be told. */
+/* The state in /proc/PID/stat; 0: the thread has ended; '?': unknown. */
 static char thread_state(pid_t pid, pid_t tid)
 {
 	char path[64], line[1024], *p;
@@ -30,12 +31,12 @@ static char thread_state(pid_t pid, pid_t tid)
 	fclose(file);
 	if (!line[0])
 		return 0;
-	/* Behind the name in brackets, which may hold anything. */
+	/* After the name in brackets, which may contain anything. */
 	p = strrchr(line, ')');
 	return p && p[1] && p[2] ? p[2] : '?';
 }
 
-/* A thread is called stopped before it has left its processor: this read waits for that. */
+/* A thread is called stopped before it leaves its processor.  This read waits for that. */
 static void wait_until_off_cpu(pid_t pid, pid_t tid)
 {
 	char path[64], buf[256];
@@ -43,14 +44,14 @@ static void wait_until_off_cpu(pid_t pid, pid_t tid)
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* Without: it may seem to have run, and nothing worse. */
+	/* Without this, the thread may seem to have run; nothing worse. */
 	if (fd < 0 || read(fd, buf, sizeof(buf)) < 0)
 		buf[0] = 0;
 	if (fd >= 0)
 		close(fd);
 }
 
-/* How often it was switched away from. */
+/* How often the kernel switched away from this thread. */
 static uint64_t thread_switches(pid_t pid, pid_t tid)
 {
 	char path[64], line[256];
@@ -70,7 +71,7 @@ static uint64_t thread_switches(pid_t pid, pid_t tid)
 	return sum;
 }
 
-/* A debugger's stop ('t') can end at any time. */
+/* A debugger's stop ('t') does not count, because it can end at any time. */
 static bool thread_stopped(struct holder *process, pid_t tid)
 {
 	char state = thread_state(process->pid, tid);
@@ -79,7 +80,7 @@ static bool thread_stopped(struct holder *process, pid_t tid)
 		return true;
 	if (!strchr("TZX", state) && !thread_frozen(process->pid, tid))
 		return false;
-	/* After its state: one that has gone on since then is switched away from once more. */
+	/* Read this after the state: a thread that continued since then adds one more switch. */
 	wait_until_off_cpu(process->pid, tid);
 	process->threads++;
 	process->switches += thread_switches(process->pid, tid);
@@ -106,7 +107,7 @@ bool process_stopped(struct holder *process)
 	return stopped;
 }
 
-/* In words; which[] are the numbers of those that are not stopped. */
+/* The reason in words.  which[] has the processes that are not stopped. */
 static char *say_running(const struct holders *holders, const size_t *which, size_t n)
 {
 	char comm[32], *text = NULL, *pids = NULL;
@@ -125,14 +126,14 @@ static char *say_running(const struct holders *holders, const size_t *which, siz
 	}
 	fclose(list);
 	fprintf(file, " could run its vCPUs and %s not stopped: kill -STOP%s first and kill -CONT%s "
-		"then, or freeze %s cgroup", n == 1 ? "is" : "are", pids, pids,
+		"afterwards, or freeze %s cgroup", n == 1 ? "is" : "are", pids, pids,
 		n == 1 ? "its" : "their");
 	fclose(file);
 	free(pids);
 	return text;
 }
 
-/* All of them; NULL: they are, else why not. */
+/* Are all of them stopped?  NULL: yes, else why not. */
 static char *find_running(struct holders *holders)
 {
 	size_t *which = calloc(holders->n + 1, sizeof(*which)), n = 0;
@@ -160,7 +161,7 @@ static bool look(struct stopped *stopped, const struct hcp_info *info)
 	return !stopped->why;
 }
 
-/* A process that was sent a SIGSTOP a moment ago may need one more to stop. */
+/* A process that just got a SIGSTOP may need a moment to stop. */
 bool stopped_begin(struct stopped *stopped, const struct hcp_info *info)
 {
 	for (int tries = 0; !look(stopped, info); tries++) {
@@ -182,7 +183,7 @@ static bool has_run(const struct holder *before, const struct holder *after)
 	return before->threads != after->threads || before->switches != after->switches;
 }
 
-/* NULL: nothing has run. */
+/* Has any of them run?  NULL: no, else which. */
 static char *say_changed(const struct holders *before, const struct holders *after)
 {
 	char comm[32], *why;
@@ -191,12 +192,12 @@ static char *say_changed(const struct holders *before, const struct holders *aft
 		const struct holder *a = &before->list[i], *b = &after->list[i];
 
 		if (i == before->n || i == after->n || !same_process(a, b))
-			return strdup("other processes than before could run its vCPUs: leave all "
-				      "of them stopped meanwhile");
+			return strdup("other processes than before could run its vCPUs: keep all "
+				      "of them stopped until this command ends");
 		if (!has_run(a, b))
 			continue;
 		proc_comm(a->pid, comm);
-		if (asprintf(&why, "process %d (%s) has run meanwhile: leave it stopped", a->pid,
+		if (asprintf(&why, "process %d (%s) has run meanwhile: keep it stopped", a->pid,
 			     comm) < 0)
 			abort();
 		return why;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Does a VM stand still?  That its vCPUs run cannot be seen from outside, but that they
- * cannot: every thread that could run one is stopped by a signal, dead or frozen.
+ * Is a VM stopped?  From outside nobody can see whether its vCPUs run.  But one can see that they
+ * cannot run: every thread that could run one is stopped by a signal, dead or frozen.
  */
 #ifndef STOPPED_H
 #define STOPPED_H
@@ -9,24 +9,21 @@
 #include "holders.h"
 
 struct stopped {
-	const struct hcp_info *info;	/* whose VM; it outlives this */
+	const struct hcp_info *info;	/* says which VM; outlives this struct */
 	struct holders holders;
-	char *why;		/* what is not stopped, or cannot be seen, and what to do */
+	char *why;		/* what is not stopped, or cannot be seen, and the remedy */
 };
 
-/* Does it stand still now? */
+/* Is it stopped now? */
 bool stopped_begin(struct stopped *stopped, const struct hcp_info *info);
 /*
- * Has it stood still since then?  Only after a begin that said yes.  Of a struct stopped: what
- * hcp_set__reset_if() and hcp_stream_opts.still ask.
+ * Has it been stopped since then?  Call this only if begin returned true.  It takes a struct
+ * stopped as void *, so that it can be still() of hcp_set__reset_if() and hcp_stream_opts.
  */
 bool stopped_still(void *stopped);
 void stopped_end(struct stopped *stopped);
 
-/* One process: no thread runs before it gets a SIGCONT, or its cgroup is thawed. */
+/* One process: its threads cannot run before a SIGCONT, or before its cgroup is thawed. */
 bool process_stopped(struct holder *process);
-
-/* frozen.c */
-bool thread_frozen(pid_t pid, pid_t tid);
 
 #endif /* STOPPED_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The memory map as an SVG picture: draw.h.  Neighbours of one shade are one rectangle,
- * so a picture is small; text is text, so it can be searched and read out.
+ * The memory map as an SVG picture: draw.h.  Neighbouring cells of one shade are one rectangle,
+ * so the picture is small.  Text is text, so it can be searched and read aloud.
  */
 #include <inttypes.h>
 #include "draw.h"
@@ -37,7 +37,7 @@ static void put_text(FILE *file, const char *text)
 			fputs("&amp;", file);
 			break;
 		default:
-			/* XML has no other control characters at all. */
+			/* XML allows no other control characters. */
 			fputc((unsigned char)*text < ' ' ? ' ' : *text, file);
 		}
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Words of the command line, each checked here once and whole: a word that is
- * not entirely what it should be is refused.  And sizes for people.
+ * Checks words of the command line: a word must be valid from its first to its last character.
+ * And prints sizes for people.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -59,7 +59,7 @@ bool parse_int(const char *text, int *value)
 	return true;
 }
 
-/* A name becomes a directory in bpffs, which keeps names with dots to itself. */
+/* A name becomes a directory in bpffs, which reserves names with dots. */
 bool valid_name(const char *name)
 {
 	size_t len = strlen(name);
@@ -69,7 +69,7 @@ bool valid_name(const char *name)
 			    "0123456789_-") == len;
 }
 
-/* Letters that are wrong, missing, too many, or swapped with their neighbour. */
+/* The number of letters that are wrong, missing, extra, or swapped with their neighbour. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[3][MAX_WORD + 1], *before = row[0], *above = row[1], *now = row[2];
@@ -93,7 +93,7 @@ static size_t distance(const char *a, const char *b)
 	return now[nb];
 }
 
-/* Which of n names was meant by a word that is none of them; NULL: none is near. */
+/* The one of n names that is nearest to a mistyped word; NULL: none is near. */
 const char *nearest(const char *word, const char *const *names, size_t n)
 {
 	size_t best = strlen(word) > 5 ? 3 : 2, d;

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# What the scripts share: how they fail, where they cache.  Sourced, never run.
-# Rule: standard output carries results only; everything said to people goes
-# to standard error.
+# What the scripts share: how they fail, and where they cache.  Scripts source it.
+# Rule: Standard output carries only results.  Messages go to standard error.
 
 me=${0##*/}
 # shellcheck disable=SC2034	# for those who source this

@@ -103,9 +103,9 @@ static void say_frame(int fd, uint32_t type, uint32_t len)
 static void say_hello(int fd, uint32_t type, uint32_t version, uint64_t mem)
 {
 	struct frame_hello hello = { .version = version, .kind = 1, .mem = mem, .smp = 2,
-				     .encrypt = 1, .book = 1 };
+				     .encrypt = 1, .set = 1 };
 
-	memcpy(hello.magic, STREAM_MAGIC, sizeof(hello.magic));
+	memcpy(hello.magic, FRAMES_MAGIC, sizeof(hello.magic));
 	say_frame(fd, type, sizeof(hello));
 	say(fd, &hello, sizeof(hello));
 }
@@ -181,7 +181,7 @@ static void drip(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	struct frame_header h = { .type = FRAME_HELLO, .len = sizeof(struct frame_hello) };
-	char buf[sizeof(h) + sizeof(struct frame_hello)] = STREAM_MAGIC;
+	char buf[sizeof(h) + sizeof(struct frame_hello)] = FRAMES_MAGIC;
 	size_t i;
 
 	memmove(buf + sizeof(h), buf, sizeof(buf) - sizeof(h));
@@ -206,23 +206,23 @@ static void misbehave(int fd, const char *how, uint32_t hello)
 		memset(buf, 0xa5, 4096);
 		say(fd, buf, 4096);
 	} else if (!strcmp(how, "version")) {
-		say_hello(fd, hello, STREAM_VERSION + 1, 16 << 20);
+		say_hello(fd, hello, FRAMES_VERSION + 1, 16 << 20);
 	} else if (!strcmp(how, "memory")) {
-		say_hello(fd, hello, STREAM_VERSION, 1ULL << 40);
+		say_hello(fd, hello, FRAMES_VERSION, 1ULL << 40);
 	} else if (!strcmp(how, "body")) {
 		say_frame(fd, FRAME_SET, 64 << 20);
 	} else if (!strcmp(how, "slow")) {
-		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
+		say_hello(fd, hello, FRAMES_VERSION, 16 << 20);
 		hear_out(fd);
 		say_slowly(fd, FRAME_READY);
 	} else if (!strcmp(how, "type")) {
-		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
+		say_hello(fd, hello, FRAMES_VERSION, 16 << 20);
 		say_frame(fd, 77, 0);
 	} else if (!strcmp(how, "length")) {
-		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
+		say_hello(fd, hello, FRAMES_VERSION, 16 << 20);
 		say_frame(fd, FRAME_PAGE, 1 << 30);
 	} else {
-		say_hello(fd, hello, STREAM_VERSION, 16 << 20);
+		say_hello(fd, hello, FRAMES_VERSION, 16 << 20);
 		if (!say_wrong(fd, how)) {
 			fprintf(stderr, "bad_peer: HOW '%s'\n", how);
 			exit(2);

@@ -28,7 +28,7 @@ ctl() { "$bin/hcvm" control "$work/$1" "${@:2}"; }
 start()
 {
 	rm -f "$work/$1"
-	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --smp 2 --drive --encrypt --control "$work/$1" \
+	"$bin/hcvm-test" --guest "$bin/hcguest.elf" --mem 16M --smp 2 --drive --encrypt --control "$work/$1" \
 		"${@:2}" < /dev/null > "$work/$1.log" 2>&1 &
 	pid[$1]=$!
 	children+=($!)

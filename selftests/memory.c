@@ -76,7 +76,7 @@ static unsigned long count_vms(void)
 	if (!d)
 		return 0;
 	while ((e = readdir(d)))
-		n += strchr(e->d_name, '-') != NULL;
+		n += !!strchr(e->d_name, '-');
 	closedir(d);
 	return n;
 }

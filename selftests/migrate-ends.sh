@@ -10,6 +10,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/machines.sh"
 plan 12
 
+hcvm=$bin/hcvm-test		# --drive and stops=
 machine=(--guest "$bin/hcguest.elf" --mem 16M --smp 1 --encrypt --drive)
 # The same, but the guest has to say that it can be migrated.
 says_ready=("${machine[@]}" --sev-lookalike)
@@ -73,7 +74,7 @@ again_and_again()
 # Ready whenever a round begins, and at no stop.
 never_at_the_stop()
 {
-	local machine=("${says_ready[@]}") hcvm=$bin/hcvm-test client line i=0
+	local machine=("${says_ready[@]}") client line i=0
 	# shellcheck disable=SC2046
 	launch never-at && control never-at wait 0 && control never-at batch 0 $(steps) &&
 		same 'step 1' control never-at wait 0 && await never-at-b || return
@@ -127,7 +128,7 @@ no_answer()
 # It stands still in a round until then; what follows goes into the buffer, until that is full.
 told_in_a_round()
 {
-	local client hcvm=$bin/hcvm-test
+	local client
 	begin deep && await deep-b || return
 	stands_still deep deep-b status:1,page=0x500000 limit=3 || return
 	sleep 4
@@ -184,7 +185,7 @@ tied_to_the_guest()
 # goes_on NAME SIGNAL OPTIONS...: whatever its client does
 goes_on()
 {
-	local hcvm=$bin/hcvm-test client
+	local client
 	begin "$1" && await "$1-b" && moves "$1" "${at[$1-b]}" stops=round:2 "${@:3}" &&
 		within 60 grep '^at round:2' "$work/said" && kill "$2" "$client" && control "$1" go &&
 		ended "$1" 0 && works "$1-b" && clean "$1-b" && quit "$1-b" || return

@@ -19,6 +19,7 @@ seed=${HCP_SEED:-$((RANDOM << 15 | RANDOM))}
 RANDOM=$((seed % 32768))
 echo "# seed $seed (HCP_SEED=$seed repeats this), $count random migrations"
 
+hcvm=$bin/hcvm-test		# --drive and stops=
 machine=(--guest "$bin/hcguest.elf" --mem 16M --smp 2 --encrypt --drive)
 policy=(--policy bitmap)
 exits=()
@@ -416,7 +417,7 @@ not_begun()
 # Between two rounds; and in the last one, when the VM is stopped already.
 policy_detached()
 {
-	local client hcvm=$bin/hcvm-test stop a b
+	local client stop a b
 	for stop in round:2 cleared:3; do
 		a=off-${stop%:*} b=$a-b
 		keeper=("${policy[@]}" --name "hcst-$a")
@@ -432,7 +433,7 @@ policy_detached()
 # It would run without anybody who keeps the set.
 target_detached()
 {
-	local client hcvm=$bin/hcvm-test
+	local client
 	keeper=("${policy[@]}")
 	begin there && await there-b "${keeper[@]}" --name hcst-there &&
 		stands_still there there-b round:2 rounds=1 &&
@@ -444,7 +445,7 @@ target_detached()
 # The guest asks for pages of the set that its policy does not book.
 request_missed()
 {
-	local client hcvm=$bin/hcvm-test a=missed
+	local client a=missed
 	keeper=(--policy "$top/build/selftests/loses.bpf.o")
 	launch "$a" "${keeper[@]}" && control "$a" wait 0 && await "$a-b" "${policy[@]}" &&
 		stands_still "$a" "$a-b" round:2 && control "$a" batch 0 0:0x4000000:5:0 &&
@@ -458,7 +459,7 @@ request_missed()
 # before a migration and during it: nothing of that has to be sent.
 hole_shared()
 {
-	local client hcvm=$bin/hcvm-test a b
+	local client a b
 	for a in hole-policy hole-exits; do
 		b=$a-b
 		keeper=("${policy[@]}")
@@ -479,7 +480,7 @@ hole_shared()
 # contract forbids: it turns a page in place, and asks for that afterwards.
 ready_taken_back()
 {
-	local client hcvm=$bin/hcvm-test p=0x500000 msr=0x4b564d08
+	local client p=0x500000 msr=0x4b564d08
 	local machine=(--guest "$bin/hcguest.elf" --mem 16M --smp 1 --encrypt --sev-lookalike --drive)
 	keeper=("${policy[@]}")
 	launch back-a "${keeper[@]}" && control back-a wait 0 && control back-a batch 0 5:$p:1:16 \

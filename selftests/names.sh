@@ -72,7 +72,7 @@ without_its_link()
 lost()
 {
 	within 10 attach && end_link $name && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
-		refused 'its set is lost' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
+		refused 'its set is gone' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
 		hcpolicy detach $name && nothing_left
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The least ACPI that gives Linux its other processors (MADT) and a way to power
- * off and reset (FADT, and _S5_ in the DSDT).  Rule: nothing is promised that
- * ports.c or the in-kernel interrupt controllers do not keep.
+ * The least ACPI from which Linux finds its other processors (MADT) and how to power off
+ * and reset (FADT, and _S5_ in the DSDT).  The tables describe only what ports.c and KVM's
+ * interrupt controllers implement.
  */
 #include <stddef.h>
 #include <string.h>
 
 #include "acpi.h"
-#include "vm.h"
+#include "util.h"
 
 #define LOCAL_APIC_ADDR		0xfee00000
 #define IO_APIC_ADDR		0xfec00000

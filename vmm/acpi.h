@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the ACPI tables promise and the ports keep. */
+/* What the ACPI tables describe, and ports.c implements. */
 #ifndef HCVM_ACPI_H
 #define HCVM_ACPI_H
+
+#include "vm.h"
 
 #define ACPI_RSDP_GPA		0xf0000
 
@@ -12,5 +14,8 @@
 #define ACPI_PM_SIZE		6
 #define ACPI_SCI_EN		1
 #define ACPI_S5			5
+
+/* Below 1 MiB, before the guest starts. */
+int acpi_write(struct vm *vm);
 
 #endif /* HCVM_ACPI_H */

@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "stream.h"
-#include "vm.h"
+#include "addr.h"
+#include "args.h"
 
 __attribute__((format(printf, 3, 4)))
 static int say(char *why, size_t len, const char *fmt, ...)
@@ -55,7 +55,7 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 		host[strlen(host) - 1] = 0;
 		memmove(host, host + 1, strlen(host));
 	}
-	/* The C library takes 99999 for another port. */
+	/* getaddrinfo() takes 99999 and uses another port. */
 	if (!parse_number(colon + 1, 65535, &port)) {
 		say(why, len, "tcp:%s: wanted a port from 1 to 65535", text);
 		return NULL;
@@ -68,9 +68,9 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	return list;
 }
 
-/* connect() that waits no longer than the stream may. */
+/* connect() that waits no longer than the connection may. */
 static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
-			  const struct stream *s)
+			  const struct conn *c)
 {
 	socklen_t len = sizeof(int);
 	int err = 0, n;
@@ -79,10 +79,10 @@ static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
 		return 0;
 	if (errno != EINPROGRESS)
 		return -1;
-	n = stream_poll(s, fd, POLLOUT, s->timeout_ms);
+	n = conn_poll(c, fd, POLLOUT, c->timeout_ms);
 	if (n < 0)
 		return -1;
-	if (stream_aborted(s))
+	if (conn_aborted(c))
 		err = ECANCELED;
 	else if (!n)
 		err = ETIMEDOUT;
@@ -92,8 +92,8 @@ static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
 	return err ? -1 : 0;
 }
 
-/* Connects for a stream, or else listens. */
-static int try_one(int family, const struct sockaddr *sa, socklen_t len, const struct stream *s)
+/* Connects for c, or listens if that is NULL. */
+static int try_one(int family, const struct sockaddr *sa, socklen_t len, const struct conn *c)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1, err;
@@ -102,11 +102,11 @@ static int try_one(int family, const struct sockaddr *sa, socklen_t len, const s
 		return -1;
 	if (family != AF_UNIX)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (!s) {
+	if (!c) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (!bind(fd, sa, len) && !listen(fd, 4))
 			return fd;
-	} else if (!connect_within(fd, sa, len, s)) {
+	} else if (!connect_within(fd, sa, len, c)) {
 		return fd;
 	}
 	err = errno;
@@ -115,9 +115,9 @@ static int try_one(int family, const struct sockaddr *sa, socklen_t len, const s
 	return -1;
 }
 
-static const char *reason(const struct stream *s)
+static const char *reason(const struct conn *c)
 {
-	const char *why = s && errno == ECANCELED ? stream_aborted(s) : NULL;
+	const char *why = c && errno == ECANCELED ? conn_aborted(c) : NULL;
 
 	return why ?: strerror(errno);
 }
@@ -132,7 +132,7 @@ static const char *remedy(bool listening, bool tcp)
 	return "";
 }
 
-static int open_addr(const char *addr, const struct stream *s, char *why, size_t len)
+static int open_addr(const char *addr, const struct conn *c, char *why, size_t len)
 {
 	struct addrinfo *list, *ai;
 	struct sockaddr_un un;
@@ -141,20 +141,20 @@ static int open_addr(const char *addr, const struct stream *s, char *why, size_t
 	if (!strncmp(addr, "unix:", 5)) {
 		if (unix_address(addr + 5, &un, why, len))
 			return -1;
-		fd = try_one(AF_UNIX, (struct sockaddr *)&un, sizeof(un), s);
+		fd = try_one(AF_UNIX, (struct sockaddr *)&un, sizeof(un), c);
 	} else if (!strncmp(addr, "tcp:", 4)) {
-		list = tcp_address(addr + 4, !s, why, len);
+		list = tcp_address(addr + 4, !c, why, len);
 		if (!list)
 			return -1;
 		for (ai = list; ai && fd < 0; ai = ai->ai_next)
-			fd = try_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, s);
+			fd = try_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, c);
 		freeaddrinfo(list);
 	} else {
 		return say(why, len, "'%s' is no address: wanted unix:PATH or tcp:HOST:PORT", addr);
 	}
 	if (fd < 0)
-		return say(why, len, "cannot %s %s: %s%s", s ? "connect to" : "listen at",
-			   addr, reason(s), remedy(!s, addr[0] == 't'));
+		return say(why, len, "cannot %s %s: %s%s", c ? "connect to" : "listen at",
+			   addr, reason(c), remedy(!c, addr[0] == 't'));
 	return fd;
 }
 
@@ -163,10 +163,10 @@ int addr_listen(const char *addr, char *why, size_t len)
 	return open_addr(addr, NULL, why, len);
 }
 
-int addr_connect(struct stream *s, const char *addr)
+int addr_connect(struct conn *c, const char *addr)
 {
-	s->fd = open_addr(addr, s, s->why, sizeof(s->why));
-	return s->fd < 0 ? -1 : 0;
+	c->fd = open_addr(addr, c, c->why, sizeof(c->why));
+	return c->fd < 0 ? -1 : 0;
 }
 
 void addr_forget(const char *addr)

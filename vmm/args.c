@@ -2,11 +2,12 @@
 /* The command line. */
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <hcpolicy/version.h>
 
-#include "vm.h"
-#include "wrong.h"
+#include "args.h"
 
 #define DEFAULT_MEM	(256 * MIB)
 #define MIN_MEM		(4 * MIB)
@@ -18,9 +19,10 @@ static const char usage[] =
 "       hcvm migrate SOCKET ADDR [bandwidth=SIZE] [downtime=MS] [rounds=N]\n"
 "                    [timeout=S] [ready=S] [limit=S] [tied]\n"
 "       hcvm control SOCKET COMMAND...\n"
-"Run a virtual machine: its console (COM1) is standard input and output, what\n"
-"hcvm says itself goes to standard error.\n"
+"Run a virtual machine.  Its console (COM1) is standard input and output; hcvm's own\n"
+"messages go to standard error.\n"
 "\n"
+"  --version         print the version\n"
 "  --kernel BZIMAGE  an x86-64 Linux kernel\n"
 "  --initrd FILE     its initial RAM disk\n"
 "  --guest ELF       a PVH guest, such as hcguest.elf\n"
@@ -30,35 +32,38 @@ static const char usage[] =
 "  --sev-lookalike   a guest that believes it runs under SEV; nothing is\n"
 "                    encrypted, and KVM needs no SEV\n"
 "  --policy NAME     let this policy keep the shared-page set in the kernel;\n"
-"                    without it hcvm keeps it from its own exits\n"
+"                    without it hcvm keeps the set from its own exits\n"
 "  --name NAME       pin the policy under this name\n"
 "  --label TEXT      what to call the guest in a set that is saved\n"
 "  --dump FILE       at the end write a core file with the set, for hcp-oracle\n"
 "  --control SOCKET  take commands at this UNIX socket\n"
-"  --incoming ADDR   run nothing, but wait for a machine that migrates to here:\n"
-"                    unix:PATH or tcp:HOST:PORT; the other options as there.\n"
-"                    Who comes with another machine, or is no hcvm, is turned away\n"
-"  --encrypt         give hcguest.elf a key, with which it encrypts its memory;\n"
-"                    without --drive only if --append begins with 'encrypt;'\n"
-"  --drive           hcguest.elf waits for commands of the control socket\n"
+"  --incoming ADDR   wait at unix:PATH or tcp:HOST:PORT for a machine that migrates\n"
+"                    to here, and run that.  The other options must describe the\n"
+"                    same machine.  A peer with another one, or that is no hcvm, is\n"
+"                    turned away\n"
+"  --encrypt         give hcguest.elf a key, with which it encrypts its memory\n"
+"                    if --append begins with 'encrypt;'\n"
 "\n"
-"migrate moves the machine behind SOCKET to an hcvm --incoming ADDR, while it runs.\n"
-"  bandwidth=SIZE    at most so many bytes a second, with K, M or G (default: all)\n"
-"  downtime=MS       stop the machine when the rest takes so long (default 300)\n"
+"migrate moves the machine behind SOCKET, while it runs, to an hcvm --incoming ADDR.\n"
+"  bandwidth=SIZE    send at most so many bytes a second, with K, M or G (default:\n"
+"                    no limit)\n"
+"  downtime=MS       stop the machine once the rest can be sent in so long\n"
+"                    (default 300)\n"
 "  rounds=N          ... or after so many rounds (default 30)\n"
-"  timeout=S         give up on a peer that does not move (default 10)\n"
-"  ready=S           ... on a guest that is not ready to be migrated for so long in\n"
-"                    all (MSR_KVM_MIGRATION_CONTROL; default 20)\n"
-"  limit=S           ... on a migration that is not through after so long (default:\n"
-"                    none, as rounds= and ready= bring it to an end; a slow peer or a\n"
-"                    small bandwidth= only makes it last)\n"
+"  timeout=S         give up when the peer does not move for so long (default 10)\n"
+"  ready=S           ... when the guest says for so long in all that it cannot be\n"
+"                    migrated yet (MSR_KVM_MIGRATION_CONTROL; default 20)\n"
+"  limit=S           ... when the whole takes longer (default: no limit, as rounds=\n"
+"                    and ready= end every migration; a slow peer or a small\n"
+"                    bandwidth= only make it last)\n"
 "  tied              cancel it when the client that asked for it ends\n"
-"No limit counts any more once the target was told to run.\n"
-"It ends with 0 if the machine runs there.  Otherwise it still runs here, or is in\n"
-"doubt: the target was told to run and did not answer.  Then, if it runs there, say\n"
-"quit; else end the hcvm there, and say resume.\n"
+"None of these limits counts once the target was told to run the machine.\n"
+"The exit status is 0 if the machine runs there.  Otherwise it still runs here, or\n"
+"it is in doubt: the target was told to run it, and did not answer.  In that case\n"
+"look there: if the machine runs there, say quit here; else end the hcvm there\n"
+"first, and then say resume here.\n"
 "A Linux that did not boot by EFI says too early that it can be migrated: wait until\n"
-"its init runs (with --sev-lookalike there is no need, as nothing is encrypted).\n"
+"its init runs.  With --sev-lookalike there is no need to wait, as nothing is encrypted.\n"
 "Other commands of the control socket: status, cancel (the migration), quit, resume.\n"
 "\n"
 "status  N  what the guest wrote to port 0xf4\n"
@@ -110,47 +115,37 @@ bool parse_number(const char *text, unsigned int max, unsigned int *n)
 
 int parse_args(int argc, char **argv, struct vm_config *cfg)
 {
-	enum { KERNEL = 256, INITRD, APPEND, GUEST, MEM, SMP, SEV, POLICY, NAME, LABEL, DUMP,
-	       CONTROL, INCOMING, ENCRYPT, DRIVE, WRONG, HELP };
+	/* TEXT and more: a string of vm_config, by its offset. */
+	enum { MEM = 256, SMP, SEV, ENCRYPT, HELP, TEXT };
+#define TEXT_OPTION(name, field) \
+	{ name, required_argument, NULL, TEXT + offsetof(struct vm_config, field) }
 	static const struct option options[] = {
-		{ "kernel", required_argument, NULL, KERNEL },
-		{ "initrd", required_argument, NULL, INITRD },
-		{ "append", required_argument, NULL, APPEND },
-		{ "guest", required_argument, NULL, GUEST },
+		{ "version", no_argument, NULL, 'V' },
+		TEXT_OPTION("kernel", kernel),
+		TEXT_OPTION("initrd", initrd),
+		TEXT_OPTION("append", append),
+		TEXT_OPTION("guest", guest),
+		TEXT_OPTION("policy", policy),
+		TEXT_OPTION("name", name),
+		TEXT_OPTION("label", label),
+		TEXT_OPTION("dump", dump),
+		TEXT_OPTION("control", control),
+		TEXT_OPTION("incoming", incoming),
 		{ "mem", required_argument, NULL, MEM },
 		{ "smp", required_argument, NULL, SMP },
 		{ "sev-lookalike", no_argument, NULL, SEV },
-		{ "policy", required_argument, NULL, POLICY },
-		{ "name", required_argument, NULL, NAME },
-		{ "label", required_argument, NULL, LABEL },
-		{ "dump", required_argument, NULL, DUMP },
-		{ "control", required_argument, NULL, CONTROL },
-		{ "incoming", required_argument, NULL, INCOMING },
 		{ "encrypt", no_argument, NULL, ENCRYPT },
-		{ "drive", no_argument, NULL, DRIVE },
-#ifdef HCVM_WRONG_ORDERS
-		{ "wrong", required_argument, NULL, WRONG },
-#endif
 		{ "help", no_argument, NULL, HELP },
 		{ }
 	};
 	int opt;
 
 	*cfg = (struct vm_config){ .mem = DEFAULT_MEM, .smp = 1 };
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (opt) {
-		case KERNEL:
-			cfg->kernel = optarg;
-			break;
-		case INITRD:
-			cfg->initrd = optarg;
-			break;
-		case APPEND:
-			cfg->append = optarg;
-			break;
-		case GUEST:
-			cfg->guest = optarg;
-			break;
+		case 'V':
+			puts("hcvm " HCP_VERSION);
+			return -1;
 		case MEM:
 			if (!parse_size(optarg, MIN_MEM, &cfg->mem))
 				return bad_usage("--mem %s: wanted 4M to 256G, in whole pages",
@@ -163,42 +158,17 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		case SEV:
 			cfg->sev = true;
 			break;
-		case POLICY:
-			cfg->policy = optarg;
-			break;
-		case NAME:
-			cfg->name = optarg;
-			break;
-		case LABEL:
-			cfg->label = optarg;
-			break;
-		case DUMP:
-			cfg->dump = optarg;
-			break;
-		case CONTROL:
-			cfg->control = optarg;
-			break;
-		case INCOMING:
-			cfg->incoming = optarg;
-			break;
 		case ENCRYPT:
 			cfg->encrypt = true;
 			break;
-		case DRIVE:
-			cfg->drive = true;
-			break;
-#ifdef HCVM_WRONG_ORDERS
-		case WRONG:
-			if (!wrong_choose(optarg))
-				return bad_usage("--wrong %s: no such order", optarg);
-			break;
-#endif
 		case HELP:
 		case 'h':
 			fputs(usage, stdout);
 			return -1;
 		default:
-			return 2;
+			if (opt < TEXT)
+				return 2;
+			*(const char **)((char *)cfg + opt - TEXT) = optarg;
 		}
 	}
 	if (optind < argc)
@@ -207,8 +177,8 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		return bad_usage("wanted %s", "one of --kernel and --guest");
 	if (cfg->initrd && !cfg->kernel)
 		return bad_usage("%s goes with --kernel only", "--initrd");
-	if ((cfg->encrypt || cfg->drive) && !cfg->guest)
-		return bad_usage("%s goes with --guest only", cfg->encrypt ? "--encrypt" : "--drive");
+	if (cfg->encrypt && !cfg->guest)
+		return bad_usage("%s goes with --guest only", "--encrypt");
 	if (cfg->name && !cfg->policy)
 		return bad_usage("%s goes with --policy only", "--name");
 	return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * --control: commands on a UNIX socket, one line and one connection each.  The answer
- * is lines of text, the last of which begins with `ok` or `error`.  A thread of its
- * own answers; a migration has another one, which keeps its client's connection.
+ * --control: commands on a UNIX socket.  Each is one line on a connection of its own.  The
+ * answer is lines of text; the last one begins with `ok` or `error`.  One thread answers all
+ * commands.  A migration gets a second thread, which takes over its client's connection.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,8 +16,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "args.h"
+#include "control.h"
 #include "migrate.h"
-#include "wrong.h"
+#include "ops.h"
+#include "vcpu.h"
 
 #define MAX_LINE	4096
 #define MAX_WORDS	64
@@ -63,16 +66,11 @@ static bool parse_option(const char *word, struct migrate_opts *o)
 		o->tied = true;
 		return true;
 	}
-#ifdef HCVM_WRONG_ORDERS
-	if (opt(word, "stops", &v) && strlen(v) < sizeof(o->stops)) {
-		strcpy(o->stops, v);
-		return true;
-	}
-#endif
 	return false;
 }
 
-static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *out)
+static bool parse_migrate(const struct vm *vm, int argc, char **argv, struct migrate_opts *o,
+			  FILE *out)
 {
 	int i;
 
@@ -85,7 +83,7 @@ static bool parse_migrate(int argc, char **argv, struct migrate_opts *o, FILE *o
 	}
 	strcpy(o->addr, argv[1]);
 	for (i = 2; i < argc; i++) {
-		if (parse_option(argv[i], o))
+		if (parse_option(argv[i], o) || (vm->ops->option && vm->ops->option(argv[i], o)))
 			continue;
 		fprintf(out,
 			"error migrate: '%s': wanted bandwidth=SIZE a second (64K or more), downtime=MS, rounds=N, timeout=S, ready=S, limit=S, or tied\n",
@@ -110,18 +108,18 @@ static void *migration_thread(void *arg)
 	struct vm *vm = m->vm;
 
 	if (migrate(m)) {
-		fail("migrate %s: %s", m->opts.addr, m->s.why);
-		fprintf(m->out, "error %s\n", m->s.why);
+		fail("migrate %s: %s", m->opts.addr, m->conn.why);
+		fprintf(m->out, "error %s\n", m->conn.why);
 	} else {
 		fprintf(m->out, "ok migrated: %u rounds, %llu pages, %llu bytes, scan %llu us, downtime %llu us\n",
-			m->round, (unsigned long long)m->pages, (unsigned long long)m->s.sent,
+			m->round, (unsigned long long)m->pages, (unsigned long long)m->conn.sent,
 			(unsigned long long)m->scan_ns / 1000,
 			(unsigned long long)m->downtime_ns / 1000);
 	}
 	pthread_mutex_lock(&vm->lock);
 	vm->migration = NULL;
 	pthread_cond_broadcast(&vm->cond);
-	/* Under the lock: who sees no migration must find its client's connection closed. */
+	/* Under the lock: once no migration is seen, its client's connection is closed. */
 	free_migration(m);
 	pthread_mutex_unlock(&vm->lock);
 	return NULL;
@@ -150,22 +148,22 @@ static void unclaim(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-/* True: a thread has out now. */
+/* True: the migration's thread owns out now. */
 static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 {
 	struct migration *m = calloc(1, sizeof(*m));
 	pthread_attr_t attr;
 	const char *why;
-	int err;
+	int err = 0;
 
-	if (!m || !parse_migrate(argc, argv, &m->opts, out)) {
+	if (!m || !parse_migrate(vm, argc, argv, &m->opts, out)) {
 		free(m);
 		return false;
 	}
 	m->vm = vm;
+	m->ops = vm->ops;
 	m->out = out;
-	m->s.fd = m->limit_fd = -1;
-	/* It could not be cancelled without. */
+	m->conn.fd = m->limit_fd = -1;
 	m->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m->cancel_fd < 0) {
 		fprintf(out, "error migrate: eventfd: %s\n", strerror(errno));
@@ -173,20 +171,17 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 		return false;
 	}
 	why = claim(vm, m);
-	if (why) {
-		fprintf(out, "error migrate: %s\n", why);
-		close(m->cancel_fd);
-		free(m);
-		return false;
+	if (!why) {
+		pthread_attr_init(&attr);
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		err = pthread_create(&m->thread, &attr, migration_thread, m);
+		pthread_attr_destroy(&attr);
+		if (!err)
+			return true;
+		unclaim(vm);
+		why = strerror(err);
 	}
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	err = pthread_create(&m->thread, &attr, migration_thread, m);
-	pthread_attr_destroy(&attr);
-	if (!err)
-		return true;
-	fprintf(out, "error migrate: no thread: %s\n", strerror(err));
-	unclaim(vm);
+	fprintf(out, "error migrate: %s%s\n", err ? "no thread: " : "", why);
 	close(m->cancel_fd);
 	free(m);
 	return false;
@@ -227,7 +222,7 @@ static void status(struct vm *vm, FILE *out)
 	m = vm->migration;
 	if (m)
 		fprintf(out, "migrating to %s: round %u, %llu pages, %llu bytes\n", m->opts.addr,
-			m->round, (unsigned long long)m->pages, (unsigned long long)m->s.sent);
+			m->round, (unsigned long long)m->pages, (unsigned long long)m->conn.sent);
 	fprintf(out, "ok %s\n", vm->end != END_NONE ? "ended" :
 		vm->state == VM_RUNNING ? "running" :
 		vm->in_doubt ? "in doubt" :
@@ -235,7 +230,7 @@ static void status(struct vm *vm, FILE *out)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-/* True: a migration has out now. */
+/* True: a migration owns out now. */
 static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 {
 	const char *why;
@@ -259,12 +254,7 @@ static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 	} else if (!strcmp(argv[0], "quit")) {
 		fprintf(out, "ok\n");
 		vm_stop(vm, END_QUIT, 0);
-#ifdef HCVM_WRONG_ORDERS
-	} else if (!strcmp(argv[0], "go")) {
-		wrong_go();
-		fprintf(out, "ok\n");
-#endif
-	} else if (!driver_command(vm, argc, argv, out)) {
+	} else if (!vm->ops->command || !vm->ops->command(vm, argc, argv, out)) {
 		fprintf(out, "error '%s': wanted migrate, status, cancel, resume or quit\n", argv[0]);
 	}
 	return false;
@@ -312,7 +302,7 @@ static void *control_thread(void *arg)
 		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			serve(vm, fd);
-		else	/* Who came may have gone again; no descriptors is for longer. */
+		else	/* The client may have gone; or there are no descriptors for a while. */
 			poll(fds + 1, 1, 100);
 	}
 }
@@ -341,7 +331,7 @@ int control_start(struct vm *vm)
 			    sizeof(un.sun_path) - 1);
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	/* It moves a machine and its secrets: for its owner only. */
+	/* For the owner only: who connects can move the machine and its secrets. */
 	mask = umask(077);
 	err = c->listen_fd < 0 || c->stop_fd < 0 ||
 	      bind(c->listen_fd, (struct sockaddr *)&un, sizeof(un)) || listen(c->listen_fd, 8);
@@ -357,7 +347,7 @@ int control_start(struct vm *vm)
 	return 0;
 }
 
-/* No command comes any more, and no migration is under way. */
+/* When it returns, no migration is under way and none can start. */
 void control_stop(struct vm *vm)
 {
 	struct control *c = vm->control;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the vCPUs say of themselves: what KVM supports here, all vCPUs as cores
- * of one package, and what a mode adds; but no virtualization, because the state of
- * a guest's own guests would not migrate.
+ * The vCPUs' CPUID: what KVM supports here, with all vCPUs as cores of one package, and what
+ * the caller adds.  Virtualization is left out, because the state of a guest's own guests
+ * would not migrate.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "vm.h"
+#include "cpuid.h"
 
 #define MAX_ENTRIES	256
-/* What a mode may add to what KVM supports. */
+/* What the caller may add to what KVM supports. */
 #define SPARE_ENTRIES	4
 
 static struct kvm_cpuid2 *get_supported(struct vm *vm)
@@ -40,7 +40,7 @@ struct kvm_cpuid_entry2 *cpuid_leaf(struct kvm_cpuid2 *cpuid, uint32_t function)
 	for (e = cpuid->entries; e < cpuid->entries + cpuid->nent; e++)
 		if (e->function == function && !e->index)
 			return e;
-	/* get_supported() left room for it. */
+	/* get_supported() has left room for SPARE_ENTRIES. */
 	cpuid->nent++;
 	e->function = function;
 	return e;
@@ -92,7 +92,7 @@ static void set_own(struct vm *vm, struct kvm_cpuid2 *cpuid, unsigned int index)
 	}
 }
 
-int cpuid_setup(struct vm *vm)
+int cpuid_setup(struct vm *vm, void (*add)(struct kvm_cpuid2 *cpuid))
 {
 	struct kvm_cpuid2 *cpuid = get_supported(vm);
 	unsigned int i;
@@ -100,8 +100,8 @@ int cpuid_setup(struct vm *vm)
 
 	if (!cpuid)
 		return -1;
-	if (vm->cbit)
-		sev_cpuid(cpuid);
+	if (add)
+		add(cpuid);
 	for (i = 0; i < vm->nvcpus && !ret; i++) {
 		set_own(vm, cpuid, i);
 		if (ioctl(vm->vcpus[i].fd, KVM_SET_CPUID2, cpuid))

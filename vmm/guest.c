@@ -6,7 +6,7 @@
 
 #include "../guest/load.h"
 #include "../guest/mailbox.h"
-#include "vm.h"
+#include "guest.h"
 
 int guest_load(struct vm *vm)
 {
@@ -25,7 +25,7 @@ int guest_load(struct vm *vm)
 	return 0;
 }
 
-/* Not 0, and nobody else's: it stands for what a processor makes up for a VM. */
+/* Random and not 0.  It stands for the key that a security processor makes for each VM. */
 int guest_key(struct vm *vm)
 {
 	if (!vm->cfg->encrypt)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * --incoming: wait for a source, take its machine over piece by piece, and let it run
- * when the source says so.  Nothing that comes is trusted: who does not greet as an hcvm
- * with this machine is turned away, and the next one is accepted; after the greeting
- * whatever does not fit ends this process, and the source keeps its VM.
+ * --incoming: wait for a source, take its machine over piece by piece, and run it when the
+ * source says so.  Nothing that comes is trusted.  A peer that does not greet as an hcvm with
+ * the same machine is turned away, and the next one is accepted.  After the greeting anything
+ * wrong ends this process, and the source goes on with its VM.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,12 +15,15 @@
 
 #include "../guest/mailbox.h"
 #include "../guest/crypt.h"
+#include "addr.h"
+#include "incoming.h"
+#include "keeper.h"
 #include "machine.h"
 #include "state.h"
 
-/* A source that does not move for so long is given up. */
+/* A source from which nothing comes for so long is given up. */
 #define TIMEOUT_MS	10000
-/* For the whole greeting: a source that waits behind a stranger has its own timeout. */
+/* For the whole greeting: a real source may wait behind a stranger, with its own timeout. */
 #define GREETING_MS	5000
 
 static void set_arrival(struct vm *vm, enum vm_arrival arrival)
@@ -29,18 +32,6 @@ static void set_arrival(struct vm *vm, enum vm_arrival arrival)
 	vm->arrival = arrival;
 	pthread_cond_broadcast(&vm->cond);
 	pthread_mutex_unlock(&vm->lock);
-}
-
-bool arrived(struct vm *vm)
-{
-	bool here;
-
-	pthread_mutex_lock(&vm->lock);
-	while (vm->arrival == ARRIVAL_COMMITTED)
-		pthread_cond_wait(&vm->cond, &vm->lock);
-	here = vm->arrival == ARRIVAL_NONE;
-	pthread_mutex_unlock(&vm->lock);
-	return here;
 }
 
 struct reader {
@@ -65,42 +56,42 @@ static void on_log(void *ctx, const char *line)
 	note("incoming: %s", line);
 }
 
-static int take_set(struct vm *vm, struct stream *s, const struct frame *f)
+static int take_set(struct vm *vm, struct conn *c, const struct frame *f)
 {
-	/* It comes with its guest, whatever that is called. */
+	/* The guest's label comes with it and need not be the one given here. */
 	struct hcp_stream_opts opts = { .sz = sizeof(opts), .log = on_log, .any_label = true };
 	struct reader r = { f->data, f->len };
 	int err;
 
-	if (!vm->book)
-		return stream_fail(s, "the peer sent a shared-page set, and none is kept here");
-	err = hcp_set__restore(book_set(vm), read_set, &r, &opts);
+	if (!vm->keeper)
+		return conn_fail(c, "the peer sent a shared-page set, and none is kept here");
+	err = hcp_set__restore(keeper_set(vm), read_set, &r, &opts);
 	if (err)
-		return stream_fail(s, "the shared-page set is refused: %s",
-				   err == -EBADMSG ? "it was damaged on its way" : strerror(-err));
-	return r.left ? stream_fail(s, "%zu bytes follow the shared-page set", r.left) : 0;
+		return conn_fail(c, "the shared-page set is refused: %s",
+				 err == -EBADMSG ? "it was damaged on its way" : strerror(-err));
+	return r.left ? conn_fail(c, "%zu bytes follow the shared-page set", r.left) : 0;
 }
 
-static int take_page(struct vm *vm, struct stream *s, const struct frame *f)
+static int take_page(struct vm *vm, struct conn *c, const struct frame *f)
 {
 	uint64_t word, gpa, *page;
 	size_t want;
 
 	if (f->len < sizeof(word))
-		return stream_fail(s, "the peer sent a frame of type PAGE that is too short");
+		return conn_fail(c, "the peer sent a frame of type PAGE that is too short");
 	memcpy(&word, f->data, sizeof(word));
 	gpa = word & ~(uint64_t)PAGE_FLAGS;
 	want = sizeof(word) + (word & PAGE_ZERO ? 0 : PAGE_SIZE);
 	if (f->len != want || word & PAGE_FLAGS & ~(PAGE_SHARED | PAGE_ZERO))
-		return stream_fail(s, "the peer sent a page 0x%llx with %u bytes",
-				   (unsigned long long)word, f->len);
+		return conn_fail(c, "the peer sent a page 0x%llx with %u bytes",
+				 (unsigned long long)word, f->len);
 	page = vm_hva(vm, gpa, PAGE_SIZE);
 	if (!page)
-		return stream_fail(s, "the peer sent page 0x%llx, which is not memory here",
-				   (unsigned long long)gpa);
+		return conn_fail(c, "the peer sent page 0x%llx, which is not memory here",
+				 (unsigned long long)gpa);
 	if (vm->key && gpa == HCG_KEY_GPA)
-		return stream_fail(s, "the peer sent the page of the key");
-	/* A page that was never touched stays so: it takes no memory. */
+		return conn_fail(c, "the peer sent the page of the key");
+	/* A page of zeroes that was never touched takes no memory, and stays so. */
 	if (!(word & PAGE_ZERO))
 		memcpy(page, f->data + sizeof(word), PAGE_SIZE);
 	else if (page[0] || memcmp(page, page + 1, PAGE_SIZE - sizeof(*page)))
@@ -110,28 +101,28 @@ static int take_page(struct vm *vm, struct stream *s, const struct frame *f)
 	return 0;
 }
 
-static int take_end(struct vm *vm, struct stream *s, const struct frame *f, uint64_t pages,
+static int take_end(struct vm *vm, struct conn *c, const struct frame *f, uint64_t pages,
 		    bool have_set)
 {
 	struct frame_end end;
 
 	if (f->len != sizeof(end))
-		return stream_fail(s, "the peer sent a frame of type END with %u bytes", f->len);
+		return conn_fail(c, "the peer sent a frame of type END with %u bytes", f->len);
 	memcpy(&end, f->data, sizeof(end));
 	if (end.zero)
-		return stream_fail(s, "the stream was damaged on its way (END)");
+		return conn_fail(c, "the stream was damaged on its way (END)");
 	if (end.pages != pages)
-		return stream_fail(s, "the peer says it sent %llu pages, %llu have come",
-				   (unsigned long long)end.pages, (unsigned long long)pages);
-	if (end.crc != s->crc_in)
-		return stream_fail(s, "the stream was damaged on its way (CRC-32 0x%x, not 0x%x)",
-				   s->crc_in, end.crc);
-	if (vm->book && !have_set)
-		return stream_fail(s, "the peer did not send the shared-page set");
-	return state_complete(vm, s);
+		return conn_fail(c, "the peer says it sent %llu pages, %llu have come",
+				 (unsigned long long)end.pages, (unsigned long long)pages);
+	if (end.crc != c->crc_in)
+		return conn_fail(c, "the stream was damaged on its way (CRC-32 0x%x, not 0x%x)",
+				 c->crc_in, end.crc);
+	if (vm->keeper && !have_set)
+		return conn_fail(c, "the peer did not send the shared-page set");
+	return state_complete(vm, c);
 }
 
-static int take_machine(struct vm *vm, struct stream *s)
+static int take_machine(struct vm *vm, struct conn *c)
 {
 	bool have_set = false;
 	uint64_t pages = 0;
@@ -139,66 +130,66 @@ static int take_machine(struct vm *vm, struct stream *s)
 	int err = 0;
 
 	while (!err) {
-		if (stream_next(s, &f))
+		if (conn_next(c, &f))
 			return -1;
 		switch (f.type) {
 		case FRAME_PAGE:
 			pages++;
-			err = take_page(vm, s, &f);
+			err = take_page(vm, c, &f);
 			break;
 		case FRAME_PING:
 			break;
 		case FRAME_STATE:
 			set_arrival(vm, ARRIVAL_STARTED);
-			err = state_load(vm, s, &f);
+			err = state_load(vm, c, &f);
 			break;
 		case FRAME_SET:
 			have_set = true;
-			err = take_set(vm, s, &f);
+			err = take_set(vm, c, &f);
 			break;
 		case FRAME_END:
-			return take_end(vm, s, &f, pages, have_set);
+			return take_end(vm, c, &f, pages, have_set);
 		case FRAME_ERROR:
-			return stream_told_error(s, &f);
+			return conn_got_error(c, &f);
 		default:
-			err = stream_fail(s, "the peer sent a frame of type %u out of turn", f.type);
+			err = conn_fail(c, "the peer sent a frame of type %u out of turn", f.type);
 		}
 	}
 	return err;
 }
 
-static int take(struct vm *vm, struct stream *s)
+static int take(struct vm *vm, struct conn *c)
 {
-	if (take_machine(vm, s))
+	if (take_machine(vm, c))
 		return -1;
-	if (!book_kept(vm))
-		return stream_fail(s, "the policy was detached: nobody keeps the shared-page set");
-	if (stream_put(s, FRAME_READY, NULL, 0, NULL, 0) || stream_flush(s) ||
-	    stream_expect(s, FRAME_COMMIT, NULL, 0))
+	if (!keeper_keeps(vm))
+		return conn_fail(c, "the policy was detached: nobody keeps the shared-page set");
+	if (conn_put(c, FRAME_READY, NULL, 0, NULL, 0) || conn_flush(c) ||
+	    conn_expect(c, FRAME_COMMIT, NULL, 0))
 		return -1;
 	set_arrival(vm, ARRIVAL_COMMITTED);
-	/* From here on it is ours; the source gives its VM up when it has read this. */
-	if (stream_put(s, FRAME_RUNNING, NULL, 0, NULL, 0) || stream_flush(s)) {
-		/* Not with the ERROR that comes now. */
-		s->out_len = 0;
+	/* From here on the machine is ours.  The source gives it up when it has read this. */
+	if (conn_put(c, FRAME_RUNNING, NULL, 0, NULL, 0) || conn_flush(c)) {
+		/* An ERROR follows, which must not be sent behind a RUNNING. */
+		c->out_len = 0;
 		return -1;
 	}
 	return 0;
 }
 
-/* Nothing of this machine changes. */
-static int greet(struct vm *vm, struct stream *s)
+/* Changes nothing of this machine, so that another source can follow. */
+static int greet(struct vm *vm, struct conn *c)
 {
 	struct frame_hello mine, theirs;
 
 	machine_hello(vm, &mine);
-	stream_set_deadline(s);
-	if (stream_expect(s, FRAME_HELLO, &theirs, sizeof(theirs)) ||
-	    machine_matches(s, &theirs, &mine, "the source", "the target") ||
-	    stream_put(s, FRAME_WELCOME, &mine, sizeof(mine), NULL, 0) || stream_flush(s))
+	conn_set_deadline(c);
+	if (conn_expect(c, FRAME_HELLO, &theirs, sizeof(theirs)) ||
+	    machine_matches(c, &theirs, &mine, "the source", "the target") ||
+	    conn_put(c, FRAME_WELCOME, &mine, sizeof(mine), NULL, 0) || conn_flush(c))
 		return -1;
-	s->deadline_ns = 0;
-	s->timeout_ms = TIMEOUT_MS;
+	c->deadline_ns = 0;
+	c->timeout_ms = TIMEOUT_MS;
 	return 0;
 }
 
@@ -221,7 +212,7 @@ static int accept_one(struct vm *vm, int listen_fd, int signal_fd)
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			return fd;
-		/* Who came has gone again, or its network; what is wrong here would stay. */
+		/* Errors of this process would come again; all others are of the peer or the net. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS ||
 		    errno == EBADF || errno == EINVAL)
 			return fail_errno("--incoming %s: accept", vm->cfg->incoming);
@@ -229,7 +220,7 @@ static int accept_one(struct vm *vm, int listen_fd, int signal_fd)
 }
 
 /* The connection of the first one whose greeting is right. */
-static int accept_source(struct vm *vm, struct stream *s, int listen_fd, int signal_fd)
+static int accept_source(struct vm *vm, struct conn *c, int listen_fd, int signal_fd)
 {
 	int fd;
 
@@ -237,24 +228,24 @@ static int accept_source(struct vm *vm, struct stream *s, int listen_fd, int sig
 		fd = accept_one(vm, listen_fd, signal_fd);
 		if (fd < 0)
 			return -1;
-		if (stream_open(s, fd, GREETING_MS)) {
-			stream_close(s);
-			return fail("--incoming: %s", s->why);
+		if (conn_open(c, fd, GREETING_MS)) {
+			conn_close(c);
+			return fail("--incoming: %s", c->why);
 		}
-		stream_abort_by(s, signal_fd, POLLIN, "interrupted");
-		stream_abort_by(s, vm->end_fd, POLLIN, "interrupted");
-		if (!greet(vm, s))
+		conn_abort_by(c, signal_fd, POLLIN, "interrupted");
+		conn_abort_by(c, vm->end_fd, POLLIN, "interrupted");
+		if (!greet(vm, c))
 			return 0;
-		note("incoming: who came to %s was turned away: %s", vm->cfg->incoming, s->why);
-		stream_say_error(s, s->why);
-		stream_close(s);
+		note("incoming: who came to %s was turned away: %s", vm->cfg->incoming, c->why);
+		conn_say_error(c, c->why);
+		conn_close(c);
 	}
 }
 
 int incoming(struct vm *vm, int signal_fd)
 {
 	const char *addr = vm->cfg->incoming;
-	struct stream s;
+	struct conn c;
 	char why[256];
 	int fd, err;
 
@@ -262,22 +253,22 @@ int incoming(struct vm *vm, int signal_fd)
 	if (fd < 0)
 		return fail("--incoming: %s", why);
 	note("incoming: waiting at %s", addr);
-	err = accept_source(vm, &s, fd, signal_fd);
+	err = accept_source(vm, &c, fd, signal_fd);
 	close(fd);
 	addr_forget(addr);
 	if (err)
 		return -1;
 	pthread_mutex_lock(&vm->dev_lock);
-	err = take(vm, &s);
+	err = take(vm, &c);
 	pthread_mutex_unlock(&vm->dev_lock);
 	if (err) {
-		/* Nothing of it runs here; nobody waits for that any more. */
+		/* Commands must not wait for it any more. */
 		set_arrival(vm, ARRIVAL_AWAITED);
-		stream_say_error(&s, s.why);
+		conn_say_error(&c, c.why);
 	}
-	stream_close(&s);
+	conn_close(&c);
 	if (err)
-		return fail("--incoming %s: %s", addr, s.why);
+		return fail("--incoming %s: %s", addr, c.why);
 	note("incoming: the machine is here");
 	return 0;
 }

@@ -19,7 +19,7 @@
 #include <asm/bootparam.h>
 
 #include "acpi.h"
-#include "vm.h"
+#include "linux.h"
 
 #define GDT_GPA		0x1000
 #define PT_GPA		0x2000

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's model specific registers: all that KVM says it keeps, and the MTRRs, which it
- * keeps without saying so.  One that cannot be read is not there.  One that cannot be set
- * and has another value ends the load, as the guest would go on with a wrong register: there
- * is none between processes of one host, so none is excepted.
+ * A vCPU's model specific registers: all that KVM lists, and the MTRRs, which it has but does
+ * not list.  A register that cannot be read is not there.  One that cannot be set and has
+ * another value ends the load, as the guest would go on with a wrong register.  There are no
+ * exceptions: between processes of one host this does not happen.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <asm/kvm_para.h>
 
-#include "state.h"
+#include "msrs.h"
 
 static const uint32_t mtrrs[] = {
 	0x2ff,							/* the default */
@@ -85,13 +85,13 @@ int msrs_save(const struct vcpu *vcpu, struct msr_block *block)
 	return 8 + block->n * sizeof(block->msr[0]);
 }
 
-/* Setting these makes KVM write the wall clock into guest memory, which has it. */
+/* Setting these makes KVM write the wall clock into guest memory, where it is already. */
 static bool writes_memory(uint32_t index)
 {
 	return index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_WALL_CLOCK_NEW;
 }
 
-int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct stream *s)
+int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct conn *c)
 {
 	uint64_t value;
 	uint32_t i;
@@ -102,9 +102,9 @@ int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct str
 		if (writes_memory(index) || set_msr(vcpu->fd, index, block->msr[i].value))
 			continue;
 		if (!get_msr(vcpu->fd, index, &value) || value != block->msr[i].value)
-			return stream_fail(s, "the target cannot set MSR 0x%x of vCPU %u to 0x%llx: take a host with the same kind of CPU and KVM",
-					   index, vcpu->index,
-					   (unsigned long long)block->msr[i].value);
+			return conn_fail(c, "the target cannot set MSR 0x%x of vCPU %u to 0x%llx: take a host with the same kind of CPU and KVM",
+					 index, vcpu->index,
+					 (unsigned long long)block->msr[i].value);
 	}
 	return 0;
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The I/O ports: who answers which, and the few that need no file of their own,
- * all of them ways to end the machine.  A port that nobody answers reads as all
- * ones.
+ * I/O ports: finds the device of a port.  A port without one reads as all ones.  The devices
+ * that are here are those by which a guest ends the machine.
  */
 #include <string.h>
 
 #include "acpi.h"
-#include "vm.h"
+#include "ports.h"
+#include "vcpu.h"
 
 #define KBD_COMMAND_PORT	0x64
 #define KBD_RESET		0xfe
-/* No controller is there, yet it is never busy: waiting for it would take long. */
+/* "Not busy": a guest would wait long for a controller that is not there. */
 #define KBD_STATUS		0xfd
 
 #define SLP_TYP(v)		((v) >> 10 & 7)
@@ -65,7 +65,7 @@ static void keyboard_out(struct vm *vm, void *state, uint16_t port, const uint8_
 		vm_stop(vm, END_RESET, 0);
 }
 
-/* The registers of acpi.c's FADT: what is written is read, and S5 is the end. */
+/* The registers in acpi.c's FADT.  What is written can be read; S5 ends the machine. */
 struct pm {
 	uint8_t regs[ACPI_PM_SIZE];
 };

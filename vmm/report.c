@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is told when the machine has stopped: one `hcvm: key value` a line, and
- * the dump.  Every vCPU is parked.
+ * The report when the machine has stopped, one `hcvm: key value` a line, and the dump.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +12,10 @@
 #include <hcpolicy/set.h>
 
 #include "../guest/dump.h"
+#include "keeper.h"
 #include "migrate.h"
-#include "vm.h"
+#include "report.h"
+#include "sev.h"
 
 /* The hook's counters among KVM's vCPU statistics. */
 #define STAT_PREFIX	"hcpolicy_"
@@ -38,7 +39,7 @@ static struct stat_sum *find_sum(struct stat_sum *sums, const char *name)
 	return NULL;
 }
 
-/* A kernel without the interface has no counters to add. */
+/* Old kernels do not have the interface. */
 static void add_stats(const struct vcpu *vcpu, struct stat_sum *sums)
 {
 	int fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
@@ -114,7 +115,7 @@ void report(struct vm *vm)
 	if (vm->cbit)
 		note("migration-ready %d", !!(vm->migration_control & 1));
 	migrate_report(vm);
-	book_report(vm);
+	keeper_report(vm);
 	if (vm->cfg->policy)
 		report_stats(vm);
 }
@@ -123,7 +124,7 @@ static int write_dump(struct vm *vm, int fd, const char *path)
 {
 	struct hcg_dump_block blocks[MAX_SLOTS];
 	struct hcg_dump_vcpu *vcpus;
-	const struct hcp_set *set = book_set(vm);
+	const struct hcp_set *set = keeper_set(vm);
 	struct hcg_dump d = {
 		.blocks = blocks,
 		.nblocks = vm->nslots,

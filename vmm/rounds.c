@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rounds of a migration: the dirty logs of every slot and of its alias, and what
- * hcvm wrote itself, go through libhcpolicy's tracker, which says what to send; for
- * each page the status is asked for first, and then its contents are read.
+ * Rounds of a migration.  The dirty logs of every slot and its alias, and what hcvm wrote
+ * itself, go to libhcpolicy's tracker, which says what to send.  For each page the status is
+ * asked for first, and then the contents are read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,21 +12,13 @@
 
 #include "../guest/mailbox.h"
 #include "../guest/crypt.h"
-#include "migrate.h"
-#include "wrong.h"
+#include "keeper.h"
+#include "rounds.h"
 
-/* With a bandwidth limit a round ends after so long; what is left is not lost. */
+/* With a bandwidth limit a round ends after so long; the next round has what is left. */
 #define SLICE_NS	500000000ULL
-/* A sender that is ahead of its bandwidth sleeps in pieces of this. */
+/* A sender that is ahead of its bandwidth sleeps so long at a time. */
 #define NAP_NS		5000000ULL
-
-uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
 
 static size_t nwords(const struct memslot *slot)
 {
@@ -36,24 +28,24 @@ static size_t nwords(const struct memslot *slot)
 /* The tracker says in words why it refuses. */
 static void on_log(void *m, const char *line)
 {
-	stream_fail(&((struct migration *)m)->s, "%s", line);
+	conn_fail(&((struct migration *)m)->conn, "%s", line);
 }
 
 static int open_tracker(struct migration *m)
 {
 	struct hcp_tracker_opts opts = {
-		.sz = sizeof(opts), .kept = book_kept, .ctx = m->vm, .log = on_log, .log_ctx = m,
+		.sz = sizeof(opts), .kept = keeper_keeps, .ctx = m->vm, .log = on_log, .log_ctx = m,
 	};
 	const struct memslot *slot;
 	int err = 0;
 
-	m->set = book_set(m->vm);
+	m->set = keeper_set(m->vm);
 	if (!m->set)
 		m->set = m->own_set = hcp_set__new(vm_max_gpa(m->vm) / PAGE_SIZE);
 	if (m->set)
 		m->tracker = hcp_tracker__new(m->set, &opts);
 	if (!m->tracker)
-		return stream_fail(&m->s, "no tracker: %s", strerror(errno));
+		return conn_fail(&m->conn, "no tracker: %s", strerror(errno));
 	for (slot = m->vm->slots; slot < m->vm->slots + m->vm->nslots && !err; slot++) {
 		err = hcp_tracker__add_slot(m->tracker, slot->number, slot->gpa / PAGE_SIZE,
 					    slot->size / PAGE_SIZE);
@@ -72,11 +64,9 @@ int rounds_open(struct migration *m)
 	for (i = 0; i < m->vm->nslots; i++) {
 		m->words[i] = calloc(nwords(&m->vm->slots[i]), sizeof(uint64_t));
 		if (!m->words[i])
-			return stream_fail(&m->s, "out of memory");
+			return conn_fail(&m->conn, "out of memory");
 	}
-	if (wrong_open(m))
-		return stream_fail(&m->s, "out of memory");
-	return vm_log_dirty(m->vm, true) ? stream_fail(&m->s, "dirty pages cannot be logged") : 0;
+	return vm_log_dirty(m->vm, true) ? conn_fail(&m->conn, "dirty pages cannot be logged") : 0;
 }
 
 void rounds_close(struct migration *m)
@@ -89,7 +79,6 @@ void rounds_close(struct migration *m)
 		hcp_set__free(m->own_set);
 	for (i = 0; i < m->vm->nslots; i++)
 		free(m->words[i]);
-	wrong_close(m);
 }
 
 static int get_log(struct migration *m, int number, uint64_t *words)
@@ -97,20 +86,19 @@ static int get_log(struct migration *m, int number, uint64_t *words)
 	struct kvm_dirty_log log = { .slot = number, .dirty_bitmap = words };
 
 	if (ioctl(m->vm->fd, KVM_GET_DIRTY_LOG, &log))
-		return stream_fail(&m->s, "KVM_GET_DIRTY_LOG of slot %d: %s", number,
-				   strerror(errno));
+		return conn_fail(&m->conn, "KVM_GET_DIRTY_LOG of slot %d: %s", number,
+				 strerror(errno));
 	return 0;
 }
 
 static int64_t decide(struct migration *m, int number, uint64_t *words)
 {
-	int64_t n = wrong_tracks(m) ? wrong_round(m, number, words) :
-				      hcp_tracker__round(m->tracker, number, words);
+	int64_t n = m->ops->round(m->tracker, number, words);
 
-	return n < 0 ? stream_fail(&m->s, "slot %d: %s", number, strerror(-n)) : n;
+	return n < 0 ? conn_fail(&m->conn, "slot %d: %s", number, strerror(-n)) : n;
 }
 
-/* The alias first: what is dirty there is dirty in the slot. */
+/* The alias first: the tracker adds what is dirty there to the slot. */
 static int64_t scan_slot(struct migration *m, unsigned int i)
 {
 	struct memslot *slot = &m->vm->slots[i];
@@ -124,7 +112,6 @@ static int64_t scan_slot(struct migration *m, unsigned int i)
 		return -1;
 	for (w = 0; w < nwords(slot); w++)
 		words[w] |= __atomic_exchange_n(&slot->wrote[w], 0, __ATOMIC_SEQ_CST);
-	wrong_point(m, "cleared");
 	return decide(m, slot->number, words);
 }
 
@@ -135,8 +122,6 @@ int64_t round_scan(struct migration *m)
 	unsigned int i;
 
 	m->round++;
-	wrong_point(m, "round");
-	wrong_begin_round(m);
 	for (i = 0; i < m->vm->nslots; i++) {
 		n = scan_slot(m, i);
 		if (n < 0)
@@ -160,19 +145,16 @@ static bool is_zero(const uint64_t *page)
 static int send_page(struct migration *m, const struct memslot *slot, uint64_t page)
 {
 	uint64_t gpa = slot->gpa + page * PAGE_SIZE, word, copy[PAGE_SIZE / 8];
-	int shared = wrong_tracks(m) ? wrong_status(m, gpa / PAGE_SIZE) :
-				       hcp_tracker__status(m->tracker, gpa / PAGE_SIZE);
+	int shared = m->ops->status(m->tracker, gpa / PAGE_SIZE);
 	bool zero;
 
-	if (!wrong_tracks(m))
-		wrong_at_page(m, gpa / PAGE_SIZE);
 	if (shared < 0)
-		return stream_fail(&m->s, "page 0x%llx: %s", (unsigned long long)gpa,
-				   strerror(-shared));
-	/* It stands for a register of the processor: every VM has its own. */
+		return conn_fail(&m->conn, "page 0x%llx: %s", (unsigned long long)gpa,
+				 strerror(-shared));
+	/* The key stands for a register of the security processor: each VM has its own. */
 	if (m->vm->key && gpa == HCG_KEY_GPA)
 		return 0;
-	/* The guest may be writing: what is looked at and what is sent has to be one. */
+	/* A copy, as the guest may write between the look at the page and its sending. */
 	memcpy(copy, slot->hva + page * PAGE_SIZE, PAGE_SIZE);
 	if (m->vm->key && !shared)
 		hcg_rekey(copy, gpa, m->vm->key, 0);
@@ -180,10 +162,10 @@ static int send_page(struct migration *m, const struct memslot *slot, uint64_t p
 	word = gpa | (shared ? PAGE_SHARED : 0) | (zero ? PAGE_ZERO : 0);
 	m->pages++;
 	m->zero_pages += zero;
-	return stream_put(&m->s, FRAME_PAGE, &word, sizeof(word), copy, zero ? 0 : PAGE_SIZE);
+	return conn_put(&m->conn, FRAME_PAGE, &word, sizeof(word), copy, zero ? 0 : PAGE_SIZE);
 }
 
-/* Does the bandwidth allow another page now?  Sleeps for it; false: the round is over. */
+/* Sleeps until the bandwidth allows another page; false: the round is over. */
 static bool may_send(const struct migration *m, uint64_t start, uint64_t bytes)
 {
 	uint64_t due = start + bytes * 1000000000 / m->opts.bandwidth, now;
@@ -217,7 +199,7 @@ static void next_word(const struct migration *m, unsigned int *slot, size_t *wor
 
 int64_t round_send(struct migration *m, bool last)
 {
-	uint64_t start = now_ns(), bytes = m->s.sent + m->s.out_len, n, bits, page;
+	uint64_t start = now_ns(), bytes = m->conn.sent + m->conn.out_len, n, bits, page;
 	bool limited = m->opts.bandwidth && !last, full = false;
 	unsigned int i = m->at_slot;
 	size_t w = m->at_word;
@@ -226,13 +208,13 @@ int64_t round_send(struct migration *m, bool last)
 	for (n = words_of_all(m); n; n--, next_word(m, &i, &w)) {
 		for (bits = m->words[i][w]; bits; bits &= bits - 1) {
 			if (limited && !full &&
-			    !may_send(m, start, m->s.sent + m->s.out_len - bytes)) {
+			    !may_send(m, start, m->conn.sent + m->conn.out_len - bytes)) {
 				full = true;
 				m->at_slot = i;
 				m->at_word = w;
 			}
-			/* Nobody asks for its status: the next round has it. */
-			if (full || wrong_leaves(m, last)) {
+			/* Its status is not asked for, so the next round has it. */
+			if (full) {
 				left++;
 				continue;
 			}
@@ -241,9 +223,9 @@ int64_t round_send(struct migration *m, bool last)
 				return -1;
 		}
 	}
-	if (stream_flush(&m->s))
+	if (conn_flush(&m->conn))
 		return -1;
-	bytes = m->s.sent - bytes;
+	bytes = m->conn.sent - bytes;
 	/* A round without pages says nothing about the bandwidth. */
 	if (bytes) {
 		m->round_ns = now_ns() - start;
@@ -252,11 +234,11 @@ int64_t round_send(struct migration *m, bool last)
 	return left;
 }
 
-/* After the last round: what has been forgotten would be lost for good. */
-int round_complete(struct migration *m)
+/* What is left after the last round would be lost for good. */
+int rounds_complete(struct migration *m)
 {
-	uint64_t left = wrong_tracks(m) ? 0 : hcp_tracker__pending(m->tracker);
+	uint64_t left = m->ops->pending(m->tracker);
 
-	return left ? stream_fail(&m->s, "%llu pages were left out of the last round",
-				  (unsigned long long)left) : 0;
+	return left ? conn_fail(&m->conn, "%llu pages were left out of the last round",
+				(unsigned long long)left) : 0;
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <linux/serial_reg.h>
 
-#include "vm.h"
+#include "serial.h"
 
 #define COM1_PORT	0x3f8
 #define COM1_IRQ	4
@@ -15,7 +15,7 @@
 
 struct serial {
 	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
-	uint8_t thr_pending;	/* the transmitter has become empty, not yet told */
+	uint8_t thr_pending;	/* the transmitter has become empty; not reported yet */
 	uint8_t irq;		/* the level of the line */
 	uint8_t head, len;
 	uint8_t fifo[FIFO_SIZE];
@@ -118,7 +118,7 @@ static void transmit(struct serial *s, uint8_t c)
 	if (s->mcr & UART_MCR_LOOP)
 		push(s, c);
 	else
-		/* If nobody reads the console any more, the guest goes on. */
+		/* An error is ignored: the guest goes on when nobody reads the console. */
 		(void)!write(STDOUT_FILENO, &c, 1);
 	s->thr_pending = 1;
 }
@@ -141,7 +141,7 @@ static void serial_out(struct vm *vm, void *state, uint16_t port, const uint8_t 
 			s->dlm = *data;
 			break;
 		}
-		/* The transmitter is always empty: enabling this says so. */
+		/* The transmitter is always empty, so enabling the interrupt raises it. */
 		if (*data & ~s->ier & UART_IER_THRI)
 			s->thr_pending = 1;
 		s->ier = *data & 0xf;

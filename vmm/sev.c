@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * --sev-lookalike: what an unmodified Linux needs to see to believe that it runs
- * under SEV, on any x86 with KVM.  CPUID and one MSR announce it, and all RAM is
- * there a second time with the C-bit set (vm.c).  Nothing is encrypted.
+ * --sev-lookalike: makes an unmodified Linux believe that it runs under SEV, on any x86 with
+ * KVM.  CPUID and one MSR announce SEV, and all RAM appears a second time, at addresses with
+ * the C-bit set (vm.c).  Nothing is encrypted.
  */
 #include <sys/ioctl.h>
 #include <asm/kvm_para.h>
 
-#include "vm.h"
+#include "cpuid.h"
+#include "sev.h"
 
 #define LEAF_MAX_EXTENDED	0x80000000
 #define LEAF_ADDRESS_WIDTH	0x80000008
@@ -17,7 +18,7 @@
 #define MSR_SEV_STATUS		0xc0010131
 #define SEV_STATUS_ENABLED	1
 
-/* The guest's physical addresses, the C-bit being the topmost bit of them. */
+/* The C-bit is the topmost bit of a guest physical address. */
 #define ADDRESS_WIDTH		(SEV_CBIT + 1)
 
 int sev_setup(struct vm *vm)

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The parts of a machine's state, each by one pair of KVM's calls.  They are sent in
- * the order in which they have to be set:
+ * The parts of a machine's state.  KVM has one pair of calls for each.  They are sent in the
+ * order in which they have to be set.
  *
- * Of a vCPU, KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
+ * Within a vCPU: KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
  * LAPIC, and pending events come after both.
  *
- * The VM's parts come after every vCPU's.  KVM_SET_IRQCHIP delivers what is pending at the
- * IOAPIC to the LAPICs, by their addresses, and KVM_SET_LAPIC would undo that.  The PIT
- * starts to tick when it is set, so it comes after the chips.  KVM_SET_CLOCK takes the
- * kvmclock from the TSCs if these agree, which they do only when all have been set; and the
- * clock is read after all have stopped, so for no vCPU does it go back.
+ * The VM's parts come after those of all vCPUs:
+ * - KVM_SET_IRQCHIP delivers what is pending at the IOAPIC to the LAPICs, by their addresses.
+ *   A later KVM_SET_LAPIC would undo that.
+ * - The PIT starts to tick when it is set, so it comes after the chips.
+ * - KVM_SET_CLOCK takes the kvmclock from the TSCs if all of them agree, which they do only
+ *   once all are set.  The clock is read after all vCPUs have stopped, so that it does not go
+ *   back for any of them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +20,9 @@
 #include <sys/ioctl.h>
 #include <asm/kvm_para.h>
 
+#include "msrs.h"
 #include "state.h"
+#include "vcpu.h"
 
 #define MAX_CPUID	256
 
@@ -69,18 +73,18 @@ static const struct part {
 	[STATE_HELD] = { "hold", sizeof(buf.word), 0, 0 },
 };
 
-static int put(struct stream *s, enum state_part part, uint32_t index, const void *data,
+static int put(struct conn *c, enum state_part part, uint32_t index, const void *data,
 	       size_t size)
 {
 	struct frame_state head = { .part = part, .index = index };
 
-	return stream_put(s, FRAME_STATE, &head, sizeof(head), data, size);
+	return conn_put(c, FRAME_STATE, &head, sizeof(head), data, size);
 }
 
-static int cannot(struct stream *s, const char *what, enum state_part part, uint32_t index)
+static int cannot(struct conn *c, const char *what, enum state_part part, uint32_t index)
 {
-	return stream_fail(s, "cannot %s the %s %u: %s", what, parts[part].name, index,
-			   strerror(errno));
+	return conn_fail(c, "cannot %s the %s %u: %s", what, parts[part].name, index,
+			 strerror(errno));
 }
 
 static size_t xsave_size(const struct vm *vm)
@@ -90,7 +94,7 @@ static size_t xsave_size(const struct vm *vm)
 	return size > (int)sizeof(buf.xsave) ? (size_t)size : sizeof(buf.xsave);
 }
 
-static int save_vm(struct vm *vm, struct stream *s)
+static int save_vm(struct vm *vm, struct conn *c)
 {
 	const struct dev *dev;
 	uint32_t i;
@@ -99,24 +103,24 @@ static int save_vm(struct vm *vm, struct stream *s)
 		memset(&buf.chip, 0, sizeof(buf.chip));
 		buf.chip.chip_id = i;
 		if (ioctl(vm->fd, KVM_GET_IRQCHIP, &buf.chip))
-			return cannot(s, "save", STATE_CHIP, i);
-		if (put(s, STATE_CHIP, i, &buf.chip, sizeof(buf.chip)))
+			return cannot(c, "save", STATE_CHIP, i);
+		if (put(c, STATE_CHIP, i, &buf.chip, sizeof(buf.chip)))
 			return -1;
 	}
 	if (ioctl(vm->fd, KVM_GET_PIT2, &buf.pit))
-		return cannot(s, "save", STATE_PIT, 0);
-	if (put(s, STATE_PIT, 0, &buf.pit, sizeof(buf.pit)))
+		return cannot(c, "save", STATE_PIT, 0);
+	if (put(c, STATE_PIT, 0, &buf.pit, sizeof(buf.pit)))
 		return -1;
 	if (ioctl(vm->fd, KVM_GET_CLOCK, &buf.clock))
-		return cannot(s, "save", STATE_CLOCK, 0);
-	/* A clock that goes on from here; not by the other host's real time. */
+		return cannot(c, "save", STATE_CLOCK, 0);
+	/* The clock goes on from this value, whatever the time on the other host is. */
 	buf.clock.flags = 0;
-	if (put(s, STATE_CLOCK, 0, &buf.clock, sizeof(buf.clock)))
+	if (put(c, STATE_CLOCK, 0, &buf.clock, sizeof(buf.clock)))
 		return -1;
 	for (dev = vm->devs; dev < vm->devs + vm->ndevs; dev++)
-		if (dev->state_size && put(s, STATE_DEVICE, dev->port, dev->state, dev->state_size))
+		if (dev->state_size && put(c, STATE_DEVICE, dev->port, dev->state, dev->state_size))
 			return -1;
-	return put(s, STATE_MACHINE, 0, &vm->migration_control, sizeof(vm->migration_control));
+	return put(c, STATE_MACHINE, 0, &vm->migration_control, sizeof(vm->migration_control));
 }
 
 /* The bytes of a part of a vCPU in buf: how many, or -1. */
@@ -154,33 +158,33 @@ static int save_part(const struct vcpu *vcpu, enum state_part part)
 	}
 }
 
-int state_save(struct vm *vm, struct stream *s)
+int state_save(struct vm *vm, struct conn *c)
 {
 	enum state_part part;
 	unsigned int i;
 	int size;
 
-	/* KVM completes what is pending (an exception's payload, INIT, SIPI) when it is asked. */
+	/* First, as this read completes what is pending (an exception's payload, INIT, SIPI). */
 	for (i = 0; i < vm->nvcpus; i++) {
 		if (save_part(&vm->vcpus[i], STATE_EVENTS) < 0)
-			return cannot(s, "save", STATE_EVENTS, i);
+			return cannot(c, "save", STATE_EVENTS, i);
 		if (save_part(&vm->vcpus[i], STATE_MP) < 0)
-			return cannot(s, "save", STATE_MP, i);
+			return cannot(c, "save", STATE_MP, i);
 	}
 
 	for (i = 0; i < vm->nvcpus; i++) {
 		for (part = STATE_CPUID; part < NR_STATE_PARTS; part++) {
 			size = save_part(&vm->vcpus[i], part);
 			if (size < 0)
-				return cannot(s, "save", part, i);
-			if (put(s, part, i, &buf, size))
+				return cannot(c, "save", part, i);
+			if (put(c, part, i, &buf, size))
 				return -1;
 		}
 	}
-	return save_vm(vm, s);
+	return save_vm(vm, c);
 }
 
-static int load_device(struct vm *vm, struct stream *s, uint32_t port, uint32_t size)
+static int load_device(struct vm *vm, struct conn *c, uint32_t port, uint32_t size)
 {
 	struct dev *dev;
 
@@ -191,11 +195,11 @@ static int load_device(struct vm *vm, struct stream *s, uint32_t port, uint32_t 
 			vm->devs_loaded |= 1u << (dev - vm->devs);
 			return 0;
 		}
-	return stream_fail(s, "the peer sent %u bytes for a device at port 0x%x that is not here, or nonsense",
-			   size, port);
+	return conn_fail(c, "the peer sent %u bytes for a device at port 0x%x that is not here, or nonsense",
+			 size, port);
 }
 
-static int load_vm(struct vm *vm, struct stream *s, enum state_part part, uint32_t index,
+static int load_vm(struct vm *vm, struct conn *c, enum state_part part, uint32_t index,
 		   uint32_t size)
 {
 	unsigned long request;
@@ -203,7 +207,7 @@ static int load_vm(struct vm *vm, struct stream *s, enum state_part part, uint32
 	switch (part) {
 	case STATE_CHIP:
 		if (index >= 3 || buf.chip.chip_id != index)
-			return stream_fail(s, "the peer sent an interrupt controller %u", index);
+			return conn_fail(c, "the peer sent an interrupt controller %u", index);
 		vm->chips_loaded |= 1u << index;
 		request = KVM_SET_IRQCHIP;
 		break;
@@ -215,12 +219,12 @@ static int load_vm(struct vm *vm, struct stream *s, enum state_part part, uint32
 		request = KVM_SET_CLOCK;
 		break;
 	case STATE_DEVICE:
-		return load_device(vm, s, index, size);
+		return load_device(vm, c, index, size);
 	default:
 		vm->migration_control = buf.word & KVM_MIGRATION_READY;
 		return 0;
 	}
-	return ioctl(vm->fd, request, &buf) ? cannot(s, "set", part, index) : 0;
+	return ioctl(vm->fd, request, &buf) ? cannot(c, "set", part, index) : 0;
 }
 
 static int load_tsc_khz(const struct vcpu *vcpu)
@@ -232,7 +236,7 @@ static int load_tsc_khz(const struct vcpu *vcpu)
 	return ioctl(vcpu->fd, KVM_SET_TSC_KHZ, (unsigned long)buf.word);
 }
 
-static int load_part(struct vcpu *vcpu, struct stream *s, enum state_part part, uint32_t size)
+static int load_part(struct vcpu *vcpu, struct conn *c, enum state_part part, uint32_t size)
 {
 	errno = EINVAL;
 	switch (part) {
@@ -248,7 +252,7 @@ static int load_part(struct vcpu *vcpu, struct stream *s, enum state_part part, 
 		if (size < 8 || buf.msrs.n > MAX_MSRS ||
 		    size != 8 + buf.msrs.n * sizeof(buf.msrs.msr[0]))
 			return -1;
-		return msrs_load(vcpu, &buf.msrs, s);
+		return msrs_load(vcpu, &buf.msrs, c);
 	case STATE_XSAVE:
 		if (size != xsave_size(vcpu->vm))
 			return -1;
@@ -261,7 +265,7 @@ static int load_part(struct vcpu *vcpu, struct stream *s, enum state_part part, 
 	}
 }
 
-static int vcpus_complete(const struct vm *vm, struct stream *s)
+static int vcpus_complete(const struct vm *vm, struct conn *c)
 {
 	enum state_part part;
 	unsigned int i;
@@ -269,52 +273,52 @@ static int vcpus_complete(const struct vm *vm, struct stream *s)
 	for (i = 0; i < vm->nvcpus; i++)
 		for (part = STATE_CPUID; part < NR_STATE_PARTS; part++)
 			if (!(vm->vcpus[i].parts_loaded & 1u << part))
-				return stream_fail(s, "the peer did not send the %s of vCPU %u",
-						   parts[part].name, i);
+				return conn_fail(c, "the peer did not send the %s of vCPU %u",
+						 parts[part].name, i);
 	return 0;
 }
 
-int state_load(struct vm *vm, struct stream *s, const struct frame *f)
+int state_load(struct vm *vm, struct conn *c, const struct frame *f)
 {
 	struct frame_state head;
 	uint32_t size;
 
 	if (f->len < sizeof(head))
-		return stream_fail(s, "the peer sent a frame of type STATE that is too short");
+		return conn_fail(c, "the peer sent a frame of type STATE that is too short");
 	memcpy(&head, f->data, sizeof(head));
 	size = f->len - sizeof(head);
 	if (!head.part || head.part >= NR_STATE_PARTS || size > sizeof(buf) ||
 	    (parts[head.part].size && parts[head.part].size != size) ||
 	    (head.part >= STATE_CPUID && head.index >= vm->nvcpus))
-		return stream_fail(s, "the peer sent a part %u (%u) of %u bytes that no machine has",
-				   head.part, head.index, size);
+		return conn_fail(c, "the peer sent a part %u (%u) of %u bytes that no machine has",
+				 head.part, head.index, size);
 	memset(&buf, 0, sizeof(buf));
 	memcpy(&buf, f->data + sizeof(head), size);
 	if (head.part < STATE_CPUID) {
-		if (vcpus_complete(vm, s))
+		if (vcpus_complete(vm, c))
 			return -1;
 		vm->parts_loaded |= 1u << head.part;
-		return load_vm(vm, s, head.part, head.index, size);
+		return load_vm(vm, c, head.part, head.index, size);
 	}
 	vm->vcpus[head.index].parts_loaded |= 1u << head.part;
-	if (load_part(&vm->vcpus[head.index], s, head.part, size))
-		return cannot(s, "set", head.part, head.index);
+	if (load_part(&vm->vcpus[head.index], c, head.part, size))
+		return cannot(c, "set", head.part, head.index);
 	return 0;
 }
 
-int state_complete(const struct vm *vm, struct stream *s)
+int state_complete(const struct vm *vm, struct conn *c)
 {
 	enum state_part part;
 	unsigned int i;
 
 	for (part = 1; part < STATE_CPUID; part++)
 		if (!(vm->parts_loaded & 1u << part))
-			return stream_fail(s, "the peer did not send the %s", parts[part].name);
+			return conn_fail(c, "the peer did not send the %s", parts[part].name);
 	if (vm->chips_loaded != 7)
-		return stream_fail(s, "the peer did not send every interrupt controller");
+		return conn_fail(c, "the peer did not send every interrupt controller");
 	for (i = 0; i < vm->ndevs; i++)
 		if (vm->devs[i].state_size && !(vm->devs_loaded & 1u << i))
-			return stream_fail(s, "the peer did not send the device at port 0x%x",
-					   vm->devs[i].port);
-	return vcpus_complete(vm, s);
+			return conn_fail(c, "the peer did not send the device at port 0x%x",
+					 vm->devs[i].port);
+	return vcpus_complete(vm, c);
 }

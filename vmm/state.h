@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The machine's state but its memory: vCPUs, interrupt controllers, timers, devices.
- * Every vCPU is parked, and vm->dev_lock held.
+ * The machine's state except its memory: vCPUs, interrupt controllers, timers, devices.
+ * Callers have parked every vCPU, and hold vm->dev_lock.
  */
 #ifndef HCVM_STATE_H
 #define HCVM_STATE_H
 
-#include "stream.h"
+#include "conn.h"
 #include "vm.h"
 
 enum state_part {
-	/* The VM's: after every vCPU's. */
+	/* Of the VM; they come after those of the vCPUs. */
 	STATE_CHIP = 1,		/* index: KVM's number of an interrupt controller */
 	STATE_PIT,
 	STATE_CLOCK,
 	STATE_DEVICE,		/* index: its first port */
 	STATE_MACHINE,		/* what hcvm itself remembers */
-	/* A vCPU's, which is index. */
+	/* Of the vCPU number index. */
 	STATE_CPUID,
 	STATE_TSC_KHZ,
 	STATE_SREGS,
@@ -33,19 +33,10 @@ enum state_part {
 };
 
 /* All of it as STATE frames, in the order that state.c explains. */
-int state_save(struct vm *vm, struct stream *s);
-/* A STATE frame; the reason of a failure is in s->why. */
-int state_load(struct vm *vm, struct stream *s, const struct frame *f);
+int state_save(struct vm *vm, struct conn *c);
+/* A STATE frame; the reason of a failure is in c->why. */
+int state_load(struct vm *vm, struct conn *c, const struct frame *f);
 /* Has every part come that a machine like this needs? */
-int state_complete(const struct vm *vm, struct stream *s);
-
-/* msrs.c: all that KVM lists.  A size, or -1; and 0, or -1 and the MSR in s->why. */
-#define MAX_MSRS	1024
-struct msr_block {
-	uint32_t n, zero;
-	struct { uint64_t index, value; } msr[MAX_MSRS];
-};
-int msrs_save(const struct vcpu *vcpu, struct msr_block *block);
-int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct stream *s);
+int state_complete(const struct vm *vm, struct conn *c);
 
 #endif /* HCVM_STATE_H */

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Messages.  Everything hcvm says goes to stderr; stdout is the guest's console. */
+/* Messages and time.  What hcvm says goes to stderr; stdout is the guest's console. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-#include "vm.h"
+#include "util.h"
 
 static void say(const char *fmt, va_list ap, const char *end)
 {
 	char line[512];
 
-	/* In one write: the guest's console may share the terminal. */
+	/* In one write, as the guest's console may share the terminal. */
 	vsnprintf(line, sizeof(line), fmt, ap);
 	fprintf(stderr, "hcvm: %s%s%s\n", line, *end ? ": " : "", end);
 }
@@ -44,4 +45,12 @@ void note(const char *fmt, ...)
 	va_start(ap, fmt);
 	say(fmt, ap, "");
 	va_end(ap);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }

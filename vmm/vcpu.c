@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vCPU threads.  The rule of pausing: immediate_exit is set before the signal
- * is sent, so a vCPU on its way into KVM_RUN comes back at once; and a vCPU parks
- * only where KVM_RUN said -EINTR, which it says after it has completed the exit
- * that was answered last.  immediate_exit is written under vm->lock only.
+ * vCPU threads.  To pause one, set immediate_exit and then send it a signal (the kick): a
+ * vCPU on its way into KVM_RUN comes back at once.  A vCPU parks only when KVM_RUN has failed
+ * with EINTR.  By then KVM has completed the exit that was handled last.  immediate_exit is
+ * written under vm->lock only.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,19 +14,12 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <linux/kvm_para.h>
 
-#include "vm.h"
+#include "ops.h"
+#include "vcpu.h"
 
 #define KICK_SIGNAL	SIGUSR1
-#define KICK_NS		50000000	/* until the next one */
-
-static __thread struct vcpu *self;
-
-struct vcpu *vcpu_self(void)
-{
-	return self;
-}
+#define KICK_NS		50000000	/* a vCPU that does not park is kicked again after this */
 
 static void on_kick(int sig)
 {
@@ -58,7 +51,7 @@ int vcpus_create(struct vm *vm)
 	return 0;
 }
 
-/* With vm->lock held.  A thread that has quit is not joined yet: its id is valid. */
+/* With vm->lock held.  The id of a thread that has ended is valid until it is joined. */
 static void kick_all(struct vm *vm)
 {
 	unsigned int i;
@@ -87,77 +80,18 @@ static bool park(struct vcpu *vcpu)
 	return run;
 }
 
-static void on_hypercall(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-
-	if (run->hypercall.nr != KVM_HC_MAP_GPA_RANGE) {
-		run->hypercall.ret = -KVM_ENOSYS;
-		return;
-	}
-	run->hypercall.ret = book_exit(vcpu->vm, run->hypercall.args[0], run->hypercall.args[1],
-				       run->hypercall.args[2]);
-}
-
-static void on_exit_reason(struct vcpu *vcpu)
-{
-	struct kvm_run *run = vcpu->run;
-	struct vm *vm = vcpu->vm;
-
-	switch (run->exit_reason) {
-	case KVM_EXIT_IO:
-		vcpu->exits[EXIT_IO]++;
-		ports_access(vm, run);
-		return;
-	case KVM_EXIT_MMIO:
-		/* No device is there: reads are all ones, writes are lost. */
-		vcpu->exits[EXIT_MMIO]++;
-		if (!run->mmio.is_write)
-			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
-		return;
-	case KVM_EXIT_HYPERCALL:
-		vcpu->exits[EXIT_HYPERCALL]++;
-		on_hypercall(vcpu);
-		return;
-	case KVM_EXIT_X86_RDMSR:
-	case KVM_EXIT_X86_WRMSR:
-		vcpu->exits[EXIT_MSR]++;
-		run->msr.error = !sev_msr(vm, run);
-		return;
-	}
-
-	vcpu->exits[EXIT_OTHER]++;
-	switch (run->exit_reason) {
-	case KVM_EXIT_SHUTDOWN:
-		vm_stop(vm, END_TRIPLE_FAULT, 0);
-		return;
-	case KVM_EXIT_INTERNAL_ERROR:
-		fail("vCPU %u: KVM gave up, internal error %u; a /dev/kvm without svm or vmx in /proc/cpuinfo is of no use",
-		     vcpu->index, run->internal.suberror);
-		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		fail("vCPU %u: the CPU refuses to enter the guest, reason 0x%llx", vcpu->index,
-		     (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
-		break;
-	default:
-		fail("vCPU %u: unexpected exit %u", vcpu->index, run->exit_reason);
-	}
-	vm_stop(vm, END_ERROR, 0);
-}
-
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	bool run;
 
-	self = vcpu;
 	run = park(vcpu);
 	while (run) {
 		if (!ioctl(vcpu->fd, KVM_RUN, 0)) {
-			on_exit_reason(vcpu);
+			vcpu->vm->ops->exit(vcpu);
 			continue;
 		}
-		/* A vCPU that has not been started by another one yet. */
+		/* No other vCPU has started this one yet. */
 		if (errno == EAGAIN)
 			continue;
 		if (errno != EINTR) {
@@ -194,7 +128,7 @@ void vcpu_hold(struct vcpu *vcpu, bool hold)
 {
 	pthread_mutex_lock(&vcpu->vm->lock);
 	vcpu->held = hold;
-	/* The exit that is being handled gets completed, and then it parks. */
+	/* KVM_RUN still completes the exit that is being handled; then the vCPU parks. */
 	if (hold)
 		vcpu->run->immediate_exit = 1;
 	else
@@ -202,7 +136,7 @@ void vcpu_hold(struct vcpu *vcpu, bool hold)
 	pthread_mutex_unlock(&vcpu->vm->lock);
 }
 
-/* Nothing goes on after an end. */
+/* Does nothing once the machine has ended. */
 void vm_resume(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->lock);
@@ -224,8 +158,8 @@ static bool all_parked(const struct vm *vm)
 }
 
 /*
- * A vCPU that waits for a device's lock uses its signal up there, and may then wait for
- * whoever reads the console: so it gets another one.
+ * One kick may not be enough.  A vCPU that is blocked on dev_lock receives the signal there,
+ * where it interrupts nothing; then it may block in the write to the console.  So kick again.
  */
 void vm_pause(struct vm *vm)
 {

@@ -73,8 +73,8 @@ static int add_ram(struct vm *vm, uint64_t gpa, uint64_t size, uint8_t *hva)
 	*slot = (struct memslot){ .gpa = gpa, .size = size, .hva = hva,
 				  .number = vm->next_slot++, .alias = -1 };
 	/*
-	 * One backing for both: the CPU fetches instructions and walks page tables as
-	 * private whatever their address says.
+	 * Both slots have the same memory: a CPU fetches instructions and walks page tables as
+	 * private, whatever their address says.
 	 */
 	if (vm->cbit)
 		slot->alias = vm->next_slot++;
@@ -84,7 +84,7 @@ static int add_ram(struct vm *vm, uint64_t gpa, uint64_t size, uint8_t *hva)
 	return 0;
 }
 
-static int create_memory(struct vm *vm)
+int vm_add_ram(struct vm *vm)
 {
 	uint64_t mem = vm->cfg->mem;
 	uint64_t low = mem < LOW_RAM_END ? mem : LOW_RAM_END;
@@ -108,7 +108,7 @@ static int create_irqchip(struct vm *vm)
 {
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
-	/* Matters on Intel only, and fails nowhere else. */
+	/* Needed on Intel only, and harmless elsewhere. */
 	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, TSS_ADDR))
 		return fail_errno("KVM_SET_TSS_ADDR");
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
@@ -118,7 +118,7 @@ static int create_irqchip(struct vm *vm)
 	return 0;
 }
 
-int vm_create(struct vm *vm, const struct vm_config *cfg)
+int vm_open(struct vm *vm, const struct vm_config *cfg)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->cfg = cfg;
@@ -136,18 +136,7 @@ int vm_create(struct vm *vm, const struct vm_config *cfg)
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->end_fd < 0)
 		return fail_errno("eventfd");
-	if (cfg->sev && sev_setup(vm))
-		return -1;
-	if (create_irqchip(vm) || create_memory(vm))
-		return -1;
-	return vcpus_create(vm);
-}
-
-/* The process is about to end: only what outlives it matters. */
-void vm_destroy(struct vm *vm)
-{
-	vcpus_quit(vm);
-	book_close(vm);
+	return create_irqchip(vm);
 }
 
 uint64_t vm_max_gpa(const struct vm *vm)
@@ -168,7 +157,7 @@ void *vm_hva(const struct vm *vm, uint64_t gpa, uint64_t size)
 	return NULL;
 }
 
-/* A bitmap of which bit n is page n; rounded up to whole words, as KVM's logs are. */
+/* Bit n is page n.  Whole words, as in KVM's dirty logs. */
 static uint64_t *new_bitmap(const struct memslot *slot)
 {
 	return calloc((slot->size / PAGE_SIZE + 63) / 64, sizeof(uint64_t));
@@ -179,7 +168,7 @@ int vm_log_dirty(struct vm *vm, bool on)
 	struct memslot *slot;
 
 	for (slot = vm->slots; slot < vm->slots + vm->nslots; slot++) {
-		/* It stays: somebody may be writing. */
+		/* It is never freed, as a device may be using it. */
 		if (on && !slot->wrote)
 			__atomic_store_n(&slot->wrote, new_bitmap(slot), __ATOMIC_RELEASE);
 		if (on && !slot->wrote)

@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../book.h"
+#include "../record.h"
 #include "../boot.h"
 #include "../dump.h"
-#include "../judge.h"
+#include "../oracle/judge.h"
 #include "../load.h"
 #include "../mailbox.h"
 

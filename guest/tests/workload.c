@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../book.h"
+#include "../record.h"
 #include "../random.h"
 #include "kvm.h"
 

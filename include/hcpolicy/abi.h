@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * What the kernel hook, the BPF policies and userspace agree on: in kvm.h what the
- * kernel's tree has of it, verdicts and the context of a request; here the names
- * of a policy's maps and the layout of the shared-page set, which KVM knows
- * nothing of.  Shapes only, no logic.  Everything is little-endian.
+ * The layout of the shared-page set, and the names of a policy's maps.  Policies and
+ * userspace share them; KVM does not know them.  What the kernel hook and policies share
+ * (verdicts, the context of a request) is in kvm.h.  Shapes only, no logic.  Everything
+ * is little-endian.
  */
 #ifndef HCPOLICY_ABI_H
 #define HCPOLICY_ABI_H
@@ -11,45 +11,44 @@
 #include <hcpolicy/kvm.h>
 
 /*
- * The shared-page set: bit n % 64 of word n / 64 is guest frame n, 1 = shared.
- * With the hook the words are the values of an mmapable array map, one chunk
- * of 4 KiB a value, back to back; without it the same words in the VMM's memory.
+ * The shared-page set: bit n % 64 of word n / 64 is guest page n, 1 = shared.
+ * With the hook, the words are the values of an mmapable array map, back to back:
+ * each value is one chunk of 4 KiB.  Without the hook they are in the VMM's memory.
  */
 #define HCP_PAGE_SHIFT		12
 #define HCP_CHUNK_WORDS		512
 #define HCP_CHUNK_PAGES		(HCP_CHUNK_WORDS * 64)	/* 32,768: 128 MiB of guest */
 
-/* A policy's maps go by these names. */
+/* The names of a policy's maps. */
 #define HCP_MAP_SHARED		"hcp_shared"	/* the set; required */
 #define HCP_MAP_INFO		"hcp_info"	/* struct hcp_info; required */
 
 /*
  * When a set can be trusted.
  *
- * It is complete if it has every request that its guest has made: hcp_info.state
- * and hcp_info.missed are zero.  Each bit of state is one reason why it is not;
- * missed counts the pages of requests inside the set that were not booked.
+ * A set is complete if it has every request that its guest has made.  Then hcp_info.state
+ * and hcp_info.missed are zero.  Each bit of state is one reason why the set is not complete.
+ * missed counts pages inside the set whose requests were not recorded.
  *
- * Complete says nothing of frames beyond the set.  A guest may ask for some that
- * are no memory, as firmware does for a whole MMIO hole, so a request beyond ends
- * no trust in what is inside: it is counted apart, in beyond.  Whoever migrates
- * memory asks for frames below hcp_info.reach only, which is the set's size; or
- * less, if the set was restored from a smaller one that had requests beyond.
+ * Complete says nothing about pages beyond the set.  They may not be memory: firmware makes
+ * requests for whole MMIO holes.  So requests beyond do not make the set incomplete; beyond
+ * counts their pages.  A migration may use the set only below hcp_info.reach.  This is the
+ * set's size, or less if the set was restored from a smaller one that had requests beyond.
  */
 enum hcp_state {
-	/* Attached after a vCPU had run, or restored late: earlier requests are unknown. */
+	/* Attached after a vCPU had run, or the guest may have run since the restored save. */
 	HCP_LATE = 1 << 0,
 	/* No policy is attached any more: later requests are unknown. */
 	HCP_DETACHED = 1 << 1,
-	/* Not attached yet, or to nobody. */
+	/* The policy that keeps it is not attached yet. */
 	HCP_UNATTACHED = 1 << 2,
-	/* The guest comes from elsewhere, and so does what it has shared there. */
+	/* The guest arrives from elsewhere, and its set has not been restored yet. */
 	HCP_AWAITS_RESTORE = 1 << 3,
-	/* Saved while its guest may have been running: it is of no one moment. */
+	/* Saved while its guest may have been running, so its words are of different moments. */
 	HCP_RUNNING = 1 << 4,
-	/* A reset or restore is at work on it, or was cut short. */
+	/* A reset or restore is in progress, or was cut short. */
 	HCP_CHANGING = 1 << 5,
-	/* Another link's program kept it too: requests of two VMs are in it. */
+	/* Another link's program kept it too, so it has requests of two VMs. */
 	HCP_FOREIGN = 1 << 6,
 };
 
@@ -57,29 +56,29 @@ enum hcp_state {
 #define HCP_INFO_VERSION	2
 
 /*
- * The one value of hcp_info (mmapable): whose set this is and whether it can
- * be trusted.  Programs write missed and beyond only, atomically; the library
- * writes the rest.
+ * The one value of hcp_info (mmapable): whose set this is, and whether it can be
+ * trusted.  Programs write only missed and beyond, atomically.  The library writes
+ * the rest.
  */
 struct hcp_info {
 	__u32 version;		/* HCP_INFO_VERSION */
 	__u32 state;		/* enum hcp_state, ored */
-	__u64 missed;		/* pages inside the set whose requests were not booked */
-	__u64 beyond;		/* pages of requests that lay beyond the set */
+	__u64 missed;		/* pages inside the set whose requests were not recorded */
+	__u64 beyond;		/* pages of requests beyond the set */
 	__u64 npages;		/* the set's size */
-	__u64 reach;		/* from this frame on nothing is known; at most npages */
+	__u64 reach;		/* nothing is known from this page on; at most npages */
 	__u64 start_time;	/* of pid, clock ticks after boot: /proc/PID/stat field 22 */
 	__u64 attached_at;	/* CLOCK_REALTIME, ns */
-	__u64 pid_ns;		/* the pid namespace that pid is a number of: its inode */
+	__u64 pid_ns;		/* the pid namespace of pid: its inode */
 	__s32 pid;		/* the VM's process */
 	__s32 vm_fd;		/* the VM's descriptor in pid */
-	__u32 link_id;		/* BPF's ids of what belongs to this set: the link, */
+	__u32 link_id;		/* BPF ids of what belongs to this set: the link, */
 	__u32 ops_id;		/* the struct_ops map that the link was last given, */
 	__u32 shared_id;	/* and the map hcp_shared; 0: not attached yet */
-	__u32 generation;	/* how often its contents were replaced: reset, restore */
+	__u32 generation;	/* counts resets and restores */
 	char name[HCP_NAME_LEN];	/* the attachment's name, NUL-terminated */
 	char policy[HCP_NAME_LEN];	/* the policy's name, NUL-terminated */
-	char label[HCP_NAME_LEN];	/* what its owner calls the guest, NUL-padded; "": nothing */
+	char label[HCP_NAME_LEN];	/* the owner's name for the guest, NUL-padded; "": none */
 };
 
 /*

@@ -3,8 +3,8 @@
  * What KVM and a policy agree on: verdicts and the context of a request.  Shapes
  * only, no logic.
  *
- * There is no promise across kernel versions: like every struct_ops type this
- * one may change, and BTF is what tells.
+ * Like every struct_ops type this one may change with each kernel version.  BTF says what
+ * a kernel has.
  */
 #ifndef KVM_HCPOLICY_ABI_H
 #define KVM_HCPOLICY_ABI_H
@@ -18,15 +18,15 @@
 /**
  * enum kvm_hcpolicy_verdict - what a policy answers
  *
- * A negative errno refuses: the guest sees the matching -KVM_E*, or -KVM_EINVAL
- * where there is none, or the error of its door.  Every other value counts as a
- * bad verdict and is taken as %KVM_HCPOLICY_DEFAULT.
+ * A negative errno refuses the request.  The guest sees the matching -KVM_E*, or
+ * -KVM_EINVAL if there is none, or the error of its door.  KVM counts any other value
+ * as a bad verdict and treats it as %KVM_HCPOLICY_DEFAULT.
  *
- * @KVM_HCPOLICY_DEFAULT: what KVM does without a policy: an exit if the VMM
- *	enabled it, else -KVM_ENOSYS
- * @KVM_HCPOLICY_HANDLED: done: the guest sees success and nobody exits
+ * @KVM_HCPOLICY_DEFAULT: do what KVM does without a policy: exit if the VMM
+ *	enabled the exit, else return -KVM_ENOSYS
+ * @KVM_HCPOLICY_HANDLED: the guest sees success, and there is no exit
  * @KVM_HCPOLICY_RETRY: run the instruction again; the policy must not have
- *	booked the request
+ *	recorded the request
  */
 enum kvm_hcpolicy_verdict {
 	KVM_HCPOLICY_DEFAULT = 0,
@@ -35,14 +35,14 @@ enum kvm_hcpolicy_verdict {
 };
 
 /**
- * enum kvm_hcpolicy_source - by which door the request came
+ * enum kvm_hcpolicy_source - the door by which the request came
  *
  * @KVM_HCPOLICY_SRC_HYPERCALL: the KVM_HC_MAP_GPA_RANGE hypercall
  * @KVM_HCPOLICY_SRC_SNP_MSR: SEV-SNP: a page state change of one page, by the
  *	GHCB MSR protocol
  * @KVM_HCPOLICY_SRC_SNP_PSC: SEV-SNP: adjacent entries of a page state change
  *	buffer in the GHCB
- * @KVM_HCPOLICY_SRC_TDX: TDX: (a part of) TDG.VP.VMCALL<MapGPA>
+ * @KVM_HCPOLICY_SRC_TDX: TDX: TDG.VP.VMCALL<MapGPA>, or a part of one
  */
 enum kvm_hcpolicy_source {
 	KVM_HCPOLICY_SRC_HYPERCALL = 0,
@@ -56,12 +56,12 @@ enum kvm_hcpolicy_source {
  *
  * @KVM_HCPOLICY_EXIT_ENABLED: the VMM has enabled KVM_EXIT_HYPERCALL for it
  * @KVM_HCPOLICY_PRIVATE_MEM: only userspace can convert this VM's private memory
- * @KVM_HCPOLICY_MATCH: PRIVATE_MEM, and the range has the requested attributes
- *	already
- * @KVM_HCPOLICY_NO_RETRY: this door cannot run the request again:
+ * @KVM_HCPOLICY_MATCH: PRIVATE_MEM is set, and the range already has the requested
+ *	attributes
+ * @KVM_HCPOLICY_NO_RETRY: this door cannot run the request again, so
  *	%KVM_HCPOLICY_RETRY becomes %KVM_HCPOLICY_DEFAULT
- * @KVM_HCPOLICY_MAY_HANDLE: %KVM_HCPOLICY_HANDLED would stand: the exit is not
- *	enabled or the policy has TAKE_EXITS, and a PRIVATE_MEM range matches
+ * @KVM_HCPOLICY_MAY_HANDLE: %KVM_HCPOLICY_HANDLED would stand.  That is: the exit is
+ *	not enabled or the policy has TAKE_EXITS, and if PRIVATE_MEM is set, so is MATCH
  */
 enum kvm_hcpolicy_ctx_flags {
 	KVM_HCPOLICY_EXIT_ENABLED = 1 << 0,
@@ -74,14 +74,13 @@ enum kvm_hcpolicy_ctx_flags {
 /**
  * enum kvm_hcpolicy_flags - how a policy is attached
  *
- * @KVM_HCPOLICY_TAKE_EXITS: %KVM_HCPOLICY_HANDLED stands even where the VMM has
- *	enabled the exit.  A replacement may have it only if the attachment had.
+ * @KVM_HCPOLICY_TAKE_EXITS: %KVM_HCPOLICY_HANDLED stands even if the VMM has
+ *	enabled the exit.  A replacement may have this flag only if the attachment had it.
  * @KVM_HCPOLICY_BEFORE_RUN: attach only if no vCPU has entered KVM_RUN yet, else
- *	-EALREADY: the one way to know that the policy sees every request that
- *	is made in this VM.  It proves no more.  A guest that arrives later, by
- *	migration or from a snapshot, has made others elsewhere; and a reset from
- *	outside, after which other pages are shared, is not seen by anybody: to
- *	KVM it is a new value of some registers.
+ *	-EALREADY.  Only this proves that the policy sees every request that is made
+ *	in this VM.  It proves nothing about a guest that arrives later, by migration
+ *	or from a snapshot: that guest has made requests elsewhere.  Nor does it show
+ *	a reset from outside, which KVM sees only as new register values.
  */
 enum kvm_hcpolicy_flags {
 	KVM_HCPOLICY_TAKE_EXITS = 1 << 0,
@@ -91,17 +90,17 @@ enum kvm_hcpolicy_flags {
 /**
  * struct kvm_hcpolicy_ctx - one request, or one piece of a large one
  *
- * At most %KVM_HCPOLICY_MAX_PAGES pages.  Read-only for programs.  KVM has checked
- * that @gpa is page-aligned, @npages is not zero, and the range ends below the
- * vCPU's MAXPHYADDR.
+ * It has at most %KVM_HCPOLICY_MAX_PAGES pages.  Programs cannot write to it.  KVM has
+ * checked that @gpa is page-aligned, that @npages is not zero, and that the range ends below
+ * the vCPU's MAXPHYADDR.
  *
- * @gpa: guest physical, in bytes, as the exit would show it: what the guest gave to
- *	the hypercall, and without C-bit or S-bit from other doors
+ * @gpa: guest physical address in bytes, as the exit would show it.  From the
+ *	hypercall this is what the guest passed.  Other doors remove C-bit or S-bit
  * @npages: in 4 KiB pages
  * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
- * @vcpu_id: which vCPU asks
+ * @vcpu_id: the vCPU that makes the request
  * @source: enum kvm_hcpolicy_source
- * @shared: @attrs decoded: 1 = the guest shares, 0 = hides
+ * @shared: @attrs decoded: 1 = make shared, 0 = make private
  * @flags: enum kvm_hcpolicy_ctx_flags
  */
 struct kvm_hcpolicy_ctx {

@@ -4,29 +4,29 @@
  *
  *	open -> (set_max_gpa, set_param) -> load -> attach -> pin ... -> close
  *
- * One object serves one VM.  An attached policy lives as long as its link: the
- * object's own descriptor and the pin each hold it, and the VM's end detaches
- * it whoever holds it (the link polls EPOLLHUP then).
+ * One object serves one VM.  An attached policy lives as long as its BPF link.  The object's
+ * descriptor and the pin each keep the link alive.  The end of the VM detaches the policy
+ * in any case, and the link then polls EPOLLHUP.
  *
- * Errors: a negative errno is returned and errno is set; functions that return
- * a pointer return NULL and set errno.  NULL where an object or a string is wanted is
- * -EINVAL; hcpolicy__attached(NULL) is false with that errno, hcpolicy__close(NULL) is
- * nothing.  The reason in words goes to the log function of the open call; the library
- * never prints.
+ * Errors: functions return a negative errno and set errno.  Functions that return a pointer
+ * return NULL and set errno.  If an object or a string is NULL, that is -EINVAL;
+ * hcpolicy__attached(NULL) is false and sets EINVAL, and hcpolicy__close(NULL) does nothing.
+ * The log function of the open call gets the reason in words.  The library never prints.
  *
- * After an error an object is as it was before the call, where a function does not say
- * otherwise: what failed can be tried again, or something else.
+ * After an error an object is as it was before the call, unless the function says otherwise.
+ * So the caller can try again, or do something else.
  *
- * Threads: one call at a time for an object, and for both of a replace; but
- * hcpolicy__attached(), __set(), __info(), __link_fd() and __map_fd() may be called from any
- * thread at any time until hcpolicy__close(), all but the first once load or replace has
- * returned.  Calls for different objects do not disturb each other.  (The set: hcpolicy/set.h.)
+ * Threads: make one call at a time for an object; a replace counts for both its objects.
+ * Exceptions, until hcpolicy__close(): any thread may call hcpolicy__attached() at any time,
+ * and __set(), __info(), __link_fd() and __map_fd() once load or replace has returned.  Calls
+ * for different objects are independent.  The set has rules of its own: hcpolicy/set.h.
  *
- * Options begin with their size, of the header that the caller was built with.  What a
- * shorter struct lacks is 0; -E2BIG: a longer one asks for what this library does not know.
+ * Options: a struct begins with its size, as in the header that the caller was built with.  If
+ * it is shorter than the library's, the missing options are 0.  If it is longer and sets an
+ * option that the library does not know, that is -E2BIG.
  *
- * Needs CAP_SYS_ADMIN on 6.12 for load and attach, and nothing for the set, the
- * link's poll and detach: docs/security.md.
+ * Privileges: on 6.12 load and attach need CAP_SYS_ADMIN.  To use the set, poll the link or
+ * detach needs none: docs/security.md.
  */
 #ifndef HCPOLICY_POLICY_H
 #define HCPOLICY_POLICY_H
@@ -39,75 +39,76 @@ extern "C" {
 
 struct hcpolicy;
 
-/* One line without newline: what went wrong, with which object, and the remedy. */
+/* One line without newline: the object, what went wrong, and the remedy. */
 typedef void (*hcpolicy_log_fn)(void *ctx, const char *line);
 
 struct hcpolicy_opts {
 	size_t sz;		/* sizeof(struct hcpolicy_opts) */
 	hcpolicy_log_fn log;	/* NULL: silence */
-	void *log_ctx;		/* of log and warn */
-	hcpolicy_log_fn warn;	/* what was found and put right on the way; NULL: log */
+	void *log_ctx;		/* for log and warn */
+	hcpolicy_log_fn warn;	/* what the library found and repaired; NULL: log */
 	const char *bpffs;	/* NULL: $HCPOLICY_BPFFS, or HCPOLICY_DEFAULT_BPFFS */
 };
 
 #define HCPOLICY_DEFAULT_BPFFS	"/sys/fs/bpf"
 
 /*
- * A policy to load: a name without a slash is looked up as NAME.bpf.o in
- * each directory of $HCPOLICY_PATH and then in <libdir>/bpf/hcpolicy; anything
- * with a slash is a path.  -ENOENT says where it looked; -EINVAL: not a policy, or one
- * that was compiled with another version of hcpolicy.bpf.h.
+ * Open a policy that can be loaded.  A name without a slash is looked up as NAME.bpf.o in
+ * each directory of $HCPOLICY_PATH and then in <libdir>/bpf/hcpolicy.  Anything with a slash
+ * is a path.  -ENOENT: not found, and the log says where it looked; -EINVAL: not a policy, or
+ * compiled with another version of hcpolicy.bpf.h.
  */
 struct hcpolicy *hcpolicy__open(const char *policy, const struct hcpolicy_opts *opts);
 
 /*
- * A policy by the name under which it is pinned, in <bpffs>/hcpolicy/NAME/; attached or not
- * any more (hcpolicy__attached()).  That folder is root's or the caller's own, or it is refused
- * (-EPERM).  -ENOENT: no such name; -ENODATA: nothing is left of it; -EINVAL: what is there does
- * not belong together, or has another name.
+ * Open a policy by its pinned name, in <bpffs>/hcpolicy/NAME/.  It may be attached no longer:
+ * hcpolicy__attached().  -EPERM: the folder belongs neither to root nor to the caller; -ENOENT:
+ * no such name; -ENODATA: all its pins are missing; -EINVAL: the pins do not belong together, or
+ * have another name.
  *
- * A missing pin of an attached policy is found again by BPF's ids and put back, which needs
- * CAP_SYS_ADMIN.  Else it stays missing: then hcpolicy__link_fd() is -ENOENT, or __info() or
- * __set() NULL, and hcpolicy__clear() removes the rest.  A policy that was replaced by one
- * that keeps another set, or none, is HCP_DETACHED.
+ * If a pin of an attached policy is missing, the library finds it by BPF's ids and puts it
+ * back, which needs CAP_SYS_ADMIN.  If it cannot, the pin stays missing: hcpolicy__link_fd() is
+ * -ENOENT, or __info() or __set() is NULL, and hcpolicy__clear() removes the rest.  If another
+ * program took the policy's place and keeps another set, or none, the set is HCP_DETACHED.
  */
 struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_opts *opts);
 
 /*
- * Call fn with each name, sorted, whatever is behind it, until it does not return 0; returns
- * what fn did last.  What processes left that were killed while they pinned or unpinned is
- * removed before; every function that changes a name does that.
+ * Call fn with each name in sorted order, even if its policy is no longer attached, until fn
+ * returns something other than 0.  Returns what fn returned last.  First removes what killed
+ * processes left half pinned or unpinned, as every function does that changes a name.
  */
 int hcpolicy__each_pinned(int (*fn)(const char *name, void *ctx), void *ctx,
 			  const struct hcpolicy_opts *opts);
 
 /*
- * Make a name free: remove what is left of a policy that is not attached any more.  -ENOENT:
- * it was free; -EEXIST: an attached policy has it.
+ * Make a name free: remove what is left of a policy that is no longer attached.  -ENOENT: the
+ * name was free; -EEXIST: an attached policy has it.
  */
 int hcpolicy__clear(const char *name, const struct hcpolicy_opts *opts);
 
 /*
- * Attached policies by the ids of their BPF links, pinned or not; these need CAP_SYS_ADMIN.
- * Call fn with each as above.  open_id: -ENOENT, -ENOLINK, -EINVAL: none, not attached any more,
- * not a policy's.  hcpolicy__info() and __set() are NULL if the policy keeps no set of this version.
+ * Attached policies by the ids of their BPF links, pinned or not.  Both need CAP_SYS_ADMIN.
+ * each_attached calls fn with each id, as above.  open_id: -ENOENT: no such link; -ENOLINK: it is
+ * no longer attached; -EINVAL: it is not a policy's.  hcpolicy__info() and __set() are NULL if the
+ * policy keeps no set that this version can read.
  */
 int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
 			    const struct hcpolicy_opts *opts);
 struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts);
 
 /*
- * Look for links whose program keeps the set of another link, and mark that set HCP_FOREIGN:
- * requests of two VMs are in it.  A process that may attach can make such a link by bpf(2), and
- * nobody notes it.  One walk over all links; it needs CAP_SYS_ADMIN.
+ * Look for links whose program keeps the set of another link, and mark that set HCP_FOREIGN,
+ * because it has requests of two VMs.  A process that may attach can make such a link with
+ * bpf(2), and the kernel does not prevent it.  Walks over all links once.  Needs CAP_SYS_ADMIN.
  */
 int hcpolicy__mark_foreign(const struct hcpolicy_opts *opts);
 
 /*
- * An attached policy from descriptors that a broker handed over: the maps and
- * the link (-1 if none).  They are duplicated; the caller keeps its own.  -EINVAL: they are
- * something else, or do not belong together; -EPERM: the policy was replaced and hcp_info does
- * not say so, and what is in its place only CAP_SYS_ADMIN can see.
+ * Open an attached policy by descriptors that a broker handed over: the maps, and the link
+ * (-1: none).  They are duplicated; the caller keeps its own.  -EINVAL: they are something else,
+ * or do not belong together; -EPERM: the policy was replaced, hcp_info does not say by what, and
+ * to find out needs CAP_SYS_ADMIN.
  */
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 				    const struct hcpolicy_opts *opts);
@@ -118,12 +119,12 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
  */
 int hcpolicy__add_map_fd(struct hcpolicy *policy, const char *map, int fd);
 
-/* Drops this object's descriptors.  A pinned policy stays attached. */
+/* Close this object's descriptors.  A pinned policy stays attached. */
 void hcpolicy__close(struct hcpolicy *policy);
 
 /*
- * Before load: the highest guest address in bytes (RAM, holes and hotplug
- * included), default HCPOLICY_DEFAULT_MAX_GPA.  32 KiB of kernel memory a GiB.  -EBUSY: it is
+ * Before load: set the highest guest address in bytes, including RAM, holes and hotplug.
+ * Default HCPOLICY_DEFAULT_MAX_GPA.  A GiB takes 32 KiB of kernel memory.  -EBUSY: the policy is
  * loaded; -EINVAL: 0, or more than 4 PiB.
  */
 #define HCPOLICY_DEFAULT_MAX_GPA	(64ULL << 30)
@@ -162,85 +163,88 @@ const char *hcpolicy__about(const struct hcpolicy *policy);
 int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value);
 
 /*
- * Into the kernel.  -EBUSY: it is loaded already, and stays so; -EOPNOTSUPP: a kernel without the
- * hook; -EPERM; -EACCES: the verifier said no; -ENOMEM: not for a set of that size.  After an
- * error other than -EBUSY it is opened, as before.
+ * Load the policy into the kernel.  -EBUSY: it is loaded already, and stays loaded;
+ * -EOPNOTSUPP: the kernel has no hook; -EPERM; -EACCES: the verifier rejects it; -ENOMEM: no
+ * memory for a set of that size.  After any error but -EBUSY it is open and not loaded, as before.
  */
 int hcpolicy__load(struct hcpolicy *policy);
 
 struct hcpolicy_attach_opts {
 	size_t sz;		/* sizeof(struct hcpolicy_attach_opts) */
 	const char *name;	/* [A-Za-z0-9_][A-Za-z0-9_-]*, at most 63; NULL: the pid in decimal */
-	int pid;		/* whose VM it is, for hcp_info; 0: the caller */
-	int pid_vm_fd;		/* its descriptor there; used if pid is not 0 */
+	int pid;		/* the VM's process, for hcp_info; 0: the caller */
+	int pid_vm_fd;		/* the VM's descriptor in pid; used if pid is not 0 */
 	bool take_exits;	/* KVM_HCPOLICY_TAKE_EXITS */
-	bool incoming;		/* a guest will arrive here that has run elsewhere */
+	bool incoming;		/* a guest that has run elsewhere will arrive */
 	uint8_t reserved[6];	/* 0 */
-	const char *label;	/* hcp_set__set_label(); NULL: what the set has */
+	const char *label;	/* hcp_set__set_label(); NULL: keep the set's label */
 };
 
 /*
- * Attach to the VM behind vm_fd, a descriptor of the caller (pidfd_getfd() gets
- * one of another process).
+ * Attach to the VM behind vm_fd.  That is a descriptor of the caller; pidfd_getfd() gets one
+ * of another process.
  *
- * Before the first KVM_RUN the set is complete, as the policy sees every request that
- * is made in this VM.  KVM proves that much (KVM_HCPOLICY_BEFORE_RUN) and no more: not
- * that the guest begins here.  One that arrives later, by migration or from a snapshot,
- * has shared pages elsewhere: say incoming, and the set is HCP_AWAITS_RESTORE.  Nor does
- * anybody see a reset: hcp_set__reset().  A VM whose vCPUs ran before is attached too,
- * and its set is HCP_LATE.  -EBUSY: it has a policy; -EBADF: vm_fd is not
- * open (or 0); -EINVAL: not a KVM VM; -EIO: the VM is dead; -EPERM: another
- * process' VM without CAP_SYS_ADMIN; -ESRCH: no such process, or /proc does not tell of it.
- * After an error it is loaded, with an empty set, and can be attached elsewhere.
+ * If no vCPU has entered KVM_RUN, the policy sees every request that is made in this VM, and
+ * the set is complete.  KVM proves this (KVM_HCPOLICY_BEFORE_RUN).  If a vCPU has run, the
+ * policy is attached too, and the set is HCP_LATE.  KVM does not see two events:
+ *
+ * - A guest arrives later that has shared pages elsewhere, by migration or from a snapshot.
+ *   Set incoming, and the set is HCP_AWAITS_RESTORE.
+ * - The VM is reset: call hcp_set__reset().
+ *
+ * -EBUSY: the VM has a policy; -EBADF: vm_fd is not open, or is 0; -EINVAL: not a KVM VM;
+ * -EIO: the VM is dead; -EPERM: the VM belongs to another process, and no CAP_SYS_ADMIN;
+ * -ESRCH: no such process, or /proc does not show it.  After an error the policy is loaded,
+ * has an empty set, and can be attached elsewhere.
  */
 int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts);
 
 /*
- * Put next, opened and not loaded, in the place of policy, which is attached:
- * next is loaded over the same set, every request is seen by one of the two,
- * and next owns the link afterwards.  policy can only be closed then (its set is the same
- * memory as next's, and hcpolicy__attached(policy) is false).  After an error policy is as it was
- * and next is opened, as before.  -ENOLINK: policy is not attached any more;
- * -EINVAL: take_exits, and the attachment did not have them.
+ * Put next in the place of policy.  policy is attached; next is open and not loaded.  next is
+ * loaded over the same set, and each request is seen by exactly one of the two.  Afterwards next
+ * owns the link, and policy can only be closed: hcpolicy__attached(policy) is false, and its set is
+ * the same memory as next's.  After an error both are as before.  -ENOLINK: policy is no longer
+ * attached; -EINVAL: take_exits is set, and the attachment did not have it.
  */
 int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits);
 
 /*
- * When it returns, no call of the policy is in progress.  Removes its pins too.  Once more is
- * no error.  -ENOENT: it has no link.  After an error of its pins it is detached all the same.
+ * Detach the policy and remove its pins.  When this returns, no call of the policy is in
+ * progress.  To detach again is no error.  -ENOENT: it has no link.  If the pins cannot be removed,
+ * that is an error, but the policy is detached.
  */
 int hcpolicy__detach(struct hcpolicy *policy);
 
 /*
- * Pin link and maps in <bpffs>/hcpolicy/NAME/ (NAME as attached), whole or not at all.  A name
- * whose policy is not attached any more is taken over.  -EEXIST: an attached policy has it;
- * -ENOENT, -ENOLINK: not attached, not attached any more; -EPERM: the folder is somebody else's;
- * -ETIMEDOUT: another process holds its lock.  A process that is killed meanwhile has pinned
- * nothing: whoever works there next detaches the policy.
+ * Pin link and maps in <bpffs>/hcpolicy/NAME/, all or nothing.  NAME is that of the attach call.
+ * If a policy that is no longer attached has the name, it is taken over.  -EEXIST: an attached
+ * policy has the name; -ENOENT: not attached; -ENOLINK: no longer attached; -EPERM: the folder is
+ * somebody else's; -ETIMEDOUT: another process holds its lock.  A process that is killed during
+ * this call has pinned nothing.  The next one that works in the folder detaches its policy.
  */
 int hcpolicy__pin(struct hcpolicy *policy);
 
-/* Remove the pins; the policy stays as long as this object.  -ENOENT: it has none. */
+/* Remove the pins.  The policy stays attached until close.  -ENOENT: it has no pins. */
 int hcpolicy__unpin(struct hcpolicy *policy);
 
 /*
- * Of several processes that save, restore or reset the set of a pinned policy, one at a time:
- * held until close, and with the process.  -ETIMEDOUT: another one has held it for 10 s;
- * -ENOENT: it is not pinned.
+ * Take the lock by which only one process at a time saves, restores or resets the set of a
+ * pinned policy.  It is held until close, or until the process ends.  -ETIMEDOUT: another
+ * process has held it for 10 s; -ENOENT: the policy is not pinned.
  */
 int hcpolicy__lock(struct hcpolicy *policy);
 
 /*
- * Is the link alive, and does it keep this set?  False after a detach, after the VM's end, and
- * if somebody has put another program in its place that this library was not told of.
+ * Is the link alive, and does its program keep this set?  False after a detach, after the VM's
+ * end, and if somebody has put a foreign program into the link without this library.
  */
 bool hcpolicy__attached(const struct hcpolicy *policy);
 
-/* Owned by policy, there after load (ENOENT); the words are the kernel's, by mmap. */
+/* Owned by policy; ENOENT before load.  The words are the kernel's memory, by mmap. */
 struct hcp_set *hcpolicy__set(const struct hcpolicy *policy);
 const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy);
 
-/* Owned by policy; -ENOENT if it has none.  The link's fd polls EPOLLHUP at the end. */
+/* Owned by policy; -ENOENT: it has none.  The link's fd polls EPOLLHUP when the link ends. */
 int hcpolicy__link_fd(const struct hcpolicy *policy);
 int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map);
 
@@ -254,8 +258,8 @@ uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what);
 const char *hcpolicy__map_name(const struct hcpolicy *policy, unsigned int n);
 
 /*
- * Does this kernel have the hook?  0, or -EOPNOTSUPP: kvm is loaded without it,
- * -ENOENT: kvm is not loaded, -EPERM: may not look.
+ * Does this kernel have the hook?  0: yes; -EOPNOTSUPP: kvm is loaded without it; -ENOENT: kvm
+ * is not loaded; -EPERM: the caller may not look.
  */
 int hcpolicy__probe(void);
 

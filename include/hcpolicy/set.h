@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * The shared-page set, with no BPF anywhere: which guest frames (gfn, units of
- * 4 KiB) the guest has told the host that it shares.  Layout: hcpolicy/abi.h.
+ * The shared-page set: the pages (gfn, units of 4 KiB) that the guest has requested to share.
+ * It needs no BPF.  Layout: hcpolicy/abi.h.
  *
- * A VMM without the kernel hook enables KVM_CAP_EXIT_HYPERCALL and feeds its
+ * A VMM without the kernel hook enables KVM_CAP_EXIT_HYPERCALL and passes its
  * KVM_EXIT_HYPERCALL exits to hcp_set__exit().  With the hook a policy in the
- * kernel is the writer and the same object reads what it wrote.
+ * kernel writes the set, and the same object reads it.
  *
- * Threads: every function may be called from any thread at any time, but
- * hcp_set__free() and hcp_set__set_label(), and one reset or restore at a time.  Updates are atomic against each other and against a policy,
- * word by word; readers see each word whole.
+ * Threads: any thread may call any function at any time, except hcp_set__free() and
+ * hcp_set__set_label().  Only one reset or restore may run at a time.  Updates of a word are
+ * atomic against each other and against a policy.  Readers load each word in one piece.
  *
- * Errors: a negative errno is returned and errno is set; functions that return
- * a pointer return NULL and set errno.  NULL where a set is wanted is -EINVAL; where
- * no error can be returned the answer is 0, false or NULL, and errno is EINVAL.
+ * Errors: functions return a negative errno and set errno.  Functions that return a pointer
+ * return NULL and set errno.  If a set is NULL, that is -EINVAL.  Functions that cannot return
+ * an error then return 0, false or NULL, and set errno to EINVAL.
  */
 #ifndef HCPOLICY_SET_H
 #define HCPOLICY_SET_H
@@ -29,41 +29,44 @@ extern "C" {
 
 struct hcp_set;
 
-/* A run of shared frames: [gfn, gfn + npages). */
+/* A run of shared pages: [gfn, gfn + npages). */
 struct hcp_range {
 	uint64_t gfn;
 	uint64_t npages;
 };
 
 /*
- * A set of npages frames (highest guest address / 4 KiB, not the size of RAM),
- * rounded up to HCP_CHUNK_PAGES, all private, complete, in memory of its own.
+ * Make a set in memory of its own.  It is complete, and all pages are private.  npages is the
+ * highest guest address / 4 KiB, not the size of RAM; it is rounded up to HCP_CHUNK_PAGES.
  * -EINVAL: no pages, or more than 2^40.
  */
 struct hcp_set *hcp_set__new(uint64_t npages);
 
 /*
- * The same over words and info that somebody else owns, such as the maps of a
- * policy: both must outlive the set.  words is 8-byte aligned and covers
- * info->npages frames, of which those below info->reach are known; -EINVAL if info->version is not known.
+ * Make a set over words and info that the caller owns, such as the maps of a policy.  Both must
+ * outlive the set.  words is 8-byte aligned and has info->npages pages; pages below
+ * info->reach are known.  -EINVAL: info->version is unknown.
  */
 struct hcp_set *hcp_set__new_over(uint64_t *words, struct hcp_info *info);
 void hcp_set__free(struct hcp_set *set);
 
 /*
- * Book [gfn, gfn + npages) as shared or private.  Returns how many pages were
- * booked: the part inside the set.  What lies beyond is counted in
- * hcp_set__beyond().  Also for reset of a part, memory hot-unplug, restore.
+ * Record [gfn, gfn + npages) as shared or private.  Returns the number of pages inside the
+ * set, which were recorded.  hcp_set__beyond() counts the others.  A VMM may also use this to
+ * reset a part of memory, for memory hot-unplug, or to restore.
  */
 uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, bool shared);
 
-/* A request that could not be booked: the set is not complete any more. */
+/*
+ * A request could not be recorded.  Its pages inside the set are missed, so the set is not
+ * complete.
+ */
 void hcp_set__lost(struct hcp_set *set, uint64_t gfn, uint64_t npages);
 
 /*
- * Answer one KVM_EXIT_HYPERCALL with nr KVM_HC_MAP_GPA_RANGE: args[0..2].
- * Returns what the VMM stores in run->hypercall.ret: 0, or -KVM_EINVAL for
- * arguments that no guest may use (nothing is booked then).
+ * Answer one KVM_EXIT_HYPERCALL with nr KVM_HC_MAP_GPA_RANGE, from its args[0..2].  Returns what
+ * the VMM stores in run->hypercall.ret: 0, or -KVM_EINVAL for invalid arguments, which are not
+ * recorded.
  */
 int64_t hcp_set__exit(struct hcp_set *set, uint64_t gpa, uint64_t npages, uint64_t attrs);
 
@@ -71,8 +74,8 @@ int64_t hcp_set__exit(struct hcp_set *set, uint64_t gpa, uint64_t npages, uint64
 bool hcp_set__test(const struct hcp_set *set, uint64_t gfn);
 
 /*
- * The first run of shared frames at or after range->gfn + range->npages goes to
- * *range; false at the end.  Runs come sorted and merged:
+ * Get the first run of shared pages at or after range->gfn + range->npages.  False: there is
+ * none.  Runs come sorted and merged:
  *
  *	struct hcp_range r = {};
  *	while (hcp_set__next(set, &r))
@@ -80,44 +83,43 @@ bool hcp_set__test(const struct hcp_set *set, uint64_t gfn);
  */
 bool hcp_set__next(const struct hcp_set *set, struct hcp_range *range);
 
-/* How many frames are shared. */
+/* The number of shared pages. */
 uint64_t hcp_set__count(const struct hcp_set *set);
 
 /*
- * The VM was reset, and its vCPUs have not run since: every frame is private again.
- * Whatever was unknown of the guest before is of no meaning for the one that begins
- * now: the set is complete.  But HCP_DETACHED and HCP_UNATTACHED stay, and so does
- * HCP_AWAITS_RESTORE: VMMs reset a machine also before a guest arrives in it.
+ * Report that the VM was reset.  Call this before its vCPUs run again; one reset or restore
+ * at a time.  Neither this object nor the hook can see a reset, because KVM only gets new
+ * register values.
  *
- * Neither this object nor the hook can see a reset: KVM is told new registers, as
- * by a debugger.  Whoever resets a VM calls this before its vCPUs run again; one
- * reset or restore at a time.
+ * All pages become private.  The set becomes complete, because what was unknown about the old
+ * guest does not matter for the new one.  Three states stay: HCP_DETACHED, HCP_UNATTACHED, and
+ * HCP_AWAITS_RESTORE, because VMMs also reset a machine before a guest arrives in it.
  */
 void hcp_set__reset(struct hcp_set *set);
 
 /*
- * The same for who cannot keep the vCPUs from running: still(ctx) is asked when all is
- * private and before the set is called complete.  -EBUSY: it said false, and the set is
- * HCP_LATE.
+ * The same, for a caller that cannot keep the vCPUs from running.  It calls still(ctx) when
+ * all pages are private and before the set becomes complete.  -EBUSY: still() returned false,
+ * and the set is HCP_LATE.
  */
 int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx);
 
 /*
- * A guest will come that has run elsewhere, by migration or from a snapshot, and
- * shares pages since then.  Not complete (HCP_AWAITS_RESTORE) until hcp_set__restore().
- * (A policy: hcpolicy_attach_opts.incoming.)
+ * Report that a guest will arrive that has run elsewhere, by migration or from a snapshot, and
+ * has shared pages there.  The set is not complete (HCP_AWAITS_RESTORE) until
+ * hcp_set__restore().  For a policy use hcpolicy_attach_opts.incoming.
  */
 void hcp_set__await_restore(struct hcp_set *set);
 
 /*
- * It has come, and no set with it: HCP_AWAITS_RESTORE becomes HCP_LATE, which a reset of that
- * guest ends.
+ * Report that this guest has arrived without its set.  HCP_AWAITS_RESTORE becomes HCP_LATE,
+ * which a reset of the guest ends.
  */
 void hcp_set__arrived(struct hcp_set *set);
 
 /*
- * Can the set be trusted, and if not, why: enum hcp_state, and pages missed.  Rules:
- * hcpolicy/abi.h.  Nobody notes in a set that a policy's link has ended: ask
+ * Is the set complete, and if not, why: enum hcp_state, and the number of missed pages.
+ * hcpolicy/abi.h has the rules.  The set does not know that a policy's link has ended, so call
  * hcpolicy__attached() too.
  */
 bool hcp_set__complete(const struct hcp_set *set);
@@ -128,32 +130,32 @@ uint64_t hcp_set__missed(const struct hcp_set *set);
 struct hcp_reason {
 	uint32_t state;		/* the bit of enum hcp_state; 0: pages were missed */
 	char why[60];		/* "attached or restored late" */
-	char help[192];		/* a sentence: what makes it complete again */
+	char help[192];		/* what makes it complete again, in a sentence */
 };
 
 /*
- * The n-th reason, from 0 on; false: there are no more.  more: what the caller knows and
- * the set does not, as HCP_DETACHED of a policy whose link has ended.
+ * Get the n-th reason, from 0 on.  False: there are no more.  In more the caller passes states
+ * that the set does not know, such as HCP_DETACHED for a policy whose link has ended.
  */
 bool hcp_set__why(const struct hcp_set *set, uint32_t more, unsigned int n,
 		  struct hcp_reason *reason);
 
 /*
- * Pages of requests that lay beyond the set, and the frame from which on nothing is
- * known: hcpolicy/abi.h.
+ * The number of pages of requests beyond the set, and the page from which on nothing is known:
+ * hcpolicy/abi.h.
  */
 uint64_t hcp_set__beyond(const struct hcp_set *set);
 uint64_t hcp_set__reach(const struct hcp_set *set);
 
 /*
- * What its owner calls the guest, for streams (hcpolicy/stream.h).  Names and process
- * numbers are used again; a label is the owner's word that this is the same guest.
- * Printable ASCII, at most HCP_NAME_LEN - 1; "" is none.  -EINVAL: it cannot be one.
+ * The owner's name for the guest, for streams (hcpolicy/stream.h).  Names and process numbers are
+ * used again, so only a label can say that this is the same guest.  Printable ASCII, at most
+ * HCP_NAME_LEN - 1 characters; "" is none.  -EINVAL: not a label.
  */
 int hcp_set__set_label(struct hcp_set *set, const char *label);
 const char *hcp_set__label(const struct hcp_set *set);
 
-/* The size in pages, and the words themselves for readers of their own. */
+/* The size in pages, and the words, for callers that read them directly. */
 uint64_t hcp_set__npages(const struct hcp_set *set);
 const uint64_t *hcp_set__words(const struct hcp_set *set);
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
- * Which pages a migrating VMM has to send, and under which status, so that no
- * page ever arrives under a wrong one.  The rule and why it is enough:
- * docs/migration.md.
+ * The tracker tells a migrating VMM which pages to send, and under which status, so that no
+ * page arrives under the wrong one.  The rule, and why it is enough: docs/migration.md.
  *
- * A VMM's loop, in each round and, with the VM stopped for good, in the last one:
+ * Each round is this loop.  The last round is the same, with the VM stopped for good:
  *
  *	for each memslot:
  *		get and clear KVM's dirty log	-> words
@@ -13,22 +12,22 @@
  *			shared = hcp_tracker__status(tracker, gfn)
  *			send gfn, shared, contents
  *
- * The status is read before the contents, once, and noted.  A page that was to be
- * sent and whose status nobody asked for is left over: the next round has it.  After
- * the last one hcp_tracker__pending() is 0, or something was forgotten.
+ * hcp_tracker__status() reads the status once and notes it, so call it before you read the
+ * contents.  If you do not call it for a page that is to be sent, the next round returns that page
+ * again.  After the last round hcp_tracker__pending() must be 0.
  *
- * Units: gfn and npages are 4 KiB frames of guest physical address space; words
- * are KVM's dirty log, bit n % 64 of word n / 64 is page n of the slot.
+ * Units: gfn and npages are 4 KiB pages of guest physical address space.  words have the
+ * form of KVM's dirty log: bit n % 64 of word n / 64 is page n of the slot.
  *
- * Threads: hcp_tracker__status() from any number of sender threads at once, but for one
- * page from one of them at a time: two could send it under different statuses, and what
- * is noted need not be what arrives last.  No round of the same slot and none of add,
- * remove, restart is in progress meanwhile.  Everything else from one thread.
+ * Threads: any number of sender threads may call hcp_tracker__status() at once, but only one of
+ * them for the same page.  (Two could send it under different statuses, and the last one to
+ * arrive need not be the one that was noted.)  During these calls there must be no round of
+ * the same slot, and no add, remove or restart.  Call everything else from one thread.
  *
- * Errors: a negative errno is returned and errno is set, and the reason in words goes to
- * opts->log; hcp_tracker__new() returns NULL and sets errno.  After an error the tracker
- * is as it was, but for what a round says.  NULL where a tracker or a set is wanted is
- * -EINVAL (hcp_tracker__pending(): 0).
+ * Errors: functions return a negative errno and set errno, and opts->log gets the reason in
+ * words.  hcp_tracker__new() returns NULL and sets errno.  After an error the tracker is as it
+ * was, except as hcp_tracker__round() says.  If a tracker or a set is NULL, that is -EINVAL;
+ * hcp_tracker__pending() then returns 0.
  */
 #ifndef HCPOLICY_TRACKER_H
 #define HCPOLICY_TRACKER_H
@@ -44,77 +43,79 @@ struct hcp_tracker;
 struct hcp_tracker_opts {
 	size_t sz;		/* sizeof(struct hcp_tracker_opts) */
 	/*
-	 * Is the set still kept?  For a policy: hcpolicy__attached() of ctx.  NULL: it
-	 * is, as for a VMM that keeps the set by its own exits.
+	 * Is the set still kept?  For a policy call hcpolicy__attached().  NULL: it is kept, as
+	 * by a VMM that records requests in its own exits.
 	 */
 	bool (*kept)(void *ctx);
 	void *ctx;
-	bool force;		/* track an incomplete set too: the guest may break */
+	bool force;		/* accept a set that is not complete: the guest may break */
 	uint8_t reserved[7];	/* 0 */
-	/* One line without newline: what went wrong, and what helps.  NULL: silence. */
+	/* One line without newline: what went wrong, and the remedy.  NULL: silence. */
 	void (*log)(void *ctx, const char *line);
 	void *log_ctx;
 };
 
 /*
- * A tracker without slots over a set, which must outlive it.  -EUCLEAN: the set is
- * not complete; -ENOLINK: it is not kept any more; -EINVAL: opts->sz is not set; -E2BIG: an
- * option that this library does not know.  What a shorter opts lacks is 0.
+ * Make a tracker without slots over a set, which must outlive it.  -EUCLEAN: the set is
+ * not complete; -ENOLINK: it is no longer kept; -EINVAL: opts->sz is not set; -E2BIG: opts sets an
+ * option that this library does not know.  If opts is shorter than the library's struct, the
+ * missing options are 0.
  */
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts);
 void hcp_tracker__free(struct hcp_tracker *tracker);
 
 /*
- * A memslot, by KVM's number, at [gfn, gfn + npages): nothing of it has been sent.
- * A slot that moves or is recreated is removed and added.  -EEXIST: the number
- * is taken, or another slot has some of these frames; -ERANGE: not below
- * hcp_set__reach(), so that nobody knows their status (the guard that lets a set stay
- * complete while its guest asks for frames beyond it); -EINVAL: no pages; -ENOMEM.
+ * Add a memslot at [gfn, gfn + npages), by KVM's number.  None of its pages have been sent.  If
+ * a slot moves or is recreated, remove it and add it again.  -EEXIST: the number is taken, or
+ * another slot has some of these pages; -ERANGE: some pages are not below hcp_set__reach(), so
+ * their status is unknown; -EINVAL: no pages; -ENOMEM.
+ *
+ * -ERANGE makes it safe that a set stays complete after requests beyond it.
  */
 int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t slot, uint64_t gfn, uint64_t npages);
 
 /*
- * A second memslot on the memory of the slot `of`, of the same size (for instance at
- * the addresses that have the C-bit).  What is dirty in it is dirty there: its round
- * comes before that one's.  Add it once KVM logs it: what was written through it before
- * is in no log, so nothing of the slot `of` counts as sent any more.  -ENOENT: no slot
- * `of`, or it is an alias itself; -EEXIST; -ENOMEM.
+ * Add a second memslot on the memory of the slot `of`, with the same size, for instance at the
+ * addresses with the C-bit.  A page that is dirty in the alias is dirty in `of`, so do the
+ * alias' round before that of `of`.  Add the alias when KVM logs it.  Earlier writes through it
+ * are in no log, so all pages of `of` count as never sent.  -ENOENT: no slot `of`, or it is an
+ * alias itself; -EEXIST; -ENOMEM.
  */
 int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t slot, uint32_t of);
 
 /*
- * After KVM has removed it.  The aliases of a slot go with it.  With an alias KVM drops its
- * dirty log, so nothing of the slot that it was one of counts as sent any more.  -ENOENT.
+ * Remove a slot and its aliases.  Call this after KVM has removed it.  With an alias KVM drops the
+ * alias' dirty log, so all pages of the slot that it belongs to count as never sent.  -ENOENT.
  */
 int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t slot);
 
 /*
- * One slot's part of a round.  words holds the dirty log that was just got and
- * cleared, and receives what is to be sent: never sent, left over, dirty, or sent
- * under another status than the set has now.  Returns how many pages these are (an
- * alias: 0, and its words are cleared).  Allocates nothing.
+ * Do one slot's part of a round.  words has the dirty log that KVM just returned and cleared.  It
+ * receives the pages to send: those never sent, left over, dirty, or sent under another status
+ * than the set has now.  Returns their number; for an alias 0, and its words are cleared.
+ * Allocates no memory.
  *
- * Before and after its scan it looks whether the set can be trusted.  -EUCLEAN: it
- * has missed a request; -ENOLINK: it is not kept any more; -ERANGE: a restore has moved
- * its reach below a slot's end; then words are as they
- * were, the tracker has noted what was dirty, and the VM must not be stopped for good:
- * resume it.  -ENOENT: no such slot, words are as they were.
+ * It checks before and after its scan that the set can be trusted.  -EUCLEAN: the set is not
+ * complete; -ENOLINK: it is no longer kept; -ERANGE: a restore has moved its reach below the
+ * end of a slot.  After these errors words are unchanged, and the tracker has noted what was
+ * dirty.  Do not stop the VM for good; if it is stopped, resume it.  -ENOENT: no such slot, and
+ * words are unchanged.
  */
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t slot, uint64_t *words);
 
 /*
- * The status under which this page is to be sent now: 1 shared, 0 private; and the
- * tracker notes that it was sent so.  -ENOENT: no slot has it.
+ * The status under which to send this page now: 1 shared, 0 private.  The tracker notes that the
+ * page was sent under it.  -ENOENT: no slot has this page.
  */
 int hcp_tracker__status(struct hcp_tracker *tracker, uint64_t gfn);
 
 /*
- * How many pages of all slots are still to be sent: what rounds would have now if
- * nothing were dirty.  Reads two bits a page and the set, as a round does.
+ * The number of pages of all slots that are still to be sent: what rounds would return now if
+ * nothing were dirty.  It takes as long as a round's scan.
  */
 uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker);
 
-/* The migration was cancelled, or begins again: nothing has been sent. */
+/* The migration was cancelled, or starts again: all pages count as never sent. */
 void hcp_tracker__restart(struct hcp_tracker *tracker);
 
 #ifdef __cplusplus

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <hcpolicy/version.h>
 #include "diff.h"
 #include "draw.h"
 #include "file.h"
@@ -479,19 +480,21 @@ static void test_terminal(void)
 
 static void test_nearest(void)
 {
-	static const char *const names[] = { "attach", "show", "max-gpa", "a-name-that-is-longer-than-any-word-of-ours" };
-	static const struct { const char *word, *name; } cases[] = {
+	static const char *const names[] = {
+		"attach", "show", "max-gpa", "a-name-that-is-longer-than-any-word-of-ours"
+	};
+	static const struct { const char *word, *name; } words[] = {
 		{ "shwo", "show" }, { "sho", "show" }, { "shows", "show" }, { "shot", "show" },
 		{ "atach", "attach" }, { "tatahc", "attach" }, { "max-gap", "max-gpa" },
 		{ "max-pga2", "max-gpa" }, { "", NULL }, { "s", NULL }, { "stop", NULL },
 		{ "detached", NULL }, { "a-name-that-is-longer-than-any-word-of-our", NULL },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *got = nearest(cases[i].word, names, 4), *want = cases[i].name;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *got = nearest(words[i].word, names, 4), *want = words[i].name;
 
 		check(got == want || (got && want && !strcmp(got, want)), "nearest to '%s' is %s",
-		      cases[i].word, want ? want : "nothing");
+		      words[i].word, want ? want : "nothing");
 	}
 }
 

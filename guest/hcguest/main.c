@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hcguest: a freestanding guest that makes the requests it is told to make, and
+ * checks the answers.  It boots as a PVH ELF (qemu-system-x86_64 -kernel, hcvm
+ * --guest, or guest/load.c).
+ *
+ * If the VMM answers the doorbell port, commands come by mailbox: mailbox.h.
+ * Otherwise vCPU 0 takes text commands from its command line and COM1 (script.c),
+ * and the other vCPUs halt.  ops.c carries out both.
+ *
+ * A VMM starts further vCPUs directly at the entry of the ELF note HCGUEST
+ * (boot.h); nobody sends a SIPI.
+ *
+ * An exception that nobody asked for is reported by doorbell and on COM1; the
+ * guest then exits with code 63.
+ */
+#include <stddef.h>
+
+#include "../boot.h"
+#include "../mailbox.h"
+#include "../random.h"
+#include "cpu.h"
+#include "io.h"
+#include "ops.h"
+#include "script.h"
+#include "work.h"
+
+void guest_main(unsigned int index, const struct hvm_start_info *si);
+
+static void run_batch(unsigned int index, struct hcg_mailbox *mb)
+{
+	struct hcg_request *r = (void *)mb->requests;
+	uint64_t i, count = mb->count;
+
+	for (i = 0; i < count; i++) {
+		op_do(index, &r[i]);
+		if (op_failed(&r[i]) && !mb->failed++) {
+			mb->first = i;
+			mb->first_ret = r[i].ret;
+		}
+	}
+	mb->iterations++;
+}
+
+static void bad_request(struct hcg_mailbox *mb)
+{
+	mb->failed = 1;
+	mb->first_ret = HCG_RET_BAD_REQUEST;
+}
+
+static void run_work(unsigned int index, struct hcg_mailbox *mb)
+{
+	uint64_t random = mb->work.seed;
+
+	if (!work_begin(index, &mb->work))
+		return bad_request(mb);
+	while (!mb->stop && !(mb->count && mb->iterations == mb->count)) {
+		work_step(index, &mb->work, &random);
+		mb->iterations++;
+	}
+	mb->failed = mb->work.bad;
+}
+
+static void run_check(unsigned int index, struct hcg_mailbox *mb)
+{
+	if (!work_check(index, &mb->work))
+		return bad_request(mb);
+	mb->failed = mb->work.bad;
+}
+
+static void run_command(unsigned int index, struct hcg_mailbox *mb)
+{
+	mb->iterations = 0;
+	mb->failed = 0;
+	mb->first = 0;
+	mb->first_ret = 0;
+	work_clear(&mb->work);
+	switch (mb->command) {
+	case HCG_CMD_RUN:
+		run_batch(index, mb);
+		break;
+	case HCG_CMD_LOOP:
+		while (!mb->stop)
+			run_batch(index, mb);
+		break;
+	case HCG_CMD_HALT:
+		asm volatile("hlt");
+		break;
+	case HCG_CMD_EXIT:
+		cpu_exit(mb->count);
+	case HCG_CMD_WORK:
+		run_work(index, mb);
+		break;
+	case HCG_CMD_CHECK:
+		run_check(index, mb);
+		break;
+	default:	/* not a command: the VMM and this guest do not match */
+		asm volatile("ud2");
+	}
+}
+
+static _Noreturn void mailbox_run(unsigned int index)
+{
+	struct hcg_mailbox *mb = (void *)HCG_MAILBOX_GPA(index);
+	int64_t ret = 0;
+
+	if (*(volatile uint64_t *)HCG_KEY_GPA)
+		ret = -op_share_own(index);
+	if (ret < 0 || ret > 0xffffff)
+		ret = 0xffffff;
+	outl(HCG_PORT, HCG_EV_READY | (uint32_t)ret << 8);
+	for (;;) {
+		run_command(index, mb);
+		outl(HCG_PORT, HCG_EV_DONE);
+	}
+}
+
+void guest_main(unsigned int index, const struct hvm_start_info *si)
+{
+	cpu_init(index);
+	if (inl(HCG_PORT) == HCG_MAGIC)
+		mailbox_run(index);
+	if (!index)
+		script_run(si && si->magic == HVM_START_MAGIC ?
+			   (const char *)si->cmdline_paddr : NULL);
+	for (;;)
+		asm volatile("hlt");
+}

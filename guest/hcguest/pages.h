@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The guest's pages: encryption, contents, and their entries in the record. */
+#ifndef HCP_GUEST_PAGES_H
+#define HCP_GUEST_PAGES_H
+
+#include "../record.h"
+
+/* Are the pages all in the record? */
+int pages_known(uint64_t gfn, uint64_t npages);
+
+/* Forget what is known of a page: private, never written. */
+void page_forget(uint64_t gfn);
+
+/* Around a request for its status; page_put() ends it too. */
+void page_begin(uint64_t gfn);
+void page_end(uint64_t gfn);
+
+/* HCG_PAGE_SHARED or 0, as in the record. */
+uint64_t page_status(uint64_t gfn);
+
+/* New contents, under status. */
+void page_put(uint64_t gfn, uint64_t status);
+
+/* The same, by addresses that are so far from the page's own. */
+void page_put_at(uint64_t gfn, uint64_t status, uint64_t offset);
+
+/* The same contents, in place, under status. */
+void page_recode(uint64_t gfn, uint64_t status);
+
+/* To be called now and then: notes a new key, for page_verify() to explain by. */
+void key_look(unsigned int index);
+
+/* Is a page as in the record?  Counts in w what it finds.  index: the vCPU's. */
+int page_verify(unsigned int index, uint64_t gfn, struct hcg_work *w);
+
+#endif /* HCP_GUEST_PAGES_H */

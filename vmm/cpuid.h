@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef HCVM_CPUID_H
+#define HCVM_CPUID_H
+
+#include "vm.h"
+
+/* add changes what KVM supports before it is set; NULL: nothing is changed. */
+int cpuid_setup(struct vm *vm, void (*add)(struct kvm_cpuid2 *cpuid));
+/* The entry of a leaf (subleaf 0), added if it is not there. */
+struct kvm_cpuid_entry2 *cpuid_leaf(struct kvm_cpuid2 *cpuid, uint32_t function);
+
+#endif /* HCVM_CPUID_H */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The format of a migration: frames of a type and a bounded length, both ways over one
+ * socket.  Every number is little-endian.  Source and target:
+ *
+ *	HELLO ->		<- WELCOME
+ *	PAGE, PING ... ->	(any number of rounds)
+ *	STATE, PAGE, SET, END ->	(the VM is stopped)
+ *				<- READY	everything is in place
+ *	COMMIT ->		<- RUNNING	sent before the first instruction
+ *
+ * ERROR takes the place of an answer.  It carries a text, and nothing comes after it.  The
+ * source runs its VM again only if COMMIT was not sent, or an ERROR says that the
+ * target does not run it.  The target runs it only after COMMIT.
+ */
+#ifndef HCVM_FRAMES_H
+#define HCVM_FRAMES_H
+
+#include <stdint.h>
+
+#define FRAMES_MAGIC	"HCVMmigr"
+#define FRAMES_VERSION	1
+
+enum frame_type {
+	FRAME_HELLO = 1,
+	FRAME_WELCOME,
+	FRAME_PAGE,
+	FRAME_PING,
+	FRAME_STATE,
+	FRAME_SET,
+	FRAME_END,
+	FRAME_READY,
+	FRAME_COMMIT,
+	FRAME_RUNNING,
+	FRAME_ERROR,
+	NR_FRAMES
+};
+
+struct frame_header {
+	uint32_t type;
+	uint32_t len;		/* of what follows */
+};
+
+/* HELLO and WELCOME: who speaks, and which machine it has. */
+struct frame_hello {
+	char magic[8];
+	uint32_t version;
+	uint32_t kind;		/* 0: --kernel, 1: --guest */
+	uint64_t mem;
+	uint32_t smp;
+	uint32_t sev;
+	uint32_t encrypt;
+	uint32_t set;		/* it has a shared-page set */
+};
+
+/* PAGE: a word, then the contents; a page of zeroes has none. */
+#define PAGE_SHARED	1u
+#define PAGE_ZERO	2u
+#define PAGE_FLAGS	4095u	/* the rest of the word is the guest address */
+
+/* STATE: a part of the machine (state.c), then its bytes. */
+struct frame_state {
+	uint32_t part;
+	uint32_t index;		/* which vCPU, chip or device */
+};
+
+struct frame_end {
+	uint64_t pages;		/* PAGE frames */
+	uint32_t crc;		/* CRC-32 of every frame before this one */
+	uint32_t zero;
+};
+
+#endif /* HCVM_FRAMES_H */

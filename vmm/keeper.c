@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Keeps the shared-page set, from one of two sources: a policy in the kernel, or this VMM's
+ * own KVM_EXIT_HYPERCALL exits, which are not enabled with a policy.  Who reads the set need
+ * not know which.  It is opened before the first KVM_RUN, or requests would be missed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <linux/kvm_para.h>
+#include <hcpolicy/policy.h>
+
+#include "keeper.h"
+
+struct keeper {
+	struct hcpolicy *policy;	/* NULL: the exits are the source */
+	struct hcp_set *set;		/* the policy's, or our own */
+};
+
+static void on_log(void *ctx, const char *line)
+{
+	note("%s", line);
+}
+
+/* The library has already reported in words what went wrong. */
+static int attach(struct vm *vm, struct keeper *keeper)
+{
+	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log };
+	struct hcpolicy_attach_opts attach = {
+		.sz = sizeof(attach), .name = vm->cfg->name, .label = vm->cfg->label,
+		/* The guest that arrives brings the set of what it shares already. */
+		.incoming = vm->cfg->incoming,
+	};
+
+	keeper->policy = hcpolicy__open(vm->cfg->policy, &opts);
+	if (!keeper->policy || hcpolicy__set_max_gpa(keeper->policy, vm_max_gpa(vm)) ||
+	    hcpolicy__load(keeper->policy) || hcpolicy__attach(keeper->policy, vm->fd, &attach))
+		return fail_errno("--policy %s", vm->cfg->policy);
+	if (vm->cfg->name && hcpolicy__pin(keeper->policy))
+		return fail_errno("--name %s", vm->cfg->name);
+	keeper->set = hcpolicy__set(keeper->policy);
+	return 0;
+}
+
+static int enable_exits(struct vm *vm, struct keeper *keeper)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_EXIT_HYPERCALL,
+		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
+	};
+
+	keeper->set = hcp_set__new(vm_max_gpa(vm) >> HCP_PAGE_SHIFT);
+	if (!keeper->set)
+		return fail_errno("no memory for the shared-page set");
+	if (vm->cfg->label && hcp_set__set_label(keeper->set, vm->cfg->label))
+		return fail_errno("--label %s", vm->cfg->label);
+	if (vm->cfg->incoming)
+		hcp_set__await_restore(keeper->set);
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		return fail_errno("KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
+	return 0;
+}
+
+int keeper_open(struct vm *vm)
+{
+	if (!vm->cfg->policy && !vm->cbit && !vm->cfg->guest)
+		return 0;
+	vm->keeper = calloc(1, sizeof(*vm->keeper));
+	if (!vm->keeper)
+		return fail("out of memory");
+	return vm->cfg->policy ? attach(vm, vm->keeper) : enable_exits(vm, vm->keeper);
+}
+
+void keeper_close(struct vm *vm)
+{
+	if (!vm->keeper)
+		return;
+	if (vm->keeper->policy) {
+		/* Also removes its pins, which would outlive the VM. */
+		if (hcpolicy__link_fd(vm->keeper->policy) >= 0)
+			hcpolicy__detach(vm->keeper->policy);
+		hcpolicy__close(vm->keeper->policy);
+	} else {
+		hcp_set__free(vm->keeper->set);
+	}
+	free(vm->keeper);
+	vm->keeper = NULL;
+}
+
+int64_t keeper_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs)
+{
+	return hcp_set__exit(vm->keeper->set, gpa, npages, attrs);
+}
+
+struct hcp_set *keeper_set(const struct vm *vm)
+{
+	return vm->keeper ? vm->keeper->set : NULL;
+}
+
+bool keeper_keeps(void *vm)
+{
+	struct keeper *keeper = ((struct vm *)vm)->keeper;
+
+	return !keeper || !keeper->policy || hcpolicy__attached(keeper->policy);
+}
+
+static void report_complete(const struct vm *vm, const struct hcp_set *set)
+{
+	uint32_t more = keeper_keeps((void *)vm) ? 0 : HCP_DETACHED;
+	struct hcp_reason reason;
+	unsigned int n = 0;
+
+	for (; hcp_set__why(set, more, n, &reason); n++)
+		note("complete no, %s", reason.why);
+	if (!n)
+		note("complete yes");
+}
+
+void keeper_report(const struct vm *vm)
+{
+	struct hcp_range range = {};
+	unsigned long ranges = 0;
+	const struct hcp_set *set = keeper_set(vm);
+
+	if (!set)
+		return;
+	while (hcp_set__next(set, &range))
+		ranges++;
+
+	note("source %s", vm->cfg->policy ? "policy" : "exits");
+	note("shared-pages %llu", (unsigned long long)hcp_set__count(set));
+	note("shared-ranges %lu", ranges);
+	note("missed-pages %llu", (unsigned long long)hcp_set__missed(set));
+	note("beyond-pages %llu", (unsigned long long)hcp_set__beyond(set));
+	report_complete(vm, set);
+}

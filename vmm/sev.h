@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef HCVM_SEV_H
+#define HCVM_SEV_H
+
+#include "vm.h"
+
+#define SEV_CBIT	39
+
+/* Before the VM has memory: sev.c says how that differs. */
+int sev_setup(struct vm *vm);
+void sev_cpuid(struct kvm_cpuid2 *cpuid);
+/* Answers an MSR exit; false: the guest gets #GP. */
+bool sev_msr(struct vm *vm, struct kvm_run *run);
+
+#endif /* HCVM_SEV_H */
