@@ -100,6 +100,28 @@ uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what)
 	return object_id(hcpolicy__map_fd(policy, what));
 }
 
+int hcpolicy__program(const struct hcpolicy *policy, struct hcpolicy_program *program)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	int err;
+
+	if (!policy || !program)
+		return no_object();
+	err = opts_check(program, native_bytes);
+	if (err || program->sz < opts_end(program, native_bytes))
+		return fail(policy, EINVAL, "a program of another version of hcpolicy/policy.h");
+	if (!policy->obj || bpf_program__fd(policy->prog) < 0)
+		return fail(policy, ENOENT, "it is not loaded");
+	if (bpf_prog_get_info_by_fd(bpf_program__fd(policy->prog), &info, &len))
+		return fail(policy, errno, "its program: %s", strerror(errno));
+	program->id = info.id;
+	program->verified = info.verified_insns;
+	program->instructions = info.xlated_prog_len / 8;
+	program->native_bytes = info.jited_prog_len;
+	return 0;
+}
+
 /* Find the set's maps among a program's maps.  Closes the descriptors of the others. */
 static void sort_map(struct kept *kept, __u32 id)
 {

@@ -21,7 +21,7 @@ static int lib_failed(const char *policy, const char *doing)
 }
 
 /* Open a policy and set its parameters.  NULL: an error that was reported. */
-static struct hcpolicy *open_policy(const char *name, const struct args *args)
+struct hcpolicy *open_policy(const char *name, const struct args *args)
 {
 	struct hcpolicy *policy = hcpolicy__open(name, policy_opts());
 

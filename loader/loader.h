@@ -40,11 +40,17 @@ int cmd_restore(const struct args *args);
 int cmd_reset(const struct args *args);
 int cmd_policies(const struct args *args);
 int cmd_tune(const struct args *args);
+int cmd_watch(const struct args *args);
+int cmd_verify(const struct args *args);
 int cmd_probe(const struct args *args);
 
 /* policies.c: "parameters": [] */
 struct json_object;
 void put_params(struct json_object *obj, struct hcpolicy *policy);
+void print_params(struct hcpolicy *policy);
+
+/* attach.c: opened, and told its parameters; NULL: reported. */
+struct hcpolicy *open_policy(const char *name, const struct args *args);
 
 /* text.c: words of the command line, and numbers for people. */
 bool parse_size(const char *text, uint64_t *bytes);

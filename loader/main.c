@@ -102,6 +102,9 @@ static const struct command commands[] = {
 	  "change a parameter of an attached policy" },
 	{ "policies", cmd_policies, 1, 0, "[POLICY]",
 	  "the policies there are, or all about one and its parameters" },
+	{ "verify", cmd_verify, 1, OPT_PARAM, "POLICY",
+	  "would this kernel take the policy, and what has it" },
+	{ "watch", cmd_watch, 1, OPT_BPFFS, "NAME", "each change, of a policy that tells (notify)" },
 	{ "probe", cmd_probe, 0, 0, "", "check what this kernel can do, and how to fix the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))

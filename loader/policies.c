@@ -31,7 +31,7 @@ void put_params(struct json_object *obj, struct hcpolicy *policy)
 	json_object_object_add(obj, "parameters", array);
 }
 
-static void print_params(struct hcpolicy *policy)
+void print_params(struct hcpolicy *policy)
 {
 	struct hcpolicy_param p;
 

@@ -247,7 +247,7 @@ static uint64_t boot_time(void)
 	return (now.tv_sec - up.tv_sec) * 1000000000ULL + now.tv_nsec - up.tv_nsec;
 }
 
-static void print_params(struct hcpolicy *policy)
+static void print_set_params(struct hcpolicy *policy)
 {
 	struct hcpolicy_param p;
 
@@ -308,7 +308,7 @@ static void show_text(struct hcpolicy *policy)
 	printf("%s of kernel memory\n", size_text(other, set_memory(info)));
 	printf("%-10s %" PRIu64 " pages (%s) in %" PRIu64 " range%s\n", "shared", shared,
 	       size_text(other, shared << HCP_PAGE_SHIFT), ranges, ranges == 1 ? "" : "s");
-	print_params(policy);
+	print_set_params(policy);
 	print_ids(policy);
 	state_text(text, sizeof(text), policy);
 	printf("%-10s %s\n", "state", text);

@@ -254,6 +254,16 @@ int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map);
  */
 uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what);
 
+/* What the kernel says of the program of a loaded policy.  -ENOENT: it is not loaded. */
+struct hcpolicy_program {
+	size_t sz;		/* sizeof(struct hcpolicy_program) */
+	uint32_t id;		/* BPF's */
+	uint32_t verified;	/* instructions that the verifier looked at, on all ways */
+	uint32_t instructions;	/* of the program, as the kernel has rewritten it */
+	uint32_t native_bytes;	/* 0: it is interpreted */
+};
+int hcpolicy__program(const struct hcpolicy *policy, struct hcpolicy_program *program);
+
 /* The n-th of all its maps, from 0: its name in the program, or that of its pin.  NULL: no more. */
 const char *hcpolicy__map_name(const struct hcpolicy *policy, unsigned int n);
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/* verify: would this kernel take the policy?  It is loaded and attached to nothing. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "loader.h"
+#include "out.h"
+
+static void print_maps(struct hcpolicy *policy)
+{
+	const char *map;
+
+	printf("maps       ");
+	for (unsigned int n = 0; (map = hcpolicy__map_name(policy, n)); n++)
+		printf("%s%s", n ? ", " : "", map);
+	putchar('\n');
+}
+
+static void verified(struct hcpolicy *policy, const char *file)
+{
+	struct hcpolicy_program program = { .sz = sizeof(program) };
+	struct json_object *obj, *maps;
+	const char *map;
+
+	hcpolicy__program(policy, &program);
+	if (!out_json) {
+		printf("%s: this kernel takes it\n", file);
+		if (*hcpolicy__about(policy))
+			printf("about      %s\n", hcpolicy__about(policy));
+		printf("verifier   looked at %u instructions\n", program.verified);
+		printf("program    %u instructions, %u bytes of native code\n", program.instructions,
+		       program.native_bytes);
+		print_maps(policy);
+		print_params(policy);
+		return;
+	}
+	obj = json_object_new_object();
+	maps = json_object_new_array();
+	put_str(obj, "file", file);
+	put_str(obj, "about", hcpolicy__about(policy));
+	put_u64(obj, "verified_instructions", program.verified);
+	put_u64(obj, "instructions", program.instructions);
+	put_u64(obj, "native_bytes", program.native_bytes);
+	for (unsigned int n = 0; (map = hcpolicy__map_name(policy, n)); n++)
+		json_object_array_add(maps, json_object_new_string(map));
+	json_object_object_add(obj, "maps", maps);
+	put_params(obj, policy);
+	out_value(obj);
+}
+
+int cmd_verify(const struct args *args)
+{
+	const char *file = args->words[0];
+	struct hcpolicy *policy = open_policy(file, args);
+	int status = EXIT_FAIL;
+
+	if (!policy)
+		return EXIT_FAIL;
+	/* The set's size is not what is asked about. */
+	if (!hcpolicy__set_max_gpa(policy, args->max_gpa ?: 1) && !hcpolicy__load(policy)) {
+		verified(policy, file);
+		status = EXIT_OK;
+	} else if (!err_seen()) {
+		err("policy '%s': load: %s", file, strerror(errno));
+	}
+	hcpolicy__close(policy);
+	return status;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * watch: each change of what a guest shares, as its policy tells it by events; until the VM's end or
+ * Ctrl-C.  The rule: nobody who reads this ends with a wrong picture.  When events were lost, the
+ * whole set follows; and when the policy was replaced, it goes on with the new one's events.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <hcpolicy/events.h>
+#include "loader.h"
+#include "out.h"
+#include "state.h"
+
+struct watch {
+	const char *name;
+	struct hcpolicy *policy;
+	struct hcpolicy_events *events;
+	struct out_array array;
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int sig)
+{
+	stop = 1;
+}
+
+static const char *verdict_text(char buf[32], int verdict)
+{
+	static const char *const names[] = { "default", "handled", "retry" };
+
+	if (verdict >= 0 && verdict < 3)
+		return names[verdict];
+	snprintf(buf, 32, "refused (%d)", verdict);
+	return buf;
+}
+
+/* On the wall clock, as far as now tells where that is. */
+static uint64_t wall_time(uint64_t monotonic)
+{
+	struct timespec wall, mono;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	return monotonic + (wall.tv_sec - mono.tv_sec) * 1000000000LL + wall.tv_nsec - mono.tv_nsec;
+}
+
+static void print_event(const struct hcp_event *event)
+{
+	uint64_t time = wall_time(event->time), gpa = event->gfn << HCP_PAGE_SHIFT;
+	uint64_t npages = event->npages;
+	time_t seconds = time / 1000000000;
+	char clock[16], verdict[32];
+
+	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&seconds));
+	printf("%s.%06u  vcpu %u  %s 0x%" PRIx64 "-0x%" PRIx64 "  %" PRIu64 " page%s, %s\n", clock,
+	       (unsigned int)(time % 1000000000 / 1000), event->vcpu_id,
+	       event->shared ? "shares" : "hides ", gpa, gpa + (npages << HCP_PAGE_SHIFT),
+	       npages, npages == 1 ? "" : "s", verdict_text(verdict, event->verdict));
+}
+
+static void put_event(struct watch *w, const struct hcp_event *event)
+{
+	struct json_object *obj = json_object_new_object();
+	char verdict[32];
+
+	put_u64(obj, "time_ns", wall_time(event->time));
+	put_u64(obj, "vcpu", event->vcpu_id);
+	put_u64(obj, "source", event->source);
+	put_bool(obj, "shared", event->shared);
+	put_u64(obj, "gpa", event->gfn << HCP_PAGE_SHIFT);
+	put_u64(obj, "pages", event->npages);
+	put_str(obj, "verdict", verdict_text(verdict, event->verdict));
+	out_array_item(&w->array, obj);
+}
+
+/* What was shared when we looked; why: what makes that necessary. */
+static void whole_set(struct watch *w, const char *why)
+{
+	struct json_object *obj = json_object_new_object(), *ranges = json_object_new_array(), *one;
+	struct hcp_range r = {};
+
+	if (!out_json)
+		printf("%s: all that is shared:\n", why);
+	while (hcp_set__next(hcpolicy__set(w->policy), &r)) {
+		if (!out_json) {
+			printf("  0x%" PRIx64 "-0x%" PRIx64 "  %" PRIu64 " pages\n", r.gfn << HCP_PAGE_SHIFT,
+			       (r.gfn + r.npages) << HCP_PAGE_SHIFT, r.npages);
+			continue;
+		}
+		one = json_object_new_object();
+		put_u64(one, "gpa", r.gfn << HCP_PAGE_SHIFT);
+		put_u64(one, "pages", r.npages);
+		json_object_array_add(ranges, one);
+	}
+	put_str(obj, "set_because", why);
+	json_object_object_add(obj, "ranges", ranges);
+	put_state(obj, w->policy);
+	if (out_json)
+		out_array_item(&w->array, obj);
+	else
+		json_object_put(obj);
+}
+
+static void on_event(void *ctx, const struct hcp_event *event)
+{
+	struct watch *w = ctx;
+
+	if (!event)
+		whole_set(w, "events were lost");
+	else if (out_json)
+		put_event(w, event);
+	else
+		print_event(event);
+}
+
+static void watch_end(struct watch *w)
+{
+	hcpolicy__events_free(w->events);
+	hcpolicy__close(w->policy);
+	w->events = NULL;
+	w->policy = NULL;
+}
+
+static bool watch_begin(struct watch *w, const char *why)
+{
+	w->policy = pins_open_alive(w->name);
+	if (!w->policy)
+		return false;
+	w->events = hcpolicy__events_new(w->policy, on_event, w);
+	if (!w->events) {
+		if (!err_seen())
+			err("policy '%s': its events: %s", w->name, strerror(errno));
+		return false;
+	}
+	/* Its first event is later than this. */
+	whole_set(w, why);
+	return true;
+}
+
+static bool watch(struct watch *w)
+{
+	struct pollfd fds[2] = { { .events = POLLIN } };
+	bool ok = watch_begin(w, "it begins");
+
+	while (ok && !stop) {
+		fds[0].fd = hcpolicy__events_fd(w->events);
+		fds[1].fd = hcpolicy__link_fd(w->policy);
+		if (fflush(stdout) || ferror(stdout))
+			break;
+		poll(fds, 2, 1000);
+		ok = hcpolicy__events_consume(w->events) >= 0;
+		if (fds[1].revents)
+			break;	/* the VM's end, or a detach */
+		if (ok && !hcpolicy__attached(w->policy)) {
+			watch_end(w);
+			ok = watch_begin(w, "the policy was replaced");
+		}
+	}
+	if (ok && !stop && !out_json)
+		puts("the policy has ended, with its VM or by a detach");
+	return ok;
+}
+
+int cmd_watch(const struct args *args)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	struct watch w = { .name = args->words[0] };
+	bool ok;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	if (out_json)
+		out_array_begin(&w.array, stdout, out_pretty);
+	ok = watch(&w);
+	if (out_json)
+		out_array_end(&w.array);
+	watch_end(&w);
+	return ok ? EXIT_OK : EXIT_FAIL;
+}

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a policy's author and who watches a guest use: policies, verify, watch.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+plan 7
+
+name=hcst-watch
+export HCPOLICY_PATH=$top/build/bpf
+hcpolicy() { "$bin/hcpolicy" "$@"; }
+
+# A guest that shares and hides again; it begins when a line comes.
+machine()
+{
+	mkfifo "$work/in" && exec 9<> "$work/in"
+	"$bin/hcvm" --kernel "$("$top/scripts/guest-kernel")" --initrd "$top/build/guest-initrd.cpio.gz" \
+		--append 'console=ttyS0 panic=-1 hcvm.work=line' --mem 256M --sev-lookalike --policy notify \
+		--name $name < "$work/in" > "$work/console" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	within 100 grep -q HCVM-GUEST-UP "$work/console" || { cat "$work/console"; return 1; }
+}
+
+each_verified()
+{
+	local policy n=0
+	for policy in "$HCPOLICY_PATH"/*.bpf.o; do
+		hcpolicy verify "$policy" > "$work/said" || { cat "$work/said"; return 1; }
+		grep -Eq '^verifier +looked at [1-9][0-9]* instructions' "$work/said" || return
+		n=$((n + 1))
+	done
+	[ "$n" -ge 7 ]
+}
+refused()
+{
+	hcpolicy verify "$top/build/obj/libhcpolicy/tests/broken.bpf.o" > "$work/said" 2>&1 && return 1
+	cat "$work/said"
+	grep 'the verifier does not accept it' "$work/said"
+}
+listed()
+{
+	hcpolicy policies > "$work/said" || return
+	local policy
+	for policy in bitmap exit-filter freeze hole notify quota throttle; do
+		grep "^$policy  *[a-z]" "$work/said" || return
+	done
+	hcpolicy policies quota | grep '^  ceiling=65536  ' && hcpolicy policies quota -j | grep '"name":"ceiling"'
+}
+unknown() { ! hcpolicy attach quota --pid 1 --param celing=1 > "$work/said" 2>&1; }
+
+watched() { grep -q "$1" "$work/watch"; }
+watches()
+{
+	machine || return
+	hcpolicy watch $name > "$work/watch" 2>&1 &
+	watcher=$!
+	children+=("$watcher")
+	within 20 watched 'it begins: all that is shared:' && watched '^  0x.* pages$' || { cat "$work/watch"; return 1; }
+}
+sees_the_end()
+{
+	echo >&9
+	within 60 watched 'the policy has ended' || { cat "$work/watch" "$work/console"; return 1; }
+	wait "$watcher"
+}
+no_events()
+{
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --incoming "unix:$work/m" --policy bitmap --name $name \
+		< /dev/null > "$work/vm" 2>&1 &
+	children+=($!)
+	within 30 [ -S "$work/m" ] && ! hcpolicy watch $name > "$work/said" 2>&1 &&
+		grep 'it sends no events' "$work/said"
+}
+
+check "verify loads each policy and says what the verifier looked at" each_verified
+check "verify shows why the verifier refuses" refused
+check "policies lists those there are, and the parameters of one" listed
+check "a parameter that is not there is refused" unknown
+check "watch begins with all that is shared" watches
+check "watch ends with the VM" sees_the_end
+check "watch of a policy without events says what to do" no_events
+finish
