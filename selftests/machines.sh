@@ -74,7 +74,7 @@ works()
 {
 	local before
 	before=$(control "$1" look) || return
-	within 20 differs "$before" "$1"
+	within 60 differs "$before" "$1"
 }
 differs() { [ "$(control "$2" look)" != "$1" ]; }
 
