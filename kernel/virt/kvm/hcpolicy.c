@@ -210,7 +210,6 @@ static u16 hcpolicy_ctx_flags(struct kvm *kvm, gfn_t gfn, u64 npages,
 
 /* A guest that asks for much holds up neither a memslot change nor RCU Tasks. */
 static void hcpolicy_yield(struct kvm_vcpu *vcpu)
-	__must_hold(&vcpu->kvm->srcu)
 {
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	cond_resched_tasks_rcu_qs();
@@ -525,7 +524,7 @@ static int hcpolicy_reg(void *kdata, struct bpf_link *link)
 	if (!link)
 		return -EOPNOTSUPP;
 
-	policy = kzalloc(sizeof(*policy), GFP_KERNEL_ACCOUNT);
+	policy = kzalloc_obj(*policy, GFP_KERNEL_ACCOUNT);
 	if (!policy)
 		return -ENOMEM;
 

@@ -5,6 +5,7 @@
  */
 
 #include "hcpolicy.h"
+#include "mmu.h"
 
 /* Page size in bits 3:0, and the encryption status. */
 #define HCPOLICY_VALID_ATTRS	(GENMASK_ULL(3, 0) | KVM_MAP_GPA_RANGE_ENCRYPTED)
@@ -14,6 +15,11 @@ static bool hcpolicy_request_valid(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 {
 	/* The width is what userspace put into CPUID: anything. */
 	u64 end = BIT_ULL(min(vcpu->arch.maxphyaddr, 52));
+	gfn_t s_bit = kvm_gfn_direct_bits(vcpu->kvm);
+
+	/* A hypercall's may have a TD's S-bit, with which it is no memory's address. */
+	if (s_bit)
+		end = min(end, gfn_to_gpa(s_bit));
 
 	return !(attrs & ~HCPOLICY_VALID_ATTRS) &&
 	       gpa_to_gfn(gpa) + npages <= gpa_to_gfn(end);
@@ -30,10 +36,14 @@ int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
 		.source = source,
 		.shared = !(attrs & KVM_MAP_GPA_RANGE_ENCRYPTED),
 		.valid = hcpolicy_request_valid(vcpu, gpa, npages, attrs),
-		.exit_enabled = kvm_map_gpa_range_exits(vcpu->kvm),
-		/* RIP and RAX of a protected guest are out of reach. */
+		.exit_enabled = user_exit_on_hypercall(vcpu->kvm, KVM_HC_MAP_GPA_RANGE),
+		/*
+		 * RIP and RAX of a protected guest are out of reach; a debug
+		 * TD is not "protected", but its RIP is past the TDCALL.
+		 */
 		.can_retry = source == KVM_HCPOLICY_SRC_HYPERCALL &&
-			     !vcpu->arch.guest_state_protected,
+			     !vcpu->arch.guest_state_protected &&
+			     vcpu->kvm->arch.vm_type != KVM_X86_TDX_VM,
 	};
 	int verdict = kvm_hcpolicy_map_gpa_range(vcpu, &req);
 
@@ -41,4 +51,4 @@ int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
 		return -KVM_ENOSYS;
 	return verdict;
 }
-EXPORT_SYMBOL_GPL(__kvm_hcpolicy_ask);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(__kvm_hcpolicy_ask);
