@@ -29,26 +29,31 @@ static bool hcpolicy_request_valid(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
 		       enum kvm_hcpolicy_source source)
 {
-	struct kvm_hcpolicy_request req = {
-		.gpa = gpa,
-		.npages = npages,
-		.attrs = attrs,
-		.source = source,
-		.shared = !(attrs & KVM_MAP_GPA_RANGE_ENCRYPTED),
-		.valid = hcpolicy_request_valid(vcpu, gpa, npages, attrs),
-		.exit_enabled = user_exit_on_hypercall(vcpu->kvm, KVM_HC_MAP_GPA_RANGE),
-		/*
-		 * RIP and RAX of a protected guest are out of reach; a debug
-		 * TD is not "protected", but its RIP is past the TDCALL.
-		 */
-		.can_retry = source == KVM_HCPOLICY_SRC_HYPERCALL &&
-			     !vcpu->arch.guest_state_protected &&
-			     vcpu->kvm->arch.vm_type != KVM_X86_TDX_VM,
-	};
-	int verdict = kvm_hcpolicy_map_gpa_range(vcpu, &req);
+	struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
+	u16 flags = 0;
 
-	if (verdict == KVM_HCPOLICY_DEFAULT && !req.exit_enabled)
-		return -KVM_ENOSYS;
-	return verdict;
+	if (user_exit_on_hypercall(vcpu->kvm, KVM_HC_MAP_GPA_RANGE))
+		flags |= KVM_HCPOLICY_EXIT_ENABLED;
+	/*
+	 * RIP and RAX of a protected guest are out of reach; a debug TD is not
+	 * "protected", but its RIP is past the TDCALL.
+	 */
+	if (unlikely(source != KVM_HCPOLICY_SRC_HYPERCALL ||
+		     vcpu->arch.guest_state_protected ||
+		     vcpu->kvm->arch.vm_type == KVM_X86_TDX_VM))
+		flags |= KVM_HCPOLICY_NO_RETRY;
+	ctx->flags = flags;
+
+	if (unlikely(!hcpolicy_request_valid(vcpu, gpa, npages, attrs)))
+		return kvm_hcpolicy_bad_request(vcpu);
+
+	ctx->gpa = gpa;
+	ctx->npages = npages;
+	ctx->attrs = attrs;
+	ctx->vcpu_id = vcpu->vcpu_id;
+	ctx->source = source;
+	/* No valid bit is above that one. */
+	ctx->shared = attrs < KVM_MAP_GPA_RANGE_ENCRYPTED;
+	return kvm_hcpolicy_map_gpa_range(vcpu);
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(__kvm_hcpolicy_ask);
