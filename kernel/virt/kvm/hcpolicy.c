@@ -37,10 +37,12 @@
  * of the old program is in progress.  RCU and not kvm->srcu: a vCPU may hold that across
  * a page fault which userspace never answers, and the waiter holds BPF's mutex.
  *
- * vcpu->hcpolicy_ctx is what the program is asked.  Only the thread that runs the
- * vCPU touches it, which holds vcpu->mutex.  The program can only read it.
+ * vcpu->hcpolicy_ctx is what the program is asked, and hcpolicy_args how it finds
+ * that.  Only the thread that runs the vCPU touches them, which holds vcpu->mutex.
+ * The program can only read them.
  *
- * ops points into a struct_ops map that the link keeps.  The link is not
+ * ops points into a struct_ops map that the link keeps, and ops->prog to a program
+ * that the map keeps; neither changes once the map can be attached.  The link is not
  * referenced: it outlives the struct kvm_hcpolicy on hcpolicy_list, because
  * freeing it means unreg(), which takes the lock and unlinks.  Neither is the
  * VM: a pinned link must not keep a dead VMM's memory.  kvm_destroy_vm()
@@ -56,6 +58,7 @@
 #include <linux/btf.h>
 #include <linux/debugfs.h>
 #include <linux/file.h>
+#include <linux/filter.h>
 #include <linux/kvm_hcpolicy.h>
 #include <linux/kvm_para.h>
 #include <linux/list.h>
@@ -84,6 +87,7 @@
  *	KVM_HCPOLICY_MAX_PAGES pages of it, in order.  Returns enum
  *	kvm_hcpolicy_verdict or a negative errno.  Must be there; may not sleep.
  * @name: for people, in tracepoints; NUL-terminated
+ * @prog: KVM's own, NULL to userspace: the program of @map_gpa_range
  *
  * Stays in this file: two translation units that know it would give the module
  * two BTF types of that name.
@@ -93,6 +97,7 @@ struct kvm_hcpolicy_ops {
 	u32 flags;
 	int (*map_gpa_range)(struct kvm_hcpolicy_ctx *ctx);
 	char name[KVM_HCPOLICY_NAME_LEN];
+	struct bpf_prog *prog;
 };
 
 /* One policy on one VM, from attach until detach or the end of the VM. */
@@ -169,7 +174,7 @@ static bool hcpolicy_may_handle(const struct kvm_hcpolicy *policy,
 	       (flags & KVM_HCPOLICY_MATCH);
 }
 
-/* The answers that hcpolicy_call() has no shorter way for. */
+/* Of an answer that somebody watches, or that hcpolicy_call() has no shorter way for. */
 static noinline int hcpolicy_judge(struct kvm_vcpu *vcpu, int answer)
 {
 	const struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
@@ -180,14 +185,14 @@ static noinline int hcpolicy_judge(struct kvm_vcpu *vcpu, int answer)
 }
 
 /* What the flags say of a piece if only userspace can convert the VM's private memory. */
-static noinline u16 hcpolicy_private_flags(struct kvm *kvm,
-					   const struct kvm_hcpolicy_ctx *ctx)
+static noinline u16 hcpolicy_private_flags(struct kvm_vcpu *vcpu)
 {
 #ifdef CONFIG_KVM_GENERIC_MEMORY_ATTRIBUTES
+	const struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
 	gfn_t gfn = gpa_to_gfn(ctx->gpa);
 	u64 attrs = ctx->shared ? 0 : KVM_MEMORY_ATTRIBUTE_PRIVATE;
 
-	if (kvm_range_has_memory_attributes(kvm, gfn, gfn + ctx->npages,
+	if (kvm_range_has_memory_attributes(vcpu->kvm, gfn, gfn + ctx->npages,
 					    KVM_MEMORY_ATTRIBUTE_PRIVATE, attrs))
 		return KVM_HCPOLICY_PRIVATE_MEM | KVM_HCPOLICY_MATCH;
 #endif
@@ -216,6 +221,30 @@ static __always_inline void hcpolicy_call_end(void)
 		preempt_enable();
 }
 
+/* With the clock that somebody has asked for, by kernel.bpf_stats_enabled. */
+static noinline u32 hcpolicy_run_counted(const struct bpf_prog *prog, const void *args)
+{
+	return bpf_prog_run(prog, args);
+}
+
+/*
+ * Straight to the program.  The trampoline of ops->map_gpa_range would enter one more
+ * read-side section, keep it on its CPU once more, put ctx into an array that is here
+ * already, and set a bpf_run_ctx, which no helper of bpf_base_func_proto() looks for.
+ */
+static __always_inline int hcpolicy_run(const struct kvm_hcpolicy_ops *ops,
+					struct kvm_vcpu *vcpu)
+{
+	const struct bpf_prog *prog = ops->prog;
+
+	vcpu->hcpolicy_args[0] = (unsigned long)&vcpu->hcpolicy_ctx;
+	if (static_branch_unlikely(&bpf_stats_enabled_key))
+		return hcpolicy_run_counted(prog, vcpu->hcpolicy_args);
+
+	cant_migrate();
+	return bpf_dispatcher_nop_func(vcpu->hcpolicy_args, prog->insnsi, prog->bpf_func);
+}
+
 /*
  * Call the program, if there still is one, with the piece of a request that is in
  * the vCPU's ctx.  Inline in both its callers: the one of most requests is all that
@@ -229,7 +258,7 @@ static __always_inline int hcpolicy_call(struct kvm_vcpu *vcpu)
 	int answer;
 
 	if (kvm_arch_has_private_mem(vcpu->kvm))
-		ctx->flags |= hcpolicy_private_flags(vcpu->kvm, ctx);
+		ctx->flags |= hcpolicy_private_flags(vcpu);
 
 	hcpolicy_call_begin();
 
@@ -243,16 +272,16 @@ static __always_inline int hcpolicy_call(struct kvm_vcpu *vcpu)
 	if (hcpolicy_may_handle(policy, ops, ctx->flags))
 		ctx->flags |= KVM_HCPOLICY_MAY_HANDLE;
 
-	answer = ops->map_gpa_range(ctx);
+	answer = hcpolicy_run(ops, vcpu);
 
 	hcpolicy_call_end();
 
-	/* Constants from here on, of which no register has to be saved. */
+	/* A constant on the short way, so that no register has to be saved. */
 	if (unlikely(answer != KVM_HCPOLICY_HANDLED ||
-		     !(ctx->flags & KVM_HCPOLICY_MAY_HANDLE)))
+		     !(ctx->flags & KVM_HCPOLICY_MAY_HANDLE) ||
+		     trace_kvm_hcpolicy_verdict_enabled()))
 		return hcpolicy_judge(vcpu, answer);
 
-	trace_kvm_hcpolicy_verdict(ctx, KVM_HCPOLICY_HANDLED, KVM_HCPOLICY_HANDLED);
 	return KVM_HCPOLICY_HANDLED;
 }
 
@@ -699,11 +728,22 @@ static int hcpolicy_init_member(const struct btf_type *t,
 	return 0;
 }
 
+static int hcpolicy_note_prog(struct bpf_prog *prog, void *data)
+{
+	struct kvm_hcpolicy_ops *ops = data;
+
+	/* The one member that can have a program is map_gpa_range. */
+	ops->prog = prog;
+	return 0;
+}
+
+/* Before the map can be attached, and once: its programs stay for as long as it. */
 static int hcpolicy_validate(void *kdata)
 {
 	struct kvm_hcpolicy_ops *ops = kdata;
 
-	return ops->map_gpa_range ? 0 : -EINVAL;
+	bpf_struct_ops_for_each_prog(ops, hcpolicy_note_prog, ops);
+	return ops->prog ? 0 : -EINVAL;
 }
 
 static int hcpolicy_btf_init(struct btf *btf)

@@ -14,15 +14,15 @@ static bool hcpolicy_request_valid(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 				   u64 attrs)
 {
 	/* The width is what userspace put into CPUID: anything. */
-	u64 end = BIT_ULL(min(vcpu->arch.maxphyaddr, 52));
+	u64 end = BIT_ULL(min_t(unsigned int, vcpu->arch.maxphyaddr, 52));
 	gfn_t s_bit = kvm_gfn_direct_bits(vcpu->kvm);
+	gfn_t last = gpa_to_gfn(gpa) + npages - 1;
 
 	/* A hypercall's may have a TD's S-bit, with which it is no memory's address. */
-	if (s_bit)
-		end = min(end, gfn_to_gpa(s_bit));
+	if (unlikely(s_bit) && last >= s_bit)
+		return false;
 
-	return !(attrs & ~HCPOLICY_VALID_ATTRS) &&
-	       gpa_to_gfn(gpa) + npages <= gpa_to_gfn(end);
+	return !(attrs & ~HCPOLICY_VALID_ATTRS) && last < gpa_to_gfn(end);
 }
 
 /* kvm_hcpolicy_ask() of a VM that has a policy, or had one a moment ago. */
@@ -32,7 +32,7 @@ int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
 	struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
 	u16 flags = 0;
 
-	if (user_exit_on_hypercall(vcpu->kvm, KVM_HC_MAP_GPA_RANGE))
+	if (unlikely(user_exit_on_hypercall(vcpu->kvm, KVM_HC_MAP_GPA_RANGE)))
 		flags |= KVM_HCPOLICY_EXIT_ENABLED;
 	/*
 	 * RIP and RAX of a protected guest are out of reach; a debug TD is not
