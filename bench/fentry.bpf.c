@@ -25,9 +25,10 @@ int keep_book(__u64 *arg)
 	/* One page at a time is what the benchmark asks for. */
 	chunk = hcp_chunk_of(arg[2]);
 	if (chunk && npages == 1)
-		hcp_book_chunk(chunk, gfn, gfn, !(arg[4] & MAP_GPA_RANGE_ENCRYPTED));
-	else if (hcp_info_value())
-		__sync_fetch_and_add(&hcp_info_value()->missed, npages);
+		hcp_book_bits(&chunk->words[gfn / 64 % HCP_CHUNK_WORDS], hcp_bit(gfn),
+			      !(arg[4] & MAP_GPA_RANGE_ENCRYPTED));
+	else
+		hcp_count_unbooked(gfn, npages);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ static void end_fentry(struct bpf_object *obj, struct bpf_link *link, struct vcp
 }
 
 /* Ranges begin at multiples of their size, as those of most guests do. */
-static void measure(const char *mode, uint64_t npages)
+static uint64_t measure(const char *mode, uint64_t npages)
 {
 	static struct hcg_request calls[REQUESTS], reads[REQUESTS];
 	uint64_t size = npages * PAGE, first = size > 0x100000 ? size : 0x100000;
@@ -116,11 +116,11 @@ static void measure(const char *mode, uint64_t npages)
 	with = batch_insns(v, calls);
 	without = batch_insns(v, reads);
 
-	printf("%llu\n", (unsigned long long)(with - without + REQUESTS / 2) / REQUESTS);
 	if (fentry)
 		end_fentry(fentry, link, v);
 	hcpolicy__close(policy);
 	vm_free(vm);
+	return (with - without + REQUESTS / 2) / REQUESTS;
 }
 
 int main(int argc, char **argv)
@@ -133,8 +133,7 @@ int main(int argc, char **argv)
 		char mode[32] = "";
 
 		sscanf(argv[i], "%31[^:]:%llu", mode, &npages);
-		printf("%s ", argv[i]);
-		measure(mode, npages);
+		printf("%s %llu\n", argv[i], (unsigned long long)measure(mode, npages));
 	}
 	return 0;
 }
