@@ -17,6 +17,7 @@ int keep_book(__u64 *arg)
 {
 	__u64 gfn = arg[2] >> HCP_PAGE_SHIFT, npages = arg[3];
 	struct hcp_chunk *chunk;
+	struct hcp_info *info;
 	__u32 key;
 
 	if (arg[1] != KVM_HC_MAP_GPA_RANGE || arg[7] ||
@@ -28,8 +29,8 @@ int keep_book(__u64 *arg)
 	chunk = bpf_map_lookup_elem(&hcp_shared, &key);
 	if (chunk && npages == 1)
 		hcp_book_chunk(chunk, gfn, gfn, !(arg[4] & MAP_GPA_RANGE_ENCRYPTED));
-	else if (hcp_info_value())
-		__sync_fetch_and_add(&hcp_info_value()->missed, npages);
+	else if ((info = hcp_info_value()))
+		__sync_fetch_and_add(&info->missed, npages);
 	return 0;
 }
 
