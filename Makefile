@@ -76,7 +76,7 @@ check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand 
 bench: setup bench-programs	## what it costs, counted, and the tables of README.md and docs/bench.md
 	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure
 	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/report --write
-	$(Q)bench/plot
+	$(if $(filter 6.12,$(RELEASE)),$(Q)bench/plot)
 
 bench-quick: setup bench-programs	## one request only, in some minutes, and no table is written
 	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure --quick
