@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-long check-debug check-upstream bench check-unit modules setup kit lint install clean help FORCE
+.PHONY: all demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -31,7 +31,7 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
+	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) bench/run
 
 # The programs of tests that a machine runs, which cannot build there.
 .PHONY: tests
@@ -62,10 +62,20 @@ check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand 
 	$(Q)$(MAKE) --no-print-directory -C selftests/upstream
 	$(Q)selftests/upstream/check $(RELEASE)
 
-bench: setup	## instructions per request, counted
+bench: setup bench-programs	## what it costs, counted, and the tables of README.md and docs/bench.md
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/report --write
+	$(if $(filter 6.12,$(RELEASE)),$(Q)bench/plot)
+
+bench-quick: setup bench-programs	## one request only, in some minutes, and no table is written
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure --quick
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/report
+
+.PHONY: bench-programs
+bench-programs:
 	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory -C kernel native
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)bench/run
 
 kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 	$(Q)$(MAKE) --no-print-directory -C kit
