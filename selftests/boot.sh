@@ -15,6 +15,7 @@ tcg) ret=no-hypervisor user=$ret;;
 *) ret=-1000 user=-1;;	# -KVM_EPERM
 esac
 
+# shellcheck disable=SC2054	# the commas are QEMU's
 qemu=(timeout $((60 * patience)) qemu-system-x86_64 -accel "$accel" -m 64 -kernel "$elf"
 	-nodefaults -no-user-config -display none -no-reboot -serial stdio
 	-device isa-debug-exit,iobase=0xf4,iosize=4)

@@ -17,6 +17,7 @@ export HCVM=$bin/hcvm KIT_SECONDS=$((60 * patience))
 unpack()
 {
 	local tar
+	# shellcheck disable=SC2012	# the newest, and make gives the names
 	tar=$(ls -t "$top"/build/hcpolicy-kit-*.tar.gz | head -n 1)
 	[ -n "$tar" ] || { echo "no kit in build/: make kit"; return 1; }
 	mkdir "$kit" && tar -xzf "$tar" -C "$kit" --strip-components 1

@@ -83,6 +83,7 @@ stands_still()
 {
 	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "${at[$2]}" "stops=$3" "${@:4}" \
 		> "$work/said" 2>&1 &
+	# shellcheck disable=SC2034	# for who sources this
 	client=$!
 	within 60 grep -qx "at ${3%%,*}" "$work/said" || { cat "$work/said"; return 1; }
 }

@@ -10,7 +10,6 @@ plan 24
 
 name=hcst-name
 pins=/sys/fs/bpf/hcpolicy
-python=(/usr/bin/python3 -IS)
 
 hcpolicy() { "$bin/hcpolicy" "$@"; }
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }

@@ -4,6 +4,7 @@
 # Whether a VM stands still while its set is saved: every process that could run its
 # vCPUs counts, and what cannot be seen is not proved.  The VM is that of helpers.c, and
 # its policy was attached to a helper.
+# shellcheck disable=SC2016	# for the shells that are started
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
@@ -181,6 +182,7 @@ check "whose process is not called gone" eval "hcpolicy show hcst-inside > '$wor
 check "nor another one of its number stopped" refused 'is in another pid namespace.*--running' hcpolicy save hcst-inside "$work/no"
 check "nor is its name removed as a dead one's" its_link_ends
 echo >&"$stay"
+# shellcheck disable=SC2010	# /proc has no other names
 vm_files() { ls -l "/proc/$all/fd" | grep -c kvm-vm; }
 exchanges()
 {
