@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-long check-debug check-upstream bench check-unit modules setup kit lint install clean help FORCE
+.PHONY: all demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
@@ -31,7 +31,7 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) 'bench/run --test'
+	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) bench/run
 
 # The programs of tests that a machine runs, which cannot build there.
 .PHONY: tests
@@ -39,28 +39,17 @@ tests: libhcpolicy
 	$(Q)$(MAKE) --no-print-directory -C libhcpolicy tests
 	$(Q)$(MAKE) --no-print-directory -C guest tests
 
-# The machines: two processors at once; private memory; whole guests (selftests/run).
-VM_TESTS = '$(MAKE) --no-print-directory -C libhcpolicy check-hook' \
-	   'scripts/vm-run --smp 1 -- $(MAKE) --no-print-directory -C guest check-kvm' \
-	   'scripts/vm-run --smp 2 --mem 4G --shadow -- selftests/run $(KERNEL_TESTS)' \
-	   'scripts/vm-run --smp 2 -- selftests/with-psc-trigger selftests/run $(NESTED_TESTS)' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run unload qemu.sh kit.sh views.sh save.sh linux.sh' \
-	   'scripts/vm-run --smp 1 --mem 3G -- selftests/run $(COMMAND_TESTS)' \
-	   $(MIGRATION_TESTS)
-MIGRATION_TESTS = 'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate.sh migrate-ends.sh' \
-		  'scripts/vm-run --smp 1 --mem 3G -- selftests/run migrate-linux.sh plays.sh'
-# The last one closes the machine down: lockdown has no way back.
-COMMAND_TESTS = names.sh killed stopped.sh reset.sh counters.sh probe.sh
-NESTED_TESTS = attach_errors private_mem snp_doors
-KERNEL_TESTS = verdicts lifetime hostile complete set_model userfault upheaval storm
+# A command for each machine of selftests/list.
+machines = $(foreach m,$(1),'scripts/vm-run $(shell sed -n 's/^machine $(m) //p' selftests/list) selftests/run $(m)')
+VM_TESTS = $(call machines,$(filter-out long,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader models,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy guest loader	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
 
 check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)
 	$(Q)$(MAKE) --no-print-directory all modules
-	$(Q)HCP_MIGRATIONS=1000 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally -j 2 $(MIGRATION_TESTS) \
-		'scripts/vm-run --smp 1 --mem 3G -- selftests/run kills.sh'
+	$(Q)HCP_MIGRATIONS=1000 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally -j 2 \
+		$(call machines,migrate plays long)
 
 check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
 	$(Q)$(MAKE) --no-print-directory all kit tests
@@ -73,10 +62,20 @@ check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand 
 	$(Q)$(MAKE) --no-print-directory -C selftests/upstream
 	$(Q)selftests/upstream/check $(RELEASE)
 
-bench: setup	## instructions per request, counted
+bench: setup bench-programs	## what it costs, counted, and the tables of README.md and docs/bench.md
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/report --write
+	$(if $(filter 6.12,$(RELEASE)),$(Q)bench/plot)
+
+bench-quick: setup bench-programs	## one request only, in some minutes, and no table is written
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure --quick
+	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/report
+
+.PHONY: bench-programs
+bench-programs:
 	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)$(MAKE) --no-print-directory -C kernel native
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)bench/run
 
 kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 	$(Q)$(MAKE) --no-print-directory -C kit

@@ -17,19 +17,18 @@ int keep_book(__u64 *arg)
 {
 	__u64 gfn = arg[2] >> HCP_PAGE_SHIFT, npages = arg[3];
 	struct hcp_chunk *chunk;
-	__u32 key;
 
 	if (arg[1] != KVM_HC_MAP_GPA_RANGE || arg[7] ||
 	    bpf_get_current_pid_tgid() >> 32 != tgid)
 		return 0;
 
 	/* One page at a time is what the benchmark asks for. */
-	key = gfn / HCP_CHUNK_PAGES;
-	chunk = bpf_map_lookup_elem(&hcp_shared, &key);
+	chunk = hcp_chunk_of(arg[2]);
 	if (chunk && npages == 1)
-		hcp_book_chunk(chunk, gfn, gfn, !(arg[4] & MAP_GPA_RANGE_ENCRYPTED));
-	else if (hcp_info_value())
-		__sync_fetch_and_add(&hcp_info_value()->missed, npages);
+		hcp_book_bits(&chunk->words[gfn / 64 % HCP_CHUNK_WORDS], hcp_bit(gfn),
+			      !(arg[4] & MAP_GPA_RANGE_ENCRYPTED));
+	else
+		hcp_count_unbooked(gfn, npages);
 	return 0;
 }
 

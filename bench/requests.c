@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions per request: the guest shares and hides single pages, 200 requests
+ * Instructions per request: the guest shares and hides ranges of pages, 200 requests
  * at a stretch, and the TSC is the count of instructions, because the machine
  * runs under icount (scripts/vm-run --icount).
  *
- *	requests none | exits | fentry | POLICY...	a line each: the mode and the number
+ *	requests MODE[:PAGES]...	a line each: what was asked for, and the number
  *
+ * MODE is none, exits, fentry, or POLICY; a request is for PAGES pages, 1 by default.
  * none: nobody answers (-KVM_ENOSYS); exits: the VMM answers and keeps no set; fentry:
  * nobody answers, and a program on KVM's function keeps the set (fentry.bpf.c); POLICY:
  * a policy file's name, attached.  Everything is subtracted that a batch without
@@ -82,9 +83,11 @@ static void end_fentry(struct bpf_object *obj, struct bpf_link *link, struct vcp
 	bpf_object__close(obj);
 }
 
-static void measure(const char *mode)
+/* Ranges begin at multiples of their size, as those of most guests do. */
+static uint64_t measure(const char *mode, uint64_t npages)
 {
 	static struct hcg_request calls[REQUESTS], reads[REQUESTS];
+	uint64_t size = npages * PAGE, first = size > 0x100000 ? size : 0x100000;
 	bool exits = !strcmp(mode, "exits");
 	struct vm *vm = vm_new(1, exits);
 	struct vcpu *v = &vm->vcpus[0];
@@ -106,18 +109,18 @@ static void measure(const char *mode)
 	}
 
 	for (i = 0; i < REQUESTS; i++) {
-		calls[i] = hc_request(0x100000 + (i / 2) * PAGE, 1, i % 2 ? HIDE : SHARE, expect);
+		calls[i] = hc_request(first + (i / 2) * size, npages, i % 2 ? HIDE : SHARE, expect);
 		reads[i] = (struct hcg_request){ .op = HCG_READ, .a0 = VM_FREE_GPA };
 	}
 
 	with = batch_insns(v, calls);
 	without = batch_insns(v, reads);
 
-	printf("%s %llu\n", mode, (unsigned long long)(with - without + REQUESTS / 2) / REQUESTS);
 	if (fentry)
 		end_fentry(fentry, link, v);
 	hcpolicy__close(policy);
 	vm_free(vm);
+	return (with - without + REQUESTS / 2) / REQUESTS;
 }
 
 int main(int argc, char **argv)
@@ -125,7 +128,12 @@ int main(int argc, char **argv)
 	int i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (i = 1; i < argc; i++)
-		measure(argv[i]);
+	for (i = 1; i < argc; i++) {
+		unsigned long long npages = 1;
+		char mode[32] = "";
+
+		sscanf(argv[i], "%31[^:]:%llu", mode, &npages);
+		printf("%s %llu\n", argv[i], (unsigned long long)measure(mode, npages));
+	}
 	return 0;
 }

@@ -38,6 +38,8 @@ struct kvm_hcpolicy_ops {
 	char name[KVM_HCPOLICY_NAME_LEN];
 } __attribute__((preserve_access_index));
 
+#define HCP_WORD_BYTES	(64ULL << HCP_PAGE_SHIFT)	/* of guest memory that a word is of */
+
 struct hcp_chunk {
 	__u64 words[HCP_CHUNK_WORDS];
 };
@@ -71,6 +73,18 @@ struct {
 		go;							\
 	})
 
+/* 1 << n % 64, of which BPF's shift does the second half: compilers would write it out. */
+static __always_inline __u64 hcp_bit(__u64 n)
+{
+	__u64 bit = 1;
+
+	asm("%0 <<= %1" : "+r"(bit) : "r"(n));
+	return bit;
+}
+
+/* What is read after it is read anew: cheaper than a register that a helper leaves alone. */
+#define hcp_forget()	asm volatile("" ::: "memory")
+
 /* Atomic, as other vCPUs may change the other bits.  The result is unused, so it is one insn. */
 static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
 {
@@ -90,26 +104,26 @@ static __always_inline void hcp_book_bits(__u64 *word, __u64 bits, _Bool shared)
 		(word) <= HCP_CHUNK_WORDS - (room);			\
 	})
 
+/* n words from w on; n is a constant. */
+static __always_inline void hcp_fill(__u64 *w, int n, __u64 value)
+{
+	int i;
+
+#pragma clang loop unroll(full)
+	for (i = 0; i < n; i++)
+		w[i] = value;
+}
+
 /* Whole words [word, end) of a chunk.  A global function, so that it is verified once. */
 __weak __noinline int hcp_book_words(struct hcp_chunk *chunk __arg_nonnull,
 				     __u64 word, __u64 end, __u64 value)
 {
-	__u64 *w;
-
-	while (word + 8 <= end && hcp_can_loop && hcp_word_in_chunk(word, 8)) {
-		w = &chunk->words[word];
-		w[0] = value;
-		w[1] = value;
-		w[2] = value;
-		w[3] = value;
-		w[4] = value;
-		w[5] = value;
-		w[6] = value;
-		w[7] = value;
-		word += 8;
-	}
-	while (word < end && hcp_can_loop && hcp_word_in_chunk(word, 1))
-		chunk->words[word++] = value;
+	for (; word + 128 <= end && hcp_can_loop && hcp_word_in_chunk(word, 128); word += 128)
+		hcp_fill(&chunk->words[word], 128, value);
+	for (; word + 8 <= end && hcp_can_loop && hcp_word_in_chunk(word, 8); word += 8)
+		hcp_fill(&chunk->words[word], 8, value);
+	for (; word < end && hcp_can_loop && hcp_word_in_chunk(word, 1); word++)
+		chunk->words[word] = value;
 	return 0;
 }
 
@@ -127,10 +141,22 @@ static __always_inline void hcp_book_chunk(struct hcp_chunk *chunk, __u64 first,
 		return;
 	}
 
-	hcp_book_bits(&chunk->words[word], head, shared);
-	if (word + 1 < end)
-		hcp_book_words(chunk, word + 1, end, shared ? ~0ULL : 0);
-	hcp_book_bits(&chunk->words[end], tail, shared);
+	/* Only a word that others have pages in takes a locked instruction. */
+	if (first % 64)
+		hcp_book_bits(&chunk->words[word++], head, shared);
+	if (last % 64 != 63)
+		hcp_book_bits(&chunk->words[end], tail, shared);
+	else
+		end++;
+	if (word < end)
+		hcp_book_words(chunk, word, end, shared ? ~0ULL : 0);
+}
+
+static __always_inline struct hcp_chunk *hcp_chunk_of(__u64 gpa)
+{
+	__u32 key = gpa / (HCP_CHUNK_WORDS * HCP_WORD_BYTES);
+
+	return bpf_map_lookup_elem(&hcp_shared, &key);
 }
 
 static __always_inline struct hcp_info *hcp_info_value(void)
@@ -158,11 +184,9 @@ static __always_inline void hcp_count_unbooked(__u64 gfn, __u64 npages)
 		__sync_fetch_and_add(&info->beyond, npages - inside);
 }
 
-/*
- * Record the request in the set.  Returns the number of recorded pages.  Pages beyond the set
- * may not be memory: they are only counted, and the set stays complete.
- */
-static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
+/* hcp_book() of any request.  Apart, so that the usual ones have no more registers to save. */
+static __noinline __attribute__((unused))
+__u64 hcp_book_range(const struct kvm_hcpolicy_ctx *ctx)
 {
 	__u64 gfn = ctx->gpa >> HCP_PAGE_SHIFT;
 	__u64 left = ctx->npages;
@@ -170,12 +194,11 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 
 	/* KVM_HCPOLICY_MAX_PAGES are two chunks, so a request lies in three chunks at most. */
 	for (i = 0; i < KVM_HCPOLICY_MAX_PAGES / HCP_CHUNK_PAGES + 1 && left; i++) {
-		__u32 key = gfn / HCP_CHUNK_PAGES;
 		__u64 first = gfn % HCP_CHUNK_PAGES;
 		__u64 n = HCP_CHUNK_PAGES - first;
 		struct hcp_chunk *chunk;
 
-		chunk = bpf_map_lookup_elem(&hcp_shared, &key);
+		chunk = hcp_chunk_of(gfn << HCP_PAGE_SHIFT);
 		if (!chunk)
 			break;
 		if (n > left)
@@ -188,6 +211,37 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 	if (left)
 		hcp_count_unbooked(gfn, left);
 	return ctx->npages - left;
+}
+
+/*
+ * Record the request in the set.  Returns the number of recorded pages.  Pages beyond the set
+ * may not be memory: they are only counted, and the set stays complete.
+ *
+ * Linux asks for single pages most of the time, and for 2 MiB at a time at boot.
+ */
+static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
+{
+	__u64 npages = ctx->npages;
+	struct hcp_chunk *chunk;
+
+	if (npages == 1) {
+		chunk = hcp_chunk_of(ctx->gpa);
+		if (chunk) {
+			hcp_forget();
+			hcp_book_bits(&chunk->words[ctx->gpa / HCP_WORD_BYTES % HCP_CHUNK_WORDS],
+				      hcp_bit(ctx->gpa >> HCP_PAGE_SHIFT), ctx->shared);
+			return 1;
+		}
+	} else if (npages == 512 && ctx->gpa % (8 * HCP_WORD_BYTES) == 0) {
+		chunk = hcp_chunk_of(ctx->gpa);
+		if (chunk) {
+			hcp_forget();
+			hcp_fill(&chunk->words[ctx->gpa / HCP_WORD_BYTES % HCP_CHUNK_WORDS & ~7], 8,
+				 0 - (__u64)ctx->shared);
+			return 512;
+		}
+	}
+	return hcp_book_range(ctx);
 }
 
 /* Is that frame shared, as the set has it?  Beyond the set: no. */

@@ -81,7 +81,7 @@ held_open()
 	local file
 
 	attach $one && exec {file}< "$folder/hcpolicy" || return
-	kill "$pid" && within 30 eval "[ ! -e $folder ]" || { ls $debugfs; return 1; }
+	kill "$pid" && within 60 eval "[ ! -e $folder ]" || { ls $debugfs; return 1; }
 	! cat <&"$file" 2> "$work/gone" && exec {file}<&- && cat "$work/gone"
 }
 
@@ -98,7 +98,7 @@ storm()
 	for i in 1 2 3 4 5 6; do
 		start && attach $one && { [ $((i % 2)) = 0 ] || hcpolicy detach $one; } || failed=1
 		kill "$pid" && wait "$pid" 2>/dev/null
-		within 30 eval "[ ! -e $debugfs/$pid-$vm_fd ]" || failed=1
+		within 60 eval "[ ! -e $debugfs/$pid-$vm_fd ]" || failed=1
 		[ $((i % 2)) = 1 ] || hcpolicy list > /dev/null
 	done
 	kill "${readers[@]}"

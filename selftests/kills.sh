@@ -119,7 +119,7 @@ moment()
 	rm -f "$work/in"
 	# A command that meets the pins of a dead VM removes them.
 	hcpolicy list > /dev/null 2>&1
-	! ls -A "$pins" 2> /dev/null | grep . || { echo "moment $1: $victim: pins stay"; return 1; }
+	[ -z "$(ls -A "$pins" 2> /dev/null)" ] || { echo "moment $1: $victim: pins stay"; return 1; }
 }
 
 all()

@@ -14,18 +14,10 @@ qemu=$kit/drivers/qemu
 hcvm=$kit/drivers/hcvm
 export HCVM=$bin/hcvm KIT_SECONDS=$((60 * patience))
 
-# verdict STATUS PATTERN COMMAND...: the run ends so, and says so.
-verdict()
-{
-	local want=$1 pattern=$2 status=0
-	shift 2
-	"$@" > "$work/run" 2>&1 || status=$?
-	cat "$work/run"
-	[ "$status" = "$want" ] && grep -qE "$pattern" "$work/run"
-}
 unpack()
 {
 	local tar
+	# shellcheck disable=SC2012	# the newest, and make gives the names
 	tar=$(ls -t "$top"/build/hcpolicy-kit-*.tar.gz | head -n 1)
 	[ -n "$tar" ] || { echo "no kit in build/: make kit"; return 1; }
 	mkdir "$kit" && tar -xzf "$tar" -C "$kit" --strip-components 1
@@ -60,28 +52,28 @@ END
 chmod +x "$work/spoil" "$work/no-vmm" "$work/silent" "$work/no-key"
 
 check "the kit unpacks" unpack
-check "a guest that writes survives a migration" verdict 0 '^PASS$' "$kit/run" --pages 512 "$qemu"
+check "a guest that writes survives a migration" gives 0 '^PASS$' "$kit/run" --pages 512 "$qemu"
 check "which took several rounds, as it wrote" several_rounds
 check "and it went on where it was" worked_on
 # The guest may meet the page while it works, and again at the end.
-check "one bad byte is caught, and the page named" verdict 1 \
+check "one bad byte is caught, and the page named" gives 1 \
 	'^FAIL bad pages: [1-9][0-9]*, the first gfn 0x464: bad words: 1, the first at offset 0x10 ' \
 	env QEMU_SPOIL="$work/spoil" "$kit/run" --pages 512 "$qemu"
-check "a VMM that does not start gives no verdict" verdict 2 '^no verdict: .*start failed' "$kit/run" "$work/no-vmm"
-check "a guest that cannot be asked gives no verdict" verdict 2 '^no verdict: the guest does not stop working' \
+check "a VMM that does not start gives no verdict" gives 2 '^no verdict: .*start failed' "$kit/run" "$work/no-vmm"
+check "a guest that cannot be asked gives no verdict" gives 2 '^no verdict: the guest does not stop working' \
 	"$kit/run" --pages 512 --seconds $((10 * patience)) "$work/silent"
-check "a guest that encrypts and converts survives migrations, its set kept by a policy" verdict 0 '^PASS$' \
+check "a guest that encrypts and converts survives migrations, its set kept by a policy" gives 0 '^PASS$' \
 	env HCVM_OPTIONS="--policy bitmap" "$kit/run" --pages 512 --times 2 "$hcvm"
-check "and its set kept by exits" verdict 0 '^PASS$' "$kit/run" --pages 512 --times 2 "$hcvm"
+check "and its set kept by exits" gives 0 '^PASS$' "$kit/run" --pages 512 --times 2 "$hcvm"
 check "and it did encrypt and convert" said '^all in all: written [0-9]+, conversions [1-9][0-9]+, refused 0, encrypted$'
 # The guest may have written some words of that page anew.
-check "a VMM that does not book conversions is caught, and a page named" verdict 1 \
+check "a VMM that does not book conversions is caught, and a page named" gives 1 \
 	'^FAIL bad pages: [1-9][0-9]*, the first gfn 0x[0-9a-f]+: bad words: [1-9][0-9]*, ' \
 	env HCVM="$bin/hcvm-test" HCVM_OPTIONS="--wrong unbooked" "$kit/run" --pages 512 "$hcvm"
 # What is lost can be the guest's own memory: then it dies.
-check "a VMM that loses pages is caught" verdict 1 '^FAIL' \
-	env HCVM="$bin/hcvm-test" HCVM_OPTIONS="--wrong drop-leftovers" "$kit/run" --pages 512 --seconds 20 "$hcvm"
-check "a VMM that gives no key is caught" verdict 1 '^FAIL encrypt: the VMM has given no key$' \
+check "a VMM that loses pages is caught" gives 1 '^FAIL' \
+	env HCVM="$bin/hcvm-test" HCVM_OPTIONS="--wrong drop-leftovers" "$kit/run" --pages 512 --seconds $((20 * patience)) "$hcvm"
+check "a VMM that gives no key is caught" gives 1 '^FAIL encrypt: the VMM has given no key$' \
 	"$kit/run" --pages 512 "$work/no-key"
-check "a wrong command line is refused" verdict 2 "^run: --times wants a number, not 'x'" "$kit/run" --times x "$qemu"
+check "a wrong command line is refused" gives 2 "^run: --times wants a number, not 'x'" "$kit/run" --times x "$qemu"
 finish

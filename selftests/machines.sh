@@ -74,7 +74,7 @@ works()
 {
 	local before
 	before=$(control "$1" look) || return
-	within 20 differs "$before" "$1"
+	within 60 differs "$before" "$1"
 }
 differs() { [ "$(control "$2" look)" != "$1" ]; }
 
@@ -83,6 +83,7 @@ stands_still()
 {
 	timeout $((120 * patience)) "$hcvm" migrate "$work/$1.c" "${at[$2]}" "stops=$3" "${@:4}" \
 		> "$work/said" 2>&1 &
+	# shellcheck disable=SC2034	# for who sources this
 	client=$!
 	within 60 grep -qx "at ${3%%,*}" "$work/said" || { cat "$work/said"; return 1; }
 }

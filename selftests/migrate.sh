@@ -377,7 +377,7 @@ cancelled()
 	timeout $((60 * patience)) "$hcvm" migrate "$work/can.c" "unix:$work/can-b.m" \
 		bandwidth=64K > "$work/said" 2>&1 &
 	local client=$!
-	within 30 grep -q round "$work/said" && control can cancel || return
+	within 60 grep -q round "$work/said" && control can cancel || return
 	wait "$client" && return 1
 	cat "$work/said"
 	grep -q interrupted "$work/said" && ended can-b 1 &&
@@ -503,7 +503,7 @@ connecting()
 	timeout $((60 * patience)) "$hcvm" migrate "$work/conn.c" tcp:127.0.0.1:4445 timeout=3600 \
 		> "$work/said" 2>&1 &
 	client=$!
-	within 30 is_connecting
+	within 60 is_connecting
 }
 connect_cancelled()
 {

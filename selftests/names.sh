@@ -10,7 +10,6 @@ plan 24
 
 name=hcst-name
 pins=/sys/fs/bpf/hcpolicy
-python=(/usr/bin/python3 -IS)
 
 hcpolicy() { "$bin/hcpolicy" "$@"; }
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
@@ -23,7 +22,7 @@ vm()
 		< /dev/null > "$work/vm" 2>&1 &
 	pid=$!
 	children+=("$pid")
-	within 30 [ -S "$work/in" ] || { cat "$work/vm"; return 1; }
+	within 60 [ -S "$work/in" ] || { cat "$work/vm"; return 1; }
 }
 
 # end SIGNAL: of that process
@@ -71,7 +70,7 @@ without_its_link()
 # lost PIN: with the link ended, this pin cannot be found again
 lost()
 {
-	within 10 attach && end_link $name && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
+	within 60 attach && end_link $name && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
 		refused 'its set is gone' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
 		hcpolicy detach $name && nothing_left
 }
@@ -153,8 +152,8 @@ other_namespace()
 		--incoming "unix:$work/in" --policy bitmap --name $name < /dev/null > "$work/vm" 2>&1 &
 	pid=$!
 	children+=("$pid")
-	within 30 [ -d $pins/$name ] && hcpolicy list | grep "^$name .* yes " && end KILL &&
-		within 10 eval "hcpolicy list | grep '^$name .* no .*detached'" &&
+	within 60 [ -d $pins/$name ] && hcpolicy list | grep "^$name .* yes " && end KILL &&
+		within 60 eval "hcpolicy list | grep '^$name .* no .*detached'" &&
 		[ -d $pins/$name ] && hcpolicy detach $name && nothing_left
 }
 

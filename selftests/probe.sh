@@ -68,17 +68,6 @@ closed()
 
 locked_down() { start $name-late && hcpolicy ranges $name-late && hcpolicy list | grep "^$name-late .* awaits a restore"; }
 
-# skip WHY NAME...
-skip()
-{
-	local why=$1
-	shift
-	for title; do
-		number=$((number + 1))
-		echo "ok $number $title # SKIP $why"
-	done
-}
-
 check "a VM gets a policy" start $name
 check "probe says that policies can be attached, and counters read" says 'ok  debugfs' can
 check "a file that is no policy is none, and probe says why" not_policies

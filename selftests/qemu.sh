@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/qmp.sh
+. "${BASH_SOURCE[0]%/*}/qmp.sh"
 plan 10
 
 name=hcst-qemu
@@ -17,28 +19,6 @@ commands+=';map 0x40000000 1 0x10 expect 0'
 commands+=';random 7 500 256 expect 0'
 commands+=';map 0x0 256 0x10 expect 0'
 commands+=';map 0x1001 1 0 expect -22'
-
-# QMP goes by a socket pair that bash makes.
-coproc qemu { exec qemu-system-x86_64 -accel kvm -m 64 -S -nodefaults -no-user-config \
-	-display none -serial "file:$work/serial" -qmp stdio \
-	-kernel "$bin/hcguest.elf" -append "$commands" 2> "$work/stderr"; }
-children+=("$qemu_PID")
-pid=$qemu_PID
-
-# qmp COMMAND [ARGUMENTS]: prints the answer.
-qmp()
-{
-	local line
-	echo "{ \"execute\": \"$1\", \"arguments\": ${2:-{\}} }" >&"${qemu[1]}"
-	while read -r -t $((60 * patience)) -u "${qemu[0]}" line; do
-		case $line in
-		*'"return"'*) echo "$line"; return 0;;
-		*'"error"'*) echo "$line"; return 1;;
-		esac
-	done
-	cat "$work/stderr"
-	return 1
-}
 
 hcpolicy() { "$bin/hcpolicy" "$@"; }
 answered() { [ "$(grep -c '^ok 0\|^ok -22' "$work/serial")" = 7 ] || { cat "$work/serial"; return 1; }; }
@@ -56,9 +36,11 @@ gone()
 	hcpolicy list -j > "$work/list" || return
 	! grep -q "\"$name\"" "$work/list" && [ ! -e "/sys/fs/bpf/hcpolicy/$name" ]
 }
+waits() { qmp query-status | grep '"prelaunch"'; }
 quit() { qmp quit && wait "$pid"; }
 
-check "QEMU starts and waits" qmp qmp_capabilities
+start_qemu -serial "file:$work/serial" -kernel "$bin/hcguest.elf" -append "$commands" > /dev/null
+check "QEMU starts and waits" waits
 check "a policy attaches by the process id" hcpolicy attach bitmap --pid "$pid" --name "$name" --max-gpa 2G
 check "a second one is refused" eval "! hcpolicy attach bitmap --pid $pid --name $name-2"
 check "the guest starts" qmp cont
@@ -69,5 +51,5 @@ check "the set is what the guest asked for" same \
 check "the set is complete" complete
 check "QEMU shows KVM's counters" counters
 check "QEMU ends" quit
-check "and the policy with it" within 30 gone
+check "and the policy with it" within 60 gone
 finish

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # The distribution's QEMU and its monitor, for tests.  Source it after tap.sh.
+# shellcheck disable=SC2154	# work and patience are tap.sh's
+
 # start_qemu OPTIONS...: QEMU, with KVM and paused; its process is $pid.
 
 start_qemu()

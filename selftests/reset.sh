@@ -16,7 +16,8 @@ refused() { ! hcpolicy "${@:2}" > "$work/said" 2>&1 && grep "$1" "$work/said" ||
 state() { hcpolicy show "$name" | grep -E "^state +$1\$" || { hcpolicy show "$name"; return 1; }; }
 ranges() { same "$1" hcpolicy ranges "$name" -j; }
 
-# QEMU's guest takes its commands from the console.
+# start [OPTIONS...]: QEMU's guest takes its commands from the console.
+# shellcheck disable=SC2120	# the eval below gives some
 start()
 {
 	rm -f "$work"/ser.* "$work/console"

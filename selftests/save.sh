@@ -22,7 +22,7 @@ start()
 	pid=$!
 	children+=("$pid")
 	exec {console}> "$work/console"
-	within 30 grep -q ready "$work/says" || { cat "$work/says"; return 1; }
+	within 60 grep -q ready "$work/says" || { cat "$work/says"; return 1; }
 }
 
 # ask COMMAND: the guest's next answer is ok
@@ -35,7 +35,7 @@ ask()
 }
 
 # Of a process that was told to stop: when it has.
-halt() { kill -STOP "$pid" && within 10 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
+halt() { kill -STOP "$pid" && within 60 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
 go_on() { kill -CONT "$pid"; }
 
 ranges() { hcpolicy ranges $name -j; }
@@ -100,16 +100,16 @@ follow_requests()
 	hcpolicy draw $name --follow -j > "$work/follow.json" 2> "$work/follow.warns" &
 	json_follower=$!
 	children+=("$follower" "$json_follower")
-	within 10 grep -q '0 requests/s, 0 pages/s changed, 17 pages shared' "$work/follow" &&
+	within 60 grep -q '0 requests/s, 0 pages/s changed, 17 pages shared' "$work/follow" &&
 		ask 'loop 3000 map 0x300000 1 0' &&
-		within 10 grep -qE '[1-9][0-9]* requests/s, [01] pages/s changed, 18 pages shared' "$work/follow" ||
+		within 60 grep -qE '[1-9][0-9]* requests/s, [01] pages/s changed, 18 pages shared' "$work/follow" ||
 		{ cat "$work/follow"; return 1; }
 }
 
 vm_ends()
 {
 	echo 'exit 0' >&"$console"
-	within 30 eval "! kill -0 $pid && ! kill -0 $follower && ! kill -0 $json_follower" || return
+	within 60 eval "! kill -0 $pid && ! kill -0 $follower && ! kill -0 $json_follower" || return
 	wait "$follower" && wait "$json_follower" &&
 		grep -q '^the policy has ended' "$work/follow" && "${python[@]}" -c '
 import json, sys
@@ -137,7 +137,7 @@ goes_on_meanwhile()
 	"$bin/hcpolicy" restore $name "$work/pipe" --with-its-guest {pipe}>&- > "$work/refusal" 2>&1 &
 	restorer=$!
 	children+=("$restorer")
-	within 10 eval "ls -l /proc/$restorer/fd | grep -q '$work/pipe'" || { cat "$work/refusal"; return 1; }
+	within 60 eval "ls -l /proc/$restorer/fd | grep -q '$work/pipe'" || { cat "$work/refusal"; return 1; }
 	go_on && cat "$saved" >&"$pipe"
 	exec {pipe}>&-
 	! wait "$restorer" && grep -q 'is not stopped' "$work/refusal" &&
@@ -160,12 +160,12 @@ other()
 		< /dev/null > "$work/other" 2>&1 &
 	other=$!
 	children+=("$other")
-	within 30 grep -q ready "$work/other" && kill -STOP "$other" &&
-		within 10 eval "hcpolicy save hcst-other '$file'"
+	within 60 grep -q ready "$work/other" && kill -STOP "$other" &&
+		within 60 eval "hcpolicy save hcst-other '$file'"
 	status=$?
 	kill -KILL "$other"
 	# Whoever looks when it is gone removes its name.
-	within 10 eval "! hcpolicy list | grep -q hcst-other" && [ "$status" = 0 ] || { cat "$work/other"; return 1; }
+	within 60 eval "! hcpolicy list | grep -q hcst-other" && [ "$status" = 0 ] || { cat "$work/other"; return 1; }
 }
 
 # What a restore says that it has restored.

@@ -4,6 +4,7 @@
 # Whether a VM stands still while its set is saved: every process that could run its
 # vCPUs counts, and what cannot be seen is not proved.  The VM is that of helpers.c, and
 # its policy was attached to a helper.
+# shellcheck disable=SC2016	# for the shells that are started
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
@@ -21,15 +22,15 @@ start()
 	"$top/build/selftests/helpers" < "$work/to" > "$work/pids" &
 	children+=("$!")
 	exec {to}> "$work/to"
-	within 30 test -s "$work/pids" || return
+	within 60 test -s "$work/pids" || return
 	read -r vmm all vcpu memory < "$work/pids"
 	children+=("$all" "$vcpu" "$memory")
 	hcpolicy attach bitmap --pid "$all" --name $name && echo go >&"$to" &&
-		within 30 eval "grep -q ') Z' /proc/$vmm/stat"
+		within 60 eval "grep -q ') Z' /proc/$vmm/stat"
 }
 
 # All threads of these processes: stopped, or dead.
-halt() { kill -STOP "$@" && within 10 eval '! cat $(printf "/proc/%s/task/*/stat " '"$*"') | grep -v ") [TZ]"'; }
+halt() { kill -STOP "$@" && within 60 eval '! cat $(printf "/proc/%s/task/*/stat " '"$*"') | grep -v ") [TZ]"'; }
 go_on() { kill -CONT "$vmm" "$all" "$vcpu" "$memory"; }
 
 # refused PATTERN COMMAND...: fails, and says so
@@ -54,9 +55,9 @@ freeze()
 	mkdir "$cgroup" && for pid in "$vmm" "$all" "$vcpu" "$memory"; do
 		echo "$pid" > "$cgroup/cgroup.procs" || return
 	done
-	echo 1 > "$cgroup/cgroup.freeze" && within 10 grep -q 'frozen 1' "$cgroup/cgroup.events"
+	echo 1 > "$cgroup/cgroup.freeze" && within 60 grep -q 'frozen 1' "$cgroup/cgroup.events"
 }
-thaw() { echo 0 > "$cgroup/cgroup.freeze" && within 10 grep -q 'frozen 0' "$cgroup/cgroup.events"; }
+thaw() { echo 0 > "$cgroup/cgroup.freeze" && within 60 grep -q 'frozen 0' "$cgroup/cgroup.events"; }
 
 # What the other reader of the stream says, not the writer.
 complete() { hcpolicy restore $name "$saved" --with-its-guest | grep -q ', complete$'; }
@@ -89,17 +90,23 @@ restores_onto_running()
 		grep -q 'not complete: attached or restored late' "$work/says" || { cat "$work/says"; return 1; }
 }
 
+# The VMM's main thread is dead: of all threads.
+switches() { cat /proc/"$1"/task/*/status | grep ctxt_switches; }
+# switched PID BEFORE: it has run since
+switched() { [ "$(switches "$1")" != "$2" ]; }
+
 # The file comes only when the VMM, which was let go on, is stopped again.
 ran_meanwhile()
 {
-	local restorer pipe
+	local restorer pipe before
 
 	halt "$vmm" "$all" "$vcpu" "$memory" && mkfifo "$work/pipe" && exec {pipe}<> "$work/pipe" || return
 	"$bin/hcpolicy" restore $name "$work/pipe" --with-its-guest {pipe}>&- > "$work/refusal" 2>&1 &
 	restorer=$!
 	children+=("$restorer")
-	within 10 eval "ls -l /proc/$restorer/fd | grep -q '$work/pipe'" || { cat "$work/refusal"; return 1; }
-	kill -CONT "$vmm" && sleep 0.5 && halt "$vmm" && cat "$saved" >&"$pipe"
+	within 60 eval "ls -l /proc/$restorer/fd | grep -q '$work/pipe'" || { cat "$work/refusal"; return 1; }
+	before=$(switches "$vmm")
+	kill -CONT "$vmm" && within 60 switched "$vmm" "$before" && halt "$vmm" && cat "$saved" >&"$pipe"
 	exec {pipe}>&-
 	! wait "$restorer" && grep -qE "process $vmm .*has run meanwhile" "$work/refusal" &&
 		grep -q 'restore it again' "$work/refusal" || { cat "$work/refusal"; return 1; }
@@ -135,7 +142,7 @@ stays_inside()
 		"$1/build/bin/hcpolicy" attach bitmap --pid $pid --name hcst-inside && read -r _
 		kill $pid' - "$top" "$work/held" < "$work/stay" > "$work/inside" 2>&1 &
 	children+=("$!")
-	within 30 grep -q 'is attached to' "$work/inside" || { cat "$work/inside"; return 1; }
+	within 60 grep -q 'is attached to' "$work/inside" || { cat "$work/inside"; return 1; }
 }
 its_link_ends()
 {
@@ -146,7 +153,7 @@ its_link_ends()
 
 closes()
 {
-	kill -CONT "$all" && kill -USR1 "$all" && within 10 eval "! ls -l /proc/$all/fd | grep -q kvm-vm" &&
+	kill -CONT "$all" && kill -USR1 "$all" && within 60 eval "! ls -l /proc/$all/fd | grep -q kvm-vm" &&
 		halt "$all"
 }
 
@@ -175,6 +182,7 @@ check "whose process is not called gone" eval "hcpolicy show hcst-inside > '$wor
 check "nor another one of its number stopped" refused 'is in another pid namespace.*--running' hcpolicy save hcst-inside "$work/no"
 check "nor is its name removed as a dead one's" its_link_ends
 echo >&"$stay"
+# shellcheck disable=SC2010	# /proc has no other names
 vm_files() { ls -l "/proc/$all/fd" | grep -c kvm-vm; }
 exchanges()
 {

@@ -4,7 +4,6 @@
  * result for each test, whatever becomes of its process, and a failure is in the
  * output before that process ends: what it leaves open may take the kernel along.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,6 +26,12 @@ static struct {
 	int failed;		/* and this has been printed */
 	char reason[256];	/* why it was skipped */
 } *now;
+
+/* Of the program. */
+static size_t passed, failed, skipped;
+
+/* Of a program with a sanitizer that knows leaks. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
 void tap_note(const char *fmt, ...)
 {
@@ -70,16 +75,53 @@ void tap_fail(const char *file, int line, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	tap_note("%s:%d: %s (errno %d, %s)", file, line, text, err, strerror(err));
-	print_failure();
+	if (now)
+		print_failure();
+	else
+		puts("Bail out!"), fflush(stdout);
 	_exit(EXIT_FAIL);
+}
+
+void tap_ok(bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("%sok %zu ", good ? "" : "not ", passed + failed + skipped + 1);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	++*(good ? &passed : &failed);
+}
+
+void tap_unknown(const char *name, const char *why)
+{
+	printf("ok %zu %s # SKIP %s\n", passed + failed + ++skipped, name, why);
+	fflush(stdout);
+}
+
+static int summary(void)
+{
+	printf("%zu passed, %zu failed, %zu skipped\n", passed, failed, skipped);
+	return failed || !passed ? EXIT_FAIL : EXIT_PASS;
+}
+
+int tap_end(void)
+{
+	printf("1..%zu\n", passed + failed + skipped);
+	return summary();
 }
 
 uint64_t tap_seed(void)
 {
 	const char *text = getenv("HCP_SEED");
-	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
+	static uint64_t seed;
 
-	tap_note("HCP_SEED=%llu", (unsigned long long)seed);
+	if (!seed) {
+		seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
+		tap_note("HCP_SEED=%llu", (unsigned long long)seed);
+	}
 	return seed;
 }
 
@@ -149,7 +191,8 @@ static int run_once(const struct tap_test *test, bool *hung)
 		setpgid(0, 0);
 		test->run();
 		fflush(stdout);
-		_exit(EXIT_PASS);
+		_exit(__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check() ?
+		      EXIT_FAIL : EXIT_PASS);
 	}
 
 	setpgid(pid, pid);
@@ -212,7 +255,7 @@ static bool chosen(const char *name, int argc, char **argv)
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
 {
-	size_t i, n = 0, passed = 0, failed = 0, skipped = 0;
+	size_t i, n = 0;
 
 	now = mmap(NULL, sizeof(*now), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (now == MAP_FAILED)
@@ -241,6 +284,5 @@ int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
 		}
 		fflush(stdout);
 	}
-	tap_note("%zu passed, %zu failed, %zu skipped", passed, failed, skipped);
-	return failed || !n ? EXIT_FAIL : EXIT_PASS;
+	return summary();
 }

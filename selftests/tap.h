@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A test program is a table of tests, each of which runs in a process of its
- * own, so that one that crashes or hangs fails alone.  Output is TAP.
+ * For every test program in C, of all folders.  It is a table of tests, each of
+ * which runs in a process of its own, so that one that crashes or hangs fails
+ * alone.  Output is TAP, and then a line that scripts/tally counts.
  *
  *	TEST(name_with_underscores)
  *	{
@@ -11,10 +12,14 @@
  *
  * A failed check ends the test's process: tests need not clean up.  Arguments
  * of the program choose tests by a part of their name.
+ *
+ * Where each result stands on those before it there is no table: tap_ok() for
+ * each, then tap_end().  A failed check ends such a program.
  */
 #ifndef HCST_TAP_H
 #define HCST_TAP_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +50,11 @@ int main(int argc, char **argv)							\
 
 int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
 
+/* Without a table: a result; one that is not known, and why; and the exit status of all. */
+__attribute__((format(printf, 2, 3))) void tap_ok(bool good, const char *fmt, ...);
+void tap_unknown(const char *name, const char *why);
+int tap_end(void);
+
 /*
  * For tests of chance and of endurance.  A seed: HCP_SEED of the environment, or
  * a new one; printed, so that the run can be repeated.  And HCP_STORM percent
@@ -73,6 +83,19 @@ void tap_fail(const char *file, int line, const char *fmt, ...);
 				 #a, a_, #op, #b, b_);				\
 	} while (0)
 #define CHECK_EQ(a, b)	CHECK_CMP(a, ==, b)
+
+/* The call fails with -error, and errno says the same. */
+#define CHECK_ERR(call, error)							\
+	do {									\
+		long long got_;							\
+										\
+		errno = 0;							\
+		got_ = (call);							\
+		if (got_ != -(error) || errno != (error))			\
+			tap_fail(__FILE__, __LINE__, "%s is %lld, not %d", #call, got_, -(error)); \
+	} while (0)
+/* The call returns NULL, and errno says why. */
+#define CHECK_NULL(call, error)	CHECK_ERR((call) ? 0 : -errno, error)
 
 /*
  * Wait for something that another thread brings about: asleep, or awake where a

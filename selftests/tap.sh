@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# TAP for the tests that are scripts.  Source it, say plan N, give each test to
-# check, end with finish.  What was printed where a test failed is shown.
+# TAP for the tests that are scripts, of all folders.  Source it, say plan N, give
+# each test to check, end with finish.  What was printed where a test failed is shown.
 
 top=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 # shellcheck disable=SC2034	# for those who source this
@@ -9,9 +9,9 @@ bin=$top/build/bin
 export HCPOLICY_PATH=$top/build/bpf
 work=$(mktemp -d) || exit 1
 children=()
-trap 'kill "${children[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill "${children[@]}" 2>/dev/null || :; rm -rf "$work"' EXIT
 
-number=0 failed=0
+number=0 failed=0 skipped=0
 
 plan() { echo TAP version 13; echo "1..$1"; }
 
@@ -29,6 +29,30 @@ check()
 		echo "not ok $number $title"
 		failed=$((failed + 1))
 	fi
+}
+
+# skip WHY NAME...: they cannot be tried here.
+skip()
+{
+	local why=$1 title
+	shift
+	for title; do
+		number=$((number + 1)) skipped=$((skipped + 1))
+		echo "ok $number $title # SKIP $why"
+	done
+}
+
+# gives STATUS PATTERN COMMAND...: does it end so, and match what it prints (both streams) the
+# extended regular expression?  That stays in $work/run.
+gives()
+{
+	local want=$1 pattern=$2 status=0
+	shift 2
+	"$@" > "$work/run" 2>&1 < /dev/null || status=$?
+	[ "$status" = "$want" ] && grep -qE -e "$pattern" "$work/run" && return
+	echo "status $status, not $want, or no '$pattern' in:"
+	cat "$work/run"
+	return 1
 }
 
 # within SECONDS COMMAND...: does it, again and again, succeed in that time?
@@ -68,4 +92,8 @@ bpf(34, struct.pack("I", link))					# BPF_LINK_DETACH
 END
 }
 
-finish() { exit $((failed != 0)); }
+finish()
+{
+	echo "$((number - failed - skipped)) passed, $failed failed, $skipped skipped"
+	exit $((failed != 0))
+}

@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/qmp.sh
+. "${BASH_SOURCE[0]%/*}/qmp.sh"
 plan 15
 
 qemu=hcst-views-qemu hcvm=hcst-views-hcvm
@@ -94,34 +96,11 @@ for schema in json.load(sys.stdin)["return"]:
 
 hcpolicy() { "$bin/hcpolicy" "$@"; }
 
-# QMP goes by a socket pair that bash makes.
-coproc monitor { exec qemu-system-x86_64 -accel kvm -m 64 -smp 2 -S -nodefaults -no-user-config \
-	-display none -serial "file:$work/serial" -qmp stdio \
-	-kernel "$bin/hcguest.elf" -append "$commands" 2> "$work/stderr"; }
-# shellcheck disable=SC2154	# coproc sets it
-pid=$monitor_PID
-# Bash hides a coproc's own descriptors from the pipelines that qmp() stands in.
-exec {ask}>&"${monitor[1]}" {answer}<&"${monitor[0]}"
-children+=("$pid")
+start_qemu -smp 2 -serial "file:$work/serial" -kernel "$bin/hcguest.elf" -append "$commands" > /dev/null
 
-# qmp COMMAND [ARGUMENTS]: prints the answer.
-qmp()
+watch_qemu()
 {
-	local line
-	echo "{ \"execute\": \"$1\", \"arguments\": ${2:-{\}} }" >&"$ask"
-	while read -r -t 60 -u "$answer" line; do
-		case $line in
-		*'"return"'*) echo "$line"; return 0;;
-		*'"error"'*) echo "$line" >&2; return 1;;
-		esac
-	done
-	cat "$work/stderr" >&2
-	return 1
-}
-
-start_qemu()
-{
-	qmp qmp_capabilities && echo 1 > $tracing/events/kvm_hcpolicy/enable &&
+	echo 1 > $tracing/events/kvm_hcpolicy/enable &&
 		hcpolicy attach "$echo" --pid "$pid" --name $qemu && qmp cont
 }
 answered() { [ "$(grep -c '^ok ' "$work/serial")" = 6 ] || { cat "$work/serial"; return 1; }; }
@@ -133,10 +112,10 @@ start_hcvm()
 	"$bin/hcvm" --guest "$bin/hcguest.elf" < "$work/console" > "$work/hcvm-says" 2>&1 &
 	children+=($!)
 	exec {console}> "$work/console"
-	within 30 grep -q ready "$work/hcvm-says" &&
+	within 60 grep -q ready "$work/hcvm-says" &&
 		hcpolicy attach "$echo" --pid $! --name $hcvm &&
 		echo 'loop 9 map 0x1001000 1 0 expect 0' >&"$console" &&
-		within 30 grep '^ok 0' "$work/hcvm-says"
+		within 60 grep '^ok 0' "$work/hcvm-says"
 }
 
 # --- what they say
@@ -177,7 +156,7 @@ sed 's/ .*/ 0/' "$work/qemu.want" > "$work/idle.want"
 sed 's/ .*/ cumulative/' "$work/qemu.want" > "$work/types.want"
 sed 's/ .*/ 0/; s/^\(default\|overruled\) .*/\1 9/' "$work/qemu.want" > "$work/hcvm.want"
 
-check "QEMU's guest runs with a policy that answers as it asks" start_qemu
+check "QEMU's guest runs with a policy that answers as it asks" watch_qemu
 check "its guest has made all its requests" within 60 answered
 check "hcpolicy show shows what they came to" agree qemu show show_text $qemu
 check "hcpolicy show -j shows the same" agree qemu show-j show_json $qemu

@@ -185,32 +185,6 @@ void vm_free(struct vm *vm)
 	free(vm);
 }
 
-/* True if the guest is waiting for a command. */
-static bool doorbell(struct vcpu *v)
-{
-	uint32_t *data = (void *)((uint8_t *)v->run + v->run->io.data_offset);
-
-	if (v->run->io.port != HCG_PORT || v->run->io.size != 4)
-		tap_fail(__FILE__, __LINE__, "I/O to port 0x%x, %u bytes", v->run->io.port,
-			 v->run->io.size);
-	if (v->run->io.direction == KVM_EXIT_IO_IN) {
-		*data = HCG_MAGIC;
-		return false;
-	}
-	switch (HCG_EVENT(*data)) {
-	case HCG_EV_READY:
-	case HCG_EV_DONE:
-		return true;
-	case HCG_EV_FAULT:
-		tap_fail(__FILE__, __LINE__, "guest exception %llu, error 0x%llx, rip 0x%llx, cr2 0x%llx",
-			 (unsigned long long)v->mbox->fault.vector,
-			 (unsigned long long)v->mbox->fault.error,
-			 (unsigned long long)v->mbox->fault.rip,
-			 (unsigned long long)v->mbox->fault.cr2);
-	}
-	tap_fail(__FILE__, __LINE__, "doorbell 0x%x", *data);
-}
-
 static void hypercall_exit(struct vcpu *v)
 {
 	unsigned int i;
@@ -224,31 +198,61 @@ static void hypercall_exit(struct vcpu *v)
 		v->on_exit(v);
 }
 
-bool vcpu_run(struct vcpu *v)
+int64_t vcpu_doorbell(struct vcpu *v)
 {
-	v->ready = false;
+	uint32_t *data;
+
 	for (;;) {
 		if (ioctl(v->fd, KVM_RUN, NULL)) {
 			if (errno == EINTR && v->stop_on_eintr)
-				return false;
+				return -KVM_EXIT_INTR;
 			if (errno == EINTR)
 				continue;
 			tap_fail(__FILE__, __LINE__, "vCPU %u: KVM_RUN", v->index);
 		}
 		switch (v->run->exit_reason) {
 		case KVM_EXIT_IO:
-			if (!doorbell(v))
-				continue;
-			v->ready = true;
-			return true;
+			if (v->run->io.port != HCG_PORT || v->run->io.size != 4)
+				return -KVM_EXIT_IO;
+			data = (void *)((uint8_t *)v->run + v->run->io.data_offset);
+			if (v->run->io.direction == KVM_EXIT_IO_OUT)
+				return *data;
+			*data = HCG_MAGIC;
+			continue;
 		case KVM_EXIT_HYPERCALL:
 			hypercall_exit(v);
 			continue;
 		default:
-			tap_fail(__FILE__, __LINE__, "vCPU %u: exit reason %u", v->index,
-				 v->run->exit_reason);
+			return -(int64_t)v->run->exit_reason;
 		}
 	}
+}
+
+int64_t vcpu_command(struct vcpu *v, enum hcg_command command, uint64_t gpa, size_t n)
+{
+	v->mbox->command = command;
+	v->mbox->requests = gpa;
+	v->mbox->count = n;
+	return vcpu_doorbell(v);
+}
+
+bool vcpu_run(struct vcpu *v)
+{
+	int64_t event;
+
+	v->ready = false;
+	event = vcpu_doorbell(v);
+	v->ready = event == HCG_EV_READY || event == HCG_EV_DONE;
+	if (v->ready || event == -KVM_EXIT_INTR)
+		return v->ready;
+	if (event < 0)
+		tap_fail(__FILE__, __LINE__, "vCPU %u: exit reason %lld (I/O: port 0x%x, %u bytes)",
+			 v->index, (long long)-event, v->run->io.port, v->run->io.size);
+	if (HCG_EVENT(event) != HCG_EV_FAULT)
+		tap_fail(__FILE__, __LINE__, "doorbell 0x%llx", (long long)event);
+	tap_fail(__FILE__, __LINE__, "guest exception %llu, error 0x%llx, rip 0x%llx, cr2 0x%llx",
+		 (unsigned long long)v->mbox->fault.vector, (unsigned long long)v->mbox->fault.error,
+		 (unsigned long long)v->mbox->fault.rip, (unsigned long long)v->mbox->fault.cr2);
 }
 
 void vcpu_put(struct vcpu *v, enum hcg_command command, const struct hcg_request *reqs, size_t n)

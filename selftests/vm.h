@@ -25,7 +25,7 @@
 #define HIDE		KVM_MAP_GPA_RANGE_ENCRYPTED
 
 #define VM_MAX_VCPUS	8
-#define VM_MEM		(32ULL << 20)
+#define VM_MEM		(64ULL << 20)
 /* A batch of vCPU i lies here and has room for so many operations. */
 #define VM_BATCH_GPA(i)	(HCG_FREE_GPA + (uint64_t)(i) * (2ULL << 20))
 #define VM_BATCH_MAX	((2ULL << 20) / sizeof(struct hcg_request))
@@ -113,6 +113,15 @@ void vcpu_put(struct vcpu *v, enum hcg_command command, const struct hcg_request
 bool vcpu_run(struct vcpu *v);
 /* vcpu_run() in a thread of the vCPU. */
 void vcpu_run_in_thread(struct vcpu *v);
+
+/*
+ * For tests of the guest itself, to which nothing is a surprise: run until it rings
+ * the doorbell with more than a question for the magic.  What it has written; or minus
+ * the exit reason: KVM_EXIT_INTR for a signal if stop_on_eintr is set, KVM_EXIT_IO for
+ * another port.  The other begins with a command, whose batch is at gpa.
+ */
+int64_t vcpu_doorbell(struct vcpu *v);
+int64_t vcpu_command(struct vcpu *v, enum hcg_command command, uint64_t gpa, size_t n);
 
 /* The policy's counters of a vCPU, as KVM_GET_STATS_FD has them. */
 struct vcpu_stats {

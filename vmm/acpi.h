@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the ACPI tables describe, and ports.c implements. */
+/* The ports that the ACPI tables describe and ports.c implements, and the tables' address. */
 #ifndef HCVM_ACPI_H
 #define HCVM_ACPI_H
 
@@ -15,7 +15,7 @@
 #define ACPI_SCI_EN		1
 #define ACPI_S5			5
 
-/* Below 1 MiB, before the guest starts. */
+/* Write the tables into guest memory, below 1 MiB.  Call this before the guest starts. */
 int acpi_write(struct vm *vm);
 
 #endif /* HCVM_ACPI_H */

@@ -68,7 +68,7 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	return list;
 }
 
-/* connect() that waits no longer than the connection may. */
+/* connect() that ends with the timeout of c, or when something aborts c. */
 static int connect_within(int fd, const struct sockaddr *sa, socklen_t sa_len,
 			  const struct conn *c)
 {

@@ -115,7 +115,7 @@ bool parse_number(const char *text, unsigned int max, unsigned int *n)
 
 int parse_args(int argc, char **argv, struct vm_config *cfg)
 {
-	/* TEXT and more: a string of vm_config, by its offset. */
+	/* A value from TEXT on stands for a string of vm_config: TEXT + its offset. */
 	enum { MEM = 256, SMP, SEV, ENCRYPT, HELP, TEXT };
 #define TEXT_OPTION(name, field) \
 	{ name, required_argument, NULL, TEXT + offsetof(struct vm_config, field) }

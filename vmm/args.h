@@ -4,9 +4,14 @@
 
 #include "vm.h"
 
-/* The command line.  0, or the status to end with; -1: help was asked for. */
+/*
+ * Parse the command line.  0: go on.  -1: help or the version was asked for, and is printed.
+ * Else the status to end with.
+ */
 int parse_args(int argc, char **argv, struct vm_config *cfg);
+/* At least min, and whole pages. */
 bool parse_size(const char *text, uint64_t min, uint64_t *bytes);
+/* From 1 to max. */
 bool parse_number(const char *text, unsigned int max, unsigned int *n);
 
 #endif /* HCVM_ARGS_H */

@@ -120,7 +120,7 @@ static int aborted(struct conn *c)
 	return why ? conn_fail(c, "%s", why) : 0;
 }
 
-/* Bytes may still move, but what is due has not come. */
+/* Is the deadline over?  Bytes may still move then. */
 static int overdue(struct conn *c)
 {
 	return c->deadline_ns && now_ns() > c->deadline_ns ?
@@ -138,7 +138,7 @@ static int wait_ms(const struct conn *c)
 	return ms < (uint64_t)c->timeout_ms ? (int)ms : c->timeout_ms;
 }
 
-/* Until the socket is ready for these events. */
+/* Wait until the socket is ready for these events. */
 static int wait_for(struct conn *c, short events)
 {
 	int n = conn_poll(c, c->fd, events, wait_ms(c));
@@ -236,7 +236,7 @@ int conn_put(struct conn *c, uint32_t type, const void *a, size_t alen,
 	return 0;
 }
 
-/* Until len bytes are in the buffer, at in_pos. */
+/* Receive until the buffer has len bytes at in_pos. */
 static int fill(struct conn *c, size_t len)
 {
 	size_t have = c->in_len - c->in_pos;
@@ -291,7 +291,7 @@ static int next_data(struct conn *c, const struct frame_header *h, struct frame 
 	f->type = h->type;
 	f->len = h->len;
 	f->data = c->in + c->in_pos + sizeof(*h);
-	/* END has the CRC of what came before it. */
+	/* END carries the CRC of all frames before it, so it is not part of that itself. */
 	if (f->type != FRAME_END)
 		c->crc_in = crc32(c->crc_in, c->in + c->in_pos, sizeof(*h) + h->len);
 	c->in_pos += sizeof(*h) + h->len;
@@ -311,7 +311,7 @@ int conn_got_error(struct conn *c, const struct frame *f)
 	uint32_t i;
 
 	c->got_error = true;
-	/* It goes to a terminal. */
+	/* The text goes to a terminal, so take only what can be printed. */
 	for (i = 0; i < f->len; i++)
 		text[i] = f->data[i] >= ' ' && f->data[i] < 0x7f ? f->data[i] : '?';
 	return conn_fail(c, "the peer says: %s", text);

@@ -119,13 +119,16 @@ static void *migration_thread(void *arg)
 	pthread_mutex_lock(&vm->lock);
 	vm->migration = NULL;
 	pthread_cond_broadcast(&vm->cond);
-	/* Under the lock: once no migration is seen, its client's connection is closed. */
+	/*
+	 * This closes the client's connection.  It does so under the lock: whoever sees that no
+	 * migration is under way may rely on the connection being closed.
+	 */
 	free_migration(m);
 	pthread_mutex_unlock(&vm->lock);
 	return NULL;
 }
 
-/* The machine's one migration, or the reason why it cannot be. */
+/* Make m the VM's one migration.  NULL, or the reason why that cannot be. */
 static const char *claim(struct vm *vm, struct migration *m)
 {
 	const char *why = NULL;
@@ -148,7 +151,7 @@ static void unclaim(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-/* True: the migration's thread owns out now. */
+/* True: a migration has started, and its thread owns out now. */
 static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 {
 	struct migration *m = calloc(1, sizeof(*m));
@@ -187,7 +190,7 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	return false;
 }
 
-/* The reason why it cannot be, or NULL. */
+/* NULL: the migration was told to give up.  Else the reason why it cannot be cancelled. */
 static const char *cancel_migration(struct vm *vm)
 {
 	const char *why = NULL;
@@ -203,6 +206,7 @@ static const char *cancel_migration(struct vm *vm)
 	return why;
 }
 
+/* Was the VM in doubt?  Now it is not. */
 static bool end_doubt(struct vm *vm)
 {
 	bool was;
@@ -230,7 +234,7 @@ static void status(struct vm *vm, FILE *out)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-/* True: a migration owns out now. */
+/* True: a migration's thread owns out now. */
 static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 {
 	const char *why;
@@ -302,7 +306,7 @@ static void *control_thread(void *arg)
 		fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			serve(vm, fd);
-		else	/* The client may have gone; or there are no descriptors for a while. */
+		else	/* The client has gone, or there is no descriptor free: wait a little. */
 			poll(fds + 1, 1, 100);
 	}
 }
@@ -331,7 +335,7 @@ int control_start(struct vm *vm)
 			    sizeof(un.sun_path) - 1);
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
 	c->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	/* For the owner only: who connects can move the machine and its secrets. */
+	/* For the owner only: whoever connects can move the VM and its secrets. */
 	mask = umask(077);
 	err = c->listen_fd < 0 || c->stop_fd < 0 ||
 	      bind(c->listen_fd, (struct sockaddr *)&un, sizeof(un)) || listen(c->listen_fd, 8);

@@ -4,6 +4,7 @@
 
 #include "vm.h"
 
+/* Listen at the socket of --control.  Does nothing without that option. */
 int control_start(struct vm *vm);
 void control_stop(struct vm *vm);
 int control_client(const char *socket, int argc, char **argv);

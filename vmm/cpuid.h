@@ -4,9 +4,9 @@
 
 #include "vm.h"
 
-/* add changes what KVM supports before it is set; NULL: nothing is changed. */
+/* Give every vCPU the CPUID that KVM supports.  Before that, add (if not NULL) may change it. */
 int cpuid_setup(struct vm *vm, void (*add)(struct kvm_cpuid2 *cpuid));
-/* The entry of a leaf (subleaf 0), added if it is not there. */
+/* The entry of a leaf (subleaf 0).  If there is none, it is added. */
 struct kvm_cpuid_entry2 *cpuid_leaf(struct kvm_cpuid2 *cpuid, uint32_t function);
 
 #endif /* HCVM_CPUID_H */

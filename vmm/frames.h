@@ -12,6 +12,9 @@
  * ERROR takes the place of an answer.  It carries a text, and nothing comes after it.  The
  * source runs its VM again only if COMMIT was not sent, or an ERROR says that the
  * target does not run it.  The target runs it only after COMMIT.
+ *
+ * Who handles what: conn.c frames and ERROR, machine.c HELLO and WELCOME, state.c STATE.  The
+ * source sends PAGE in rounds.c and all others in migrate.c; the target takes them in incoming.c.
  */
 #ifndef HCVM_FRAMES_H
 #define HCVM_FRAMES_H
@@ -41,7 +44,7 @@ struct frame_header {
 	uint32_t len;		/* of what follows */
 };
 
-/* HELLO and WELCOME: who speaks, and which machine it has. */
+/* HELLO and WELCOME: who speaks, and what its VM is like. */
 struct frame_hello {
 	char magic[8];
 	uint32_t version;
@@ -50,22 +53,22 @@ struct frame_hello {
 	uint32_t smp;
 	uint32_t sev;
 	uint32_t encrypt;
-	uint32_t set;		/* it has a shared-page set */
+	uint32_t set;		/* is a shared-page set kept? */
 };
 
-/* PAGE: a word, then the contents; a page of zeroes has none. */
+/* PAGE: a word of 8 bytes, then the contents.  With PAGE_ZERO there are no contents. */
 #define PAGE_SHARED	1u
 #define PAGE_ZERO	2u
 #define PAGE_FLAGS	4095u	/* the rest of the word is the guest address */
 
-/* STATE: a part of the machine (state.c), then its bytes. */
+/* STATE: which part of the VM's state (enum state_part), then its bytes. */
 struct frame_state {
 	uint32_t part;
-	uint32_t index;		/* which vCPU, chip or device */
+	uint32_t index;		/* which vCPU, chip or device: see enum state_part */
 };
 
 struct frame_end {
-	uint64_t pages;		/* PAGE frames */
+	uint64_t pages;		/* how many PAGE frames were sent */
 	uint32_t crc;		/* CRC-32 of every frame before this one */
 	uint32_t zero;
 };

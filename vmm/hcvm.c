@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A machine from its beginning to its end, and in between the main thread's loop over signals,
- * the console's input and the machine's end.
+ * A VM from its beginning to its end.  In between, the main thread waits for signals, for input
+ * to the console, and for the end of the VM.
  */
 #include <errno.h>
 #include <poll.h>
@@ -33,9 +33,9 @@
 /* While the console's receiver is full or busy, try again after so many ms. */
 #define INPUT_RETRY_MS	10
 
-/* So that the terminal passes each key on at once.  Ctrl-C still ends hcvm. */
 static struct termios saved_term;
 
+/* Have the terminal pass each key on at once.  Ctrl-C still ends hcvm. */
 static bool raw_terminal(void)
 {
 	struct termios t;
@@ -48,7 +48,7 @@ static bool raw_terminal(void)
 	return !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-/* What was typed and is not in the console's receiver yet. */
+/* What was typed, and the console's receiver has not taken yet. */
 struct input {
 	bool ended;
 	unsigned int len;
@@ -65,7 +65,10 @@ static void read_input(struct input *in)
 		in->ended = true;
 }
 
-/* Does not wait for a migration that has stopped the devices: signals must still be seen. */
+/*
+ * Does not wait: while a migration has stopped the devices the receiver takes nothing, and the
+ * main loop must still see signals.
+ */
 static void feed_console(struct vm *vm, struct input *in)
 {
 	unsigned int n = serial_receive(vm, in->buf, in->len);
@@ -74,7 +77,7 @@ static void feed_console(struct vm *vm, struct input *in)
 	memmove(in->buf, in->buf + n, in->len);
 }
 
-/* Until the machine has ended, the main thread does this. */
+/* What the main thread does until the VM has ended.  Returns the last signal, or 0. */
 static int main_loop(struct vm *vm, int signal_fd)
 {
 	enum { END, SIGNAL, INPUT, NR };
@@ -124,7 +127,7 @@ static int exit_status(const struct vm *vm, int sig)
 	}
 }
 
-/* A machine that migrates to here brings all of this. */
+/* Nothing to load with --incoming: the source sends CPUID, memory and registers. */
 static int load(struct vm *vm)
 {
 	if (vm->cfg->incoming)
@@ -164,13 +167,13 @@ static int boot(struct vm *vm, int signal_fd)
 	return vm->cfg->incoming ? incoming(vm, signal_fd) : 0;
 }
 
-/* `hcvm migrate SOCKET ADDR...` is the command `migrate ADDR...` at SOCKET. */
 static int too_few(const char *wanted)
 {
 	fail("wanted hcvm %s; see hcvm --help", wanted);
 	return 2;
 }
 
+/* `hcvm migrate SOCKET ADDR...` sends the command `migrate ADDR...` to SOCKET. */
 static int migrate_client(int argc, char **argv)
 {
 	const char *socket = argv[2];

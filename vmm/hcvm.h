@@ -4,7 +4,7 @@
 
 #include "ops.h"
 
-/* Runs the program; returns its status. */
+/* The whole program.  Returns its exit status. */
 int hcvm(int argc, char **argv, const struct hcvm_ops *ops);
 
 extern const struct hcvm_ops hcvm_ops;

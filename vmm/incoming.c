@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * --incoming: wait for a source, take its machine over piece by piece, and run it when the
- * source says so.  Nothing that comes is trusted.  A peer that does not greet as an hcvm with
- * the same machine is turned away, and the next one is accepted.  After the greeting anything
- * wrong ends this process, and the source goes on with its VM.
+ * --incoming: wait for a source, take its VM over piece by piece, and run it when the source
+ * says so.  Nothing that comes is trusted.  A peer that does not greet as an hcvm with the same
+ * kind of VM is turned away, and the next one is accepted.  If anything is wrong after the
+ * greeting, this process ends, and the source goes on with its VM.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -21,9 +21,12 @@
 #include "machine.h"
 #include "state.h"
 
-/* A source from which nothing comes for so long is given up. */
+/* Give up a source that sends nothing for so long. */
 #define TIMEOUT_MS	10000
-/* For the whole greeting: a real source may wait behind a stranger, with its own timeout. */
+/*
+ * The limit for a whole greeting.  It is short, because only one peer is greeted at a time: a real
+ * source may have to wait for a stranger ahead of it, and has a timeout of its own.
+ */
 #define GREETING_MS	5000
 
 static void set_arrival(struct vm *vm, enum vm_arrival arrival)
@@ -58,7 +61,7 @@ static void on_log(void *ctx, const char *line)
 
 static int take_set(struct vm *vm, struct conn *c, const struct frame *f)
 {
-	/* The guest's label comes with it and need not be the one given here. */
+	/* The set brings its label, which need not be the --label given here. */
 	struct hcp_stream_opts opts = { .sz = sizeof(opts), .log = on_log, .any_label = true };
 	struct reader r = { f->data, f->len };
 	int err;
@@ -91,7 +94,7 @@ static int take_page(struct vm *vm, struct conn *c, const struct frame *f)
 				 (unsigned long long)gpa);
 	if (vm->key && gpa == HCG_KEY_GPA)
 		return conn_fail(c, "the peer sent the page of the key");
-	/* A page of zeroes that was never touched takes no memory, and stays so. */
+	/* Do not write zeroes over zeroes: memory that was never written takes no room. */
 	if (!(word & PAGE_ZERO))
 		memcpy(page, f->data + sizeof(word), PAGE_SIZE);
 	else if (page[0] || memcmp(page, page + 1, PAGE_SIZE - sizeof(*page)))
@@ -168,16 +171,16 @@ static int take(struct vm *vm, struct conn *c)
 	    conn_expect(c, FRAME_COMMIT, NULL, 0))
 		return -1;
 	set_arrival(vm, ARRIVAL_COMMITTED);
-	/* From here on the machine is ours.  The source gives it up when it has read this. */
+	/* From here on the VM is ours.  The source gives it up when it reads RUNNING. */
 	if (conn_put(c, FRAME_RUNNING, NULL, 0, NULL, 0) || conn_flush(c)) {
-		/* An ERROR follows, which must not be sent behind a RUNNING. */
+		/* The caller sends an ERROR next.  Drop the RUNNING, or it would go first. */
 		c->out_len = 0;
 		return -1;
 	}
 	return 0;
 }
 
-/* Changes nothing of this machine, so that another source can follow. */
+/* Changes nothing in this VM, so another source can be tried after a failure. */
 static int greet(struct vm *vm, struct conn *c)
 {
 	struct frame_hello mine, theirs;
@@ -212,14 +215,14 @@ static int accept_one(struct vm *vm, int listen_fd, int signal_fd)
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			return fd;
-		/* Errors of this process would come again; all others are of the peer or the net. */
+		/* These are this process' errors, and would come again.  Others are the peer's. */
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS ||
 		    errno == EBADF || errno == EINVAL)
 			return fail_errno("--incoming %s: accept", vm->cfg->incoming);
 	}
 }
 
-/* The connection of the first one whose greeting is right. */
+/* Accept peers until one greets as it should.  c is the connection to it. */
 static int accept_source(struct vm *vm, struct conn *c, int listen_fd, int signal_fd)
 {
 	int fd;
@@ -262,7 +265,7 @@ int incoming(struct vm *vm, int signal_fd)
 	err = take(vm, &c);
 	pthread_mutex_unlock(&vm->dev_lock);
 	if (err) {
-		/* Commands must not wait for it any more. */
+		/* The VM will not run here: wake the test build's commands that wait for it. */
 		set_arrival(vm, ARRIVAL_AWAITED);
 		conn_say_error(&c, c.why);
 	}

@@ -4,7 +4,7 @@
 
 #include "vm.h"
 
-/* Take a machine over; when it returns 0, it is this one's to run. */
+/* Wait for a source, and take its VM over.  0: all of it is here, and the caller runs it. */
 int incoming(struct vm *vm, int signal_fd);
 
 #endif /* HCVM_INCOMING_H */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Keeps the shared-page set, from one of two sources: a policy in the kernel, or this VMM's
- * own KVM_EXIT_HYPERCALL exits, which are not enabled with a policy.  Who reads the set need
- * not know which.  It is opened before the first KVM_RUN, or requests would be missed.
+ * own KVM_EXIT_HYPERCALL exits.  With a policy these exits are not enabled.  Whoever reads the set
+ * need not know which source it has.  The keeper is opened before the first KVM_RUN; otherwise
+ * requests would be missed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static int attach(struct vm *vm, struct keeper *keeper)
 	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log };
 	struct hcpolicy_attach_opts attach = {
 		.sz = sizeof(attach), .name = vm->cfg->name, .label = vm->cfg->label,
-		/* The guest that arrives brings the set of what it shares already. */
+		/* A guest that arrives brings its set. */
 		.incoming = vm->cfg->incoming,
 	};
 

@@ -6,12 +6,15 @@
 
 int keeper_open(struct vm *vm);
 void keeper_close(struct vm *vm);
-/* The guest's request, as an exit; returns what the guest gets. */
+/* Record a request that came as an exit.  Returns what the guest gets as its answer. */
 int64_t keeper_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs);
 void keeper_report(const struct vm *vm);
-/* NULL: nobody keeps one. */
+/* The set; NULL: nobody keeps one for this VM. */
 struct hcp_set *keeper_set(const struct vm *vm);
-/* Does it still record what the guest asks for?  Of a struct vm. */
+/*
+ * Is every request still recorded?  False: the policy was detached.  vm is a struct vm; it is a
+ * void * because libhcpolicy's tracker calls this too.
+ */
 bool keeper_keeps(void *vm);
 
 #endif /* HCVM_KEEPER_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The description of a machine, which both sides of a migration compare. */
+/* The description of a VM that both sides of a migration compare. */
 #include <string.h>
 
 #include "machine.h"

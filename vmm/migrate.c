@@ -4,12 +4,14 @@
  *
  *	1. rounds while the VM runs, until what is left fits the wanted downtime, and the
  *	   guest says that it can be migrated;
- *	2. stop the VM for good: every vCPU out of KVM_RUN, its last exit completed;
- *	3. save vCPUs, interrupt controllers and devices, which can dirty pages;
- *	4. the last round, then the set;
- *	5. the target says READY, we say COMMIT, it says RUNNING: now it has the VM.
+ *	2. stop the VM: every vCPU is out of KVM_RUN, its last exit completed.  If the guest no
+ *	   longer says that it can be migrated, run the VM again, and go back to 1;
+ *	3. save vCPUs, interrupt controllers and devices.  Saving can dirty pages;
+ *	4. so the last round comes after that, and then the set;
+ *	5. the target says READY, the source says COMMIT, the target says RUNNING.  Now the
+ *	   target has the VM.
  *
- * After any failure before COMMIT the VM runs here again.
+ * If anything fails before COMMIT, the VM runs on here.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,14 +30,14 @@
 #include "state.h"
 #include "vcpu.h"
 
-/* A guest that is not ready is looked at again after so long. */
+/* How long to wait until a guest that is not ready is looked at again. */
 #define NAP_NS	200000000ULL
 
-/* The last attempt, for its figures. */
+/* The last attempt and how long it took, for migrate_report(). */
 static struct migration last;
 static uint64_t last_ns;
 
-/* Bytes a second in the last round. */
+/* Bytes a second, by the last round that sent something. */
 static uint64_t rate_of(const struct migration *m)
 {
 	return m->round_ns ? (unsigned __int128)m->round_bytes * 1000000000 / m->round_ns : 0;
@@ -78,7 +80,10 @@ static bool fits(const struct migration *m, int64_t n)
 	return n * (PAGE_SIZE + 16) < rate * m->opts.downtime_ms / 1000;
 }
 
-/* Time counts as not ready if the guest is not ready at its beginning nor at its end. */
+/*
+ * Is the guest ready?  This adds up the time in which it was not.  The time between two looks
+ * counts if both of them find the guest not ready.
+ */
 static bool look_ready(struct migration *m)
 {
 	bool ready = is_ready(m->vm);
@@ -91,8 +96,11 @@ static bool look_ready(struct migration *m)
 }
 
 /*
- * A short wait, as rounds go on meanwhile; PING tells the target that we are there.  All of
- * it counts as not ready: else a guest that is so only when it is looked at would have no limit.
+ * Wait a little for the guest to become ready.  The wait is short, because the next round has to
+ * follow.  A PING tells the target that the source is still there.
+ *
+ * The whole wait counts as not ready.  Otherwise a guest that is ready at every second look would
+ * never reach the limit.
  */
 static int wait_for_guest(struct migration *m)
 {
@@ -117,8 +125,11 @@ static int wait_for_guest(struct migration *m)
 }
 
 /*
- * Rounds while the VM runs.  The pages of the last scan are left to the last round.  Rounds
- * count only while the guest is ready: what it did before that has to be sent first.
+ * Rounds while the VM runs.  They end after a scan.  What that scan found is not sent here; the
+ * last round sends it, once the VM is stopped.
+ *
+ * Only rounds in which the guest is ready count towards opts.rounds.  When it becomes ready, it may
+ * have left much to send, and needs its full number of rounds for that.
  */
 static int run_rounds(struct migration *m)
 {
@@ -226,7 +237,7 @@ static int hand_over(struct migration *m)
 	m->committing = true;
 	pthread_mutex_unlock(&m->vm->lock);
 	if (conn_flush(&m->conn)) {
-		/* An ERROR follows, which must not be sent behind a COMMIT. */
+		/* The caller sends an ERROR next.  Drop the COMMIT, or it would go first. */
 		m->conn.out_len = 0;
 		return -1;
 	}
@@ -242,7 +253,7 @@ int migrate_stop(struct migration *m)
 
 	vm_pause(m->vm);
 	pthread_mutex_lock(&m->vm->dev_lock);
-	/* The guest may have taken back meanwhile that it can be migrated. */
+	/* The guest may have taken back by now that it can be migrated. */
 	if (!look_ready(m))
 		err = 1;
 	else if (m->vm->end != END_NONE)
@@ -289,7 +300,7 @@ static int set_limit(struct migration *m)
 	return 0;
 }
 
-/* These reasons to give up count until COMMIT has been sent. */
+/* None of the reasons to give up that are set here counts once COMMIT was sent. */
 static int open_conn(struct migration *m)
 {
 	int err = conn_open(&m->conn, -1, m->opts.timeout_s * 1000);
@@ -311,14 +322,14 @@ int migrate(struct migration *m)
 	if (!err) {
 		err = rounds_open(m) ?: rounds_and_stop(m);
 		if (err && !m->committed) {
-			/* The guest does not wait for the peer. */
+			/* Resume the guest first: the peer may be slow to take or send an ERROR. */
 			vm_resume(m->vm);
 			if (m->conn.closed)
 				conn_hear_error(&m->conn);
 			else
 				conn_say_error(&m->conn, m->conn.why);
 		}
-		/* Only now: a client that does not read must not keep the guest waiting. */
+		/* Not before: a client that does not read must not keep the guest waiting. */
 		if (m->stopped)
 			tell(m, " (stopped)", m->last_pages, 0);
 		rounds_close(m);

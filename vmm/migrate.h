@@ -5,20 +5,21 @@
 #include "migration.h"
 
 /*
- * One attempt.  0: the target has the VM.  -1: the VM runs here; or it is paused, and in doubt
- * is which side has it (vm->in_doubt).
+ * Make one attempt.  0: the target has the VM.  -1: it failed, and the VM runs on here.  But if
+ * vm->in_doubt is set, the target was told to run the VM and has not answered; then the VM stays
+ * paused here.
  */
 int migrate(struct migration *m);
 /*
- * Stop the VM, send the rest, hand it over.  1: the guest has just taken back that it can be
- * migrated.  It always returns with the VM paused.
+ * Stop the VM, send the rest, hand it over.  0: the target has it.  1: the guest has taken back
+ * that it can be migrated, so nothing was sent.  In every case the VM is paused afterwards.
  */
 int migrate_stop(struct migration *m);
-/* The rest, in this order: state, last round, set.  Every vCPU is parked. */
+/* Send the rest, in this order: state, last round, set.  The caller has parked every vCPU. */
 int migrate_send_rest(struct migration *m);
 int migrate_last_round(struct migration *m);
 int migrate_send_set(struct migration *m);
-/* The figures of the last attempt, one `hcvm: key value` a line. */
+/* Print the figures of the last attempt, one `hcvm: key value` a line. */
 void migrate_report(const struct vm *vm);
 
 #endif /* HCVM_MIGRATE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One attempt of a migration, on its source.  It belongs to the migration's thread.  Other
- * threads may write cancel_fd, and read the counters.
+ * One attempt of a migration, on its source.  Only the migration's thread uses it.  Other
+ * threads may write to cancel_fd, and read the counters.
  */
 #ifndef HCVM_MIGRATION_H
 #define HCVM_MIGRATION_H
@@ -14,13 +14,13 @@
 
 struct migrate_opts {
 	char addr[256];
-	uint64_t bandwidth;	/* bytes a second, 0: no limit */
-	unsigned int downtime_ms;	/* wanted; 0: only rounds counts */
-	unsigned int rounds;	/* after so many whole ones the VM is stopped anyway */
-	unsigned int timeout_s;	/* for a peer that does not move */
-	unsigned int ready_s;	/* limit of the time in which the guest is not ready */
-	unsigned int limit_s;	/* for the whole of it, 0: none */
-	bool tied;		/* to its client */
+	uint64_t bandwidth;	/* bytes a second; 0: no limit */
+	unsigned int downtime_ms;	/* wanted; 0: only the number of rounds matters */
+	unsigned int rounds;	/* stop the VM after so many whole rounds at the latest */
+	unsigned int timeout_s;	/* give up if the peer does not move for so long */
+	unsigned int ready_s;	/* give up when the guest was not ready for so long in all */
+	unsigned int limit_s;	/* give up when the whole takes longer; 0: never */
+	bool tied;		/* give up when the client is gone */
 };
 
 struct migration {
@@ -28,31 +28,33 @@ struct migration {
 	const struct hcvm_ops *ops;
 	struct migrate_opts opts;
 	struct conn conn;
-	FILE *out;		/* the client of the control socket */
+	FILE *out;		/* answers to the client of the control socket */
 	int cancel_fd;
-	int limit_fd;		/* a timer, -1: none */
+	int limit_fd;		/* a timer for limit_s; -1: none */
 	char limit_why[128];
 	pthread_t thread;
 
-	struct hcp_set *set, *own_set;	/* own: if nobody keeps one; all private */
+	/* The VM's set.  If nobody keeps one, it is own_set, in which all pages are private. */
+	struct hcp_set *set, *own_set;
 	struct hcp_tracker *tracker;
-	uint64_t *words[MAX_SLOTS];	/* a slot's part of the round */
-	/* Where the bandwidth ended a round: the next one begins there, so that none starves. */
+	uint64_t *words[MAX_SLOTS];	/* of each slot: a bit for each page to send */
+	/* Where the bandwidth limit ended a round.  The next begins there, so no page starves. */
 	unsigned int at_slot;
 	size_t at_word;
 
-	uint64_t unready_ns;	/* for so long the guest was not ready */
-	uint64_t unready_at;	/* when it was last seen so; 0: it was ready then */
-	bool waiting;		/* for it to be ready; the client knows */
+	uint64_t unready_ns;	/* how long the guest was not ready, in all */
+	uint64_t unready_at;	/* until when that is counted; 0: the guest was ready */
+	bool waiting;		/* the client was told that we wait for the guest */
 
 	unsigned int round;
 	uint64_t pages, zero_pages;	/* sent */
 	uint64_t scan_ns, downtime_ns;
-	uint64_t round_ns, round_bytes;	/* of the last round that sent something */
-	int64_t last_pages;	/* of the last round */
-	bool stopped;		/* the last round is done */
-	bool committing;	/* too late to cancel; under vm->lock */
-	bool committed;		/* the target may run */
+	/* How long the last round that sent something took, and how much that was. */
+	uint64_t round_ns, round_bytes;
+	int64_t last_pages;	/* pages to send in the last round (the VM is stopped) */
+	bool stopped;		/* that round is done */
+	bool committing;	/* COMMIT may be sent: too late to cancel; under vm->lock */
+	bool committed;		/* COMMIT was sent: the target may run the VM */
 };
 
 #endif /* HCVM_MIGRATION_H */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's model specific registers: all that KVM lists, and the MTRRs, which it has but does
- * not list.  A register that cannot be read is not there.  One that cannot be set and has
- * another value ends the load, as the guest would go on with a wrong register.  There are no
- * exceptions: between processes of one host this does not happen.
+ * A vCPU's model specific registers: all that KVM lists, and the MTRRs, which KVM has but does
+ * not list.  A register that cannot be read is not saved.
+ *
+ * If the target cannot set a register, and the register has another value there, the migration
+ * fails: the guest must not go on with a wrong register.  Between two hcvm on one host this does
+ * not happen.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -85,7 +87,10 @@ int msrs_save(const struct vcpu *vcpu, struct msr_block *block)
 	return 8 + block->n * sizeof(block->msr[0]);
 }
 
-/* Setting these makes KVM write the wall clock into guest memory, where it is already. */
+/*
+ * Setting these makes KVM write the wall clock into guest memory.  That came with the pages, so
+ * these registers are not set.
+ */
 static bool writes_memory(uint32_t index)
 {
 	return index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_WALL_CLOCK_NEW;

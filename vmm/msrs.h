@@ -11,9 +11,9 @@ struct msr_block {
 	struct { uint64_t index, value; } msr[MAX_MSRS];
 };
 
-/* All that KVM lists.  The block's size, or -1. */
+/* Read all registers of the vCPU into block.  Returns the size of what it has, or -1. */
 int msrs_save(const struct vcpu *vcpu, struct msr_block *block);
-/* 0, or -1 and the MSR in c->why. */
+/* Set them.  -1: c->why says which register cannot be set. */
 int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct conn *c);
 
 #endif /* HCVM_MSRS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * I/O ports: finds the device of a port.  A port without one reads as all ones.  The devices
- * that are here are those by which a guest ends the machine.
+ * I/O ports: finds the device of a port.  A port without one reads as all ones.  The devices in
+ * this file are those by which a guest ends the VM.
  */
 #include <string.h>
 
@@ -65,7 +65,7 @@ static void keyboard_out(struct vm *vm, void *state, uint16_t port, const uint8_
 		vm_stop(vm, END_RESET, 0);
 }
 
-/* The registers in acpi.c's FADT.  What is written can be read; S5 ends the machine. */
+/* The registers in acpi.c's FADT.  What is written can be read; going to S5 ends the VM. */
 struct pm {
 	uint8_t regs[ACPI_PM_SIZE];
 };

@@ -5,7 +5,7 @@
 #include "vm.h"
 
 int ports_init(struct vm *vm);
-/* A KVM_EXIT_IO. */
+/* Answer a KVM_EXIT_IO. */
 void ports_access(struct vm *vm, const struct kvm_run *run);
 
 #endif /* HCVM_PORTS_H */

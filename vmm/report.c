@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The report when the machine has stopped, one `hcvm: key value` a line, and the dump.
+ * The report about a VM that has ended, one `hcvm: key value` a line, and the dump.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ static struct stat_sum *find_sum(struct stat_sum *sums, const char *name)
 	return NULL;
 }
 
-/* Old kernels do not have the interface. */
+/* Add the counters of one vCPU to sums.  Old kernels do not have them. */
 static void add_stats(const struct vcpu *vcpu, struct stat_sum *sums)
 {
 	int fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);

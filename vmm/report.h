@@ -4,8 +4,9 @@
 
 #include "vm.h"
 
-/* What is reported at the end; every vCPU is parked. */
+/* Print the report about a VM that has ended.  The caller has parked every vCPU. */
 void report(struct vm *vm);
+/* Write a core file of the guest, with the set, for hcp-oracle.  The same holds. */
 int dump(struct vm *vm, const char *path);
 
 #endif /* HCVM_REPORT_H */

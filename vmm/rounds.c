@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Rounds of a migration.  The dirty logs of every slot and its alias, and what hcvm wrote
- * itself, go to libhcpolicy's tracker, which says what to send.  For each page the status is
- * asked for first, and then the contents are read.
+ * itself, go to libhcpolicy's tracker, which says what to send.  For each page the tracker is asked
+ * for the status first, and then the contents are read.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@
 #include "keeper.h"
 #include "rounds.h"
 
-/* With a bandwidth limit a round ends after so long; the next round has what is left. */
+/* With a bandwidth limit a round ends after so long.  The next round sends what is left. */
 #define SLICE_NS	500000000ULL
-/* A sender that is ahead of its bandwidth sleeps so long at a time. */
+/* How long to sleep at a time while more was sent than the bandwidth limit allows. */
 #define NAP_NS		5000000ULL
 
 static size_t nwords(const struct memslot *slot)
@@ -25,7 +25,7 @@ static size_t nwords(const struct memslot *slot)
 	return (slot->size / PAGE_SIZE + 63) / 64;
 }
 
-/* The tracker says in words why it refuses. */
+/* The tracker's reason when it refuses. */
 static void on_log(void *m, const char *line)
 {
 	conn_fail(&((struct migration *)m)->conn, "%s", line);
@@ -151,10 +151,10 @@ static int send_page(struct migration *m, const struct memslot *slot, uint64_t p
 	if (shared < 0)
 		return conn_fail(&m->conn, "page 0x%llx: %s", (unsigned long long)gpa,
 				 strerror(-shared));
-	/* The key stands for a register of the security processor: each VM has its own. */
+	/* The key is not sent.  It stands for the security processor's, and each VM has its own. */
 	if (m->vm->key && gpa == HCG_KEY_GPA)
 		return 0;
-	/* A copy, as the guest may write between the look at the page and its sending. */
+	/* Make a copy, as the guest may write after the look for zeroes and before the send. */
 	memcpy(copy, slot->hva + page * PAGE_SIZE, PAGE_SIZE);
 	if (m->vm->key && !shared)
 		hcg_rekey(copy, gpa, m->vm->key, 0);
@@ -188,7 +188,7 @@ static uint64_t words_of_all(const struct migration *m)
 	return n;
 }
 
-/* The word behind the last one is the first. */
+/* After the last word of the last slot comes the first word of the first slot. */
 static void next_word(const struct migration *m, unsigned int *slot, size_t *word)
 {
 	if (++*word < nwords(&m->vm->slots[*slot]))
@@ -213,7 +213,10 @@ int64_t round_send(struct migration *m, bool last)
 				m->at_slot = i;
 				m->at_word = w;
 			}
-			/* Its status is not asked for, so the next round has it. */
+			/*
+			 * The tracker counts a page as sent when it is asked for the status.  It is
+			 * not asked here, so the next round has this page.
+			 */
 			if (full) {
 				left++;
 				continue;
@@ -234,7 +237,7 @@ int64_t round_send(struct migration *m, bool last)
 	return left;
 }
 
-/* What is left after the last round would be lost for good. */
+/* No round follows the last one: a page that it left out would be lost. */
 int rounds_complete(struct migration *m)
 {
 	uint64_t left = m->ops->pending(m->tracker);

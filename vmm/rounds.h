@@ -6,11 +6,14 @@
 
 int rounds_open(struct migration *m);
 void rounds_close(struct migration *m);
-/* Get and clear the dirty logs, and decide what to send.  How many pages that is. */
+/* Get and clear the dirty logs, and decide what to send.  The number of pages to send, or -1. */
 int64_t round_scan(struct migration *m);
-/* Send all of it, or what the bandwidth allows for a while.  How many pages are left. */
+/*
+ * Send these pages: all of them in the last round or without a bandwidth limit, else what the
+ * limit allows for a while.  The number of pages that are left, or -1.
+ */
 int64_t round_send(struct migration *m, bool last);
-/* After the last one: is nothing left? */
+/* After the last round.  0: every page was sent; -1: some were not. */
 int rounds_complete(struct migration *m);
 
 #endif /* HCVM_ROUNDS_H */

@@ -48,7 +48,7 @@ void sev_cpuid(struct kvm_cpuid2 *cpuid)
 
 	e = cpuid_leaf(cpuid, LEAF_SEV);
 	e->eax = SEV_EAX_SEV;
-	e->ebx = SEV_CBIT | 1 << 6;	/* and one address bit less for the guest */
+	e->ebx = SEV_CBIT | 1 << 6;	/* from bit 6 on: the guest has 1 address bit less */
 	e->ecx = 0;
 	e->edx = 0;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The parts of a machine's state.  KVM has one pair of calls for each.  They are sent in the
- * order in which they have to be set.
+ * The parts of a VM's state.  KVM has a pair of calls for each, to get and to set it.  They are
+ * sent in the order in which they have to be set.
  *
  * Within a vCPU: KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
  * LAPIC, and pending events come after both.
@@ -47,7 +47,10 @@ static union {
 	uint8_t bytes[256 * KIB];	/* xsave may be longer than its struct */
 } buf;
 
-/* What a fixed part is called, how long it is, and KVM's calls on a vCPU. */
+/*
+ * What each part is called, its size (0: it varies), and KVM's calls for a vCPU's part (0:
+ * it is not that simple; save_part() and load_part() have a case for it).
+ */
 static const struct part {
 	const char *name;
 	size_t size;
@@ -123,7 +126,7 @@ static int save_vm(struct vm *vm, struct conn *c)
 	return put(c, STATE_MACHINE, 0, &vm->migration_control, sizeof(vm->migration_control));
 }
 
-/* The bytes of a part of a vCPU in buf: how many, or -1. */
+/* Get a part of a vCPU into buf.  Returns its size, or -1. */
 static int save_part(const struct vcpu *vcpu, enum state_part part)
 {
 	size_t size;
@@ -164,7 +167,10 @@ int state_save(struct vm *vm, struct conn *c)
 	unsigned int i;
 	int size;
 
-	/* First, as this read completes what is pending (an exception's payload, INIT, SIPI). */
+	/*
+	 * Get these two first, and do not use the result.  KVM completes what is pending when it
+	 * is asked (an exception's payload, INIT, SIPI), and that can change other parts.
+	 */
 	for (i = 0; i < vm->nvcpus; i++) {
 		if (save_part(&vm->vcpus[i], STATE_EVENTS) < 0)
 			return cannot(c, "save", STATE_EVENTS, i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The machine's state except its memory: vCPUs, interrupt controllers, timers, devices.
+ * The VM's state except its memory: vCPUs, interrupt controllers, timers, devices.
  * Callers have parked every vCPU, and hold vm->dev_lock.
  */
 #ifndef HCVM_STATE_H
@@ -10,7 +10,7 @@
 #include "vm.h"
 
 enum state_part {
-	/* Of the VM; they come after those of the vCPUs. */
+	/* Of the VM.  They are sent after the vCPUs' parts. */
 	STATE_CHIP = 1,		/* index: KVM's number of an interrupt controller */
 	STATE_PIT,
 	STATE_CLOCK,
@@ -32,11 +32,11 @@ enum state_part {
 	NR_STATE_PARTS
 };
 
-/* All of it as STATE frames, in the order that state.c explains. */
+/* Send all of it as STATE frames, in the order that state.c explains. */
 int state_save(struct vm *vm, struct conn *c);
-/* A STATE frame; the reason of a failure is in c->why. */
+/* Set the part that a STATE frame has.  -1: the reason is in c->why. */
 int state_load(struct vm *vm, struct conn *c, const struct frame *f);
-/* Has every part come that a machine like this needs? */
+/* 0: every part that this VM needs has come; -1: c->why says which has not. */
 int state_complete(const struct vm *vm, struct conn *c);
 
 #endif /* HCVM_STATE_H */

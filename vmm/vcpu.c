@@ -91,7 +91,7 @@ static void *vcpu_thread(void *arg)
 			vcpu->vm->ops->exit(vcpu);
 			continue;
 		}
-		/* No other vCPU has started this one yet. */
+		/* The guest has not started this vCPU yet. */
 		if (errno == EAGAIN)
 			continue;
 		if (errno != EINTR) {
@@ -136,7 +136,7 @@ void vcpu_hold(struct vcpu *vcpu, bool hold)
 	pthread_mutex_unlock(&vcpu->vm->lock);
 }
 
-/* Does nothing once the machine has ended. */
+/* A VM that has ended does not run again. */
 void vm_resume(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->lock);

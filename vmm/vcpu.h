@@ -9,11 +9,15 @@ int vcpus_create(struct vm *vm);
 int vcpus_start(struct vm *vm);
 void vm_resume(struct vm *vm);
 void vm_pause(struct vm *vm);
-/* While held, a vCPU stays parked though the VM runs.  From its own exit, or while it is parked. */
+/*
+ * A vCPU that is held stays parked even while the VM runs.  Call this from the handler of the
+ * vCPU's own exit, or while it is parked.  Only the test build (selftests/hcvm/) holds vCPUs.  A
+ * migration takes the hold along.
+ */
 void vcpu_hold(struct vcpu *vcpu, bool hold);
-/* Ask for the end of the machine, from any thread.  The first one counts. */
+/* Ask for the end of the VM, from any thread.  Only the first call counts. */
 void vm_stop(struct vm *vm, enum vm_end end, int status);
-/* Join the threads. */
+/* End the threads, and join them. */
 void vcpus_quit(struct vm *vm);
 
 #endif /* HCVM_VCPU_H */

@@ -73,8 +73,8 @@ static int add_ram(struct vm *vm, uint64_t gpa, uint64_t size, uint8_t *hva)
 	*slot = (struct memslot){ .gpa = gpa, .size = size, .hva = hva,
 				  .number = vm->next_slot++, .alias = -1 };
 	/*
-	 * Both slots have the same memory: a CPU fetches instructions and walks page tables as
-	 * private, whatever their address says.
+	 * The alias has the same memory.  Under SEV a CPU fetches instructions and walks page
+	 * tables as private even if the address is without the C-bit, and the guest relies on that.
 	 */
 	if (vm->cbit)
 		slot->alias = vm->next_slot++;
@@ -168,7 +168,7 @@ int vm_log_dirty(struct vm *vm, bool on)
 	struct memslot *slot;
 
 	for (slot = vm->slots; slot < vm->slots + vm->nslots; slot++) {
-		/* It is never freed, as a device may be using it. */
+		/* It stays when logging stops: a device may be using it in vm_wrote(). */
 		if (on && !slot->wrote)
 			__atomic_store_n(&slot->wrote, new_bitmap(slot), __ATOMIC_RELEASE);
 		if (on && !slot->wrote)

@@ -32,7 +32,7 @@
 #define LOW_RAM_END		(3 * GIB)
 #define HIGH_RAM_START		(4 * GIB)
 
-/* A guest that writes its status to this port ends the machine. */
+/* A guest that writes its status to this port ends the VM. */
 #define EXIT_PORT		0xf4
 
 struct vm;
@@ -45,9 +45,9 @@ struct memslot {
 	uint64_t gpa;
 	uint64_t size;
 	uint8_t *hva;
-	int number;		/* KVM's */
+	int number;		/* KVM's number of the slot */
 	int alias;		/* KVM's number of the second slot, -1: none */
-	uint64_t *wrote;	/* since dirty pages are logged: those that hcvm wrote itself */
+	uint64_t *wrote;	/* a bit for each page that hcvm wrote itself: vm_wrote() */
 };
 
 /* A device behind I/O ports.  All that it remembers is in state, as plain data. */
@@ -59,7 +59,10 @@ struct dev {
 		    unsigned int size);
 	void *state;
 	size_t state_size;
-	/* Is this a state of the device?  It comes from another machine.  NULL: anything is. */
+	/*
+	 * Is this a valid state?  A migration asks, because it does not trust what the source
+	 * sends.  NULL: every state is valid.
+	 */
 	bool (*valid)(const void *state);
 };
 
@@ -72,14 +75,14 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool parked;
-	bool held;		/* stays parked though the VM runs */
+	bool held;		/* stays parked even while the VM runs: vcpu_hold() */
 	uint32_t parts_loaded;	/* parts of its state that a migration has loaded */
 	uint64_t exits[NR_EXIT_KINDS];
 };
 
 enum vm_state { VM_PAUSED, VM_RUNNING, VM_QUIT };
 
-/* Why the machine has ended.  An error has already been printed. */
+/* Why the VM has ended.  With END_ERROR the error has already been printed. */
 enum vm_end {
 	END_NONE,
 	END_EXIT,		/* the guest wrote a status to EXIT_PORT */
@@ -87,17 +90,21 @@ enum vm_end {
 	END_RESET,
 	END_TRIPLE_FAULT,
 	END_SIGNAL,
-	END_QUIT,		/* by the control socket */
+	END_QUIT,		/* by a command of the control socket */
 	END_MIGRATED,		/* it runs somewhere else now */
 	END_ERROR,
 };
 
-/* How far the arrival of a machine from another hcvm is. */
+/*
+ * How far the arrival of a VM from another hcvm is.  hcvm itself only asks whether it is awaited,
+ * for the command `status`.  Commands of the test build (selftests/hcvm/driver.c) tell the others
+ * apart.
+ */
 enum vm_arrival {
-	ARRIVAL_NONE,		/* over, or it began here */
-	ARRIVAL_AWAITED,
+	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
+	ARRIVAL_AWAITED,	/* --incoming: its state has not begun to come */
 	ARRIVAL_STARTED,	/* its state is coming */
-	ARRIVAL_COMMITTED,	/* the machine is ours, and runs in a moment */
+	ARRIVAL_COMMITTED,	/* the VM is ours, and runs in a moment */
 };
 
 struct vm_config {
@@ -123,7 +130,7 @@ struct vm {
 	struct memslot slots[MAX_SLOTS];
 	unsigned int nslots;
 	int next_slot;		/* KVM's next free slot number */
-	uint64_t cbit;		/* as a mask, 0: none */
+	uint64_t cbit;		/* as a mask; 0: none */
 
 	struct vcpu vcpus[MAX_VCPUS];
 	unsigned int nvcpus, nthreads;
@@ -134,7 +141,7 @@ struct vm {
 
 	struct keeper *keeper;	/* of the shared-page set, NULL: nobody keeps one */
 	uint64_t migration_control;	/* MSR_KVM_MIGRATION_CONTROL */
-	uint64_t key;		/* of a guest that encrypts its memory, 0: it does not */
+	uint64_t key;		/* of --encrypt; 0: the guest has none */
 	uint32_t parts_loaded;	/* parts of the VM's state that a migration has loaded */
 	uint32_t chips_loaded, devs_loaded;	/* the same, by index */
 	struct control *control;
@@ -143,14 +150,14 @@ struct vm {
 	pthread_cond_t cond;
 	enum vm_state state;
 	enum vm_arrival arrival;
-	struct migration *migration;	/* from here to another hcvm, under way; NULL: none */
+	struct migration *migration;	/* the one from here that is under way; NULL: none */
 	bool in_doubt;		/* COMMIT was sent to a target, which did not answer */
 	enum vm_end end;
-	int status;		/* what the guest wrote with END_EXIT */
-	int end_fd;		/* eventfd: end is set */
+	int status;		/* with END_EXIT: what the guest wrote */
+	int end_fd;		/* an eventfd: readable once end is set */
 };
 
-/* A VM without memory and vCPUs.  cbit is set before there is memory. */
+/* Make a VM without memory and vCPUs.  sev_setup() may follow, and then vm_add_ram(). */
 int vm_open(struct vm *vm, const struct vm_config *cfg);
 int vm_add_ram(struct vm *vm);
 /* One past the highest guest address. */
@@ -158,8 +165,9 @@ uint64_t vm_max_gpa(const struct vm *vm);
 /* Host address of [gpa, gpa + size), all in one slot; NULL: it is not RAM. */
 void *vm_hva(const struct vm *vm, uint64_t gpa, uint64_t size);
 /*
- * Start or stop the log of dirty pages.  KVM does not see what hcvm itself writes: after each
- * write call vm_wrote(), with dev_lock held, under which a migration stops the VM for good.
+ * Start or stop the log of dirty pages.  KVM does not see what hcvm itself writes into guest
+ * memory.  So hold dev_lock over each write and the call of vm_wrote() after it.  A migration holds
+ * dev_lock from before its last round on, so it misses no such write.
  */
 int vm_log_dirty(struct vm *vm, bool on);
 void vm_wrote(struct vm *vm, uint64_t gpa, uint64_t size);

@@ -25,6 +25,7 @@
 #include "../oracle/judge.h"
 #include "../load.h"
 #include "../mailbox.h"
+#include "../../selftests/tap.h"
 
 #define PAGE		4096ULL
 #define RAM		(8ULL << 20)	/* the low block; page tables live in its last MiB */
@@ -41,23 +42,8 @@
 #define VMALLOC		0xffffc90000000000ULL
 #define TIME_LIMIT	20		/* seconds, for what must not hang */
 
-static unsigned int passed, failed;
 static char dir[] = "/tmp/hcg-unit.XXXXXX";
 static char dump_path[64], other_path[64];
-
-static void ok(bool good, const char *name)
-{
-	printf("%s %u - %s\n", good ? "ok" : "not ok", passed + failed + 1, name);
-	good ? passed++ : failed++;
-	fflush(stdout);
-}
-
-__attribute__((noreturn))
-static void give_up(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 /* The synthetic guest. */
 struct vm {
@@ -74,11 +60,9 @@ static struct vm *vm_new(int levels)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 
-	if (!vm)
-		give_up("memory");
+	CHECK(vm);
 	vm->mem = mmap(NULL, RAM + HIGH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (vm->mem == MAP_FAILED)
-		give_up("memory");
+	CHECK(vm->mem != MAP_FAILED);
 	vm->high = vm->mem + RAM;
 	vm->next = TABLES + PAGE;
 	vm->cr3 = TABLES;
@@ -168,7 +152,7 @@ static void vm_dump(const struct vm *vm, const char *path)
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600), i, err;
 
 	if (fd < 0)
-		give_up(path);
+		tap_fail(__FILE__, __LINE__, "%s", path);
 	for (i = 0; i < 2; i++) {
 		vcpus[i].sregs.cr0 = vm->cr0;
 		vcpus[i].sregs.cr3 = vm->cr3 | C | i;	/* as Linux has it: C-bit, PCID */
@@ -177,7 +161,7 @@ static void vm_dump(const struct vm *vm, const char *path)
 	err = hcg_dump_write(fd, &d);
 	if (err) {
 		errno = -err;
-		give_up("hcg_dump_write");
+		tap_fail(__FILE__, __LINE__, "hcg_dump_write");
 	}
 	close(fd);
 }
@@ -230,12 +214,12 @@ static void test_right(void)
 {
 	struct outcome o = judge_vm(vm_linux(4, DIRECT));
 
-	ok(clean(&o, 33) && o.j.direct == 32 && o.j.image_only == 1 && o.j.set_ram == 33 &&
-	   o.j.ram == RAM_PAGES + HIGH / PAGE && o.j.mapped == o.j.ram && !o.j.set_other &&
-	   o.w.direct_base == DIRECT, "a right set: counts by direct map and kernel image");
+	tap_ok(clean(&o, 33) && o.j.direct == 32 && o.j.image_only == 1 && o.j.set_ram == 33 &&
+	       o.j.ram == RAM_PAGES + HIGH / PAGE && o.j.mapped == o.j.ram && !o.j.set_other &&
+	       o.w.direct_base == DIRECT, "a right set: counts by direct map and kernel image");
 
 	o = judge_vm(vm_linux(4, DIRECT + (7ULL << 30)));
-	ok(clean(&o, 33) && o.w.direct_base == DIRECT + (7ULL << 30), "a direct map moved by KASLR");
+	tap_ok(clean(&o, 33) && o.w.direct_base == DIRECT + (7ULL << 30), "a direct map moved by KASLR");
 
 	/* Aliases below and above it, and a larger linear mapping at no multiple of 1 GiB. */
 	struct vm *vm = vm_linux(4, DIRECT);
@@ -246,10 +230,10 @@ static void test_right(void)
 	map_pages(vm, VMALLOC + 0x5000 + HIGH_GPA, HIGH_GPA, HIGH / PAGE, C);
 	unmap(vm, DIRECT + 1200 * PAGE);
 	o = judge_vm(vm);
-	ok(clean(&o, 33) && o.w.direct_base == DIRECT, "a direct map among other linear mappings");
+	tap_ok(clean(&o, 33) && o.w.direct_base == DIRECT, "a direct map among other linear mappings");
 
 	o = judge_vm(vm_linux(5, DIRECT_LA57 + (3ULL << 30)));
-	ok(clean(&o, 33) && o.w.direct_base == DIRECT_LA57 + (3ULL << 30), "5-level page tables");
+	tap_ok(clean(&o, 33) && o.w.direct_base == DIRECT_LA57 + (3ULL << 30), "5-level page tables");
 }
 
 static void test_wrong(void)
@@ -259,28 +243,28 @@ static void test_wrong(void)
 
 	vm->words[270 / 64] ^= 1ULL << 270 % 64;
 	o = judge_vm(vm);
-	ok(!o.err && o.j.missing == 1 && !o.j.extra && o.j.nshown == 1 && o.j.shown[0].missing &&
-	   o.j.shown[0].gfn == 270 && o.j.shown[0].va == DIRECT + 270 * PAGE,
-	   "a missing page, proved by the direct map");
+	tap_ok(!o.err && o.j.missing == 1 && !o.j.extra && o.j.nshown == 1 && o.j.shown[0].missing &&
+	       o.j.shown[0].gfn == 270 && o.j.shown[0].va == DIRECT + 270 * PAGE,
+	       "a missing page, proved by the direct map");
 
 	vm = vm_linux(4, DIRECT);
 	vm->words[600 / 64] ^= 1ULL << 600 % 64;
 	o = judge_vm(vm);
-	ok(!o.err && o.j.missing == 1 && o.j.shown[0].gfn == 600 &&
-	   o.j.shown[0].va == IMAGE + 88 * PAGE, "a missing page, proved by the kernel image");
+	tap_ok(!o.err && o.j.missing == 1 && o.j.shown[0].gfn == 600 &&
+	       o.j.shown[0].va == IMAGE + 88 * PAGE, "a missing page, proved by the kernel image");
 
 	vm = vm_linux(4, DIRECT);
 	set(vm, HIGH_GPA / PAGE + 5, 1);
 	o = judge_vm(vm);
-	ok(!o.err && !o.j.missing && o.j.extra == 1 && !o.j.shown[0].missing &&
-	   o.j.shown[0].gfn == HIGH_GPA / PAGE + 5 &&
-	   o.j.shown[0].va == DIRECT + HIGH_GPA + 5 * PAGE, "an extra page, above a hole");
+	tap_ok(!o.err && !o.j.missing && o.j.extra == 1 && !o.j.shown[0].missing &&
+	       o.j.shown[0].gfn == HIGH_GPA / PAGE + 5 &&
+	       o.j.shown[0].va == DIRECT + HIGH_GPA + 5 * PAGE, "an extra page, above a hole");
 
 	vm = vm_linux(4, DIRECT);
 	memset(vm->words, 0xff, sizeof(vm->words));
 	o = judge_vm(vm);
-	ok(!o.err && o.j.extra == o.j.ram - 33 && o.j.nshown == JUDGE_SHOWN && !o.j.missing &&
-	   o.j.set_other == SET_PAGES - o.j.ram, "everything shared: all extra, the holes apart");
+	tap_ok(!o.err && o.j.extra == o.j.ram - 33 && o.j.nshown == JUDGE_SHOWN && !o.j.missing &&
+	       o.j.set_other == SET_PAGES - o.j.ram, "everything shared: all extra, the holes apart");
 }
 
 static void test_sizes(void)
@@ -293,19 +277,19 @@ static void test_sizes(void)
 	map_pages(vm, DIRECT + (4 << 20), 4 << 20, 1024, C);
 	set(vm, 512, 512);
 	o = judge_vm(vm);
-	ok(clean(&o, 512) && o.j.mapped == RAM_PAGES, "2 MiB pages");
+	tap_ok(clean(&o, 512) && o.j.mapped == RAM_PAGES, "2 MiB pages");
 
 	vm = vm_new(4);
 	map(vm, DIRECT, C, 3);
 	o = judge_vm(vm);
-	ok(clean(&o, 0) && o.j.mapped == o.j.ram, "a 1 GiB page with C-bit over RAM and holes");
+	tap_ok(clean(&o, 0) && o.j.mapped == o.j.ram, "a 1 GiB page with C-bit over RAM and holes");
 
 	vm = vm_new(4);
 	map(vm, DIRECT, 1 << 12, 3);	/* PAT: not a part of the address */
 	set(vm, 0, RAM_PAGES);
 	o = judge_vm(vm);
-	ok(!o.err && o.j.missing == HIGH / PAGE && !o.j.extra && o.j.direct == o.j.ram,
-	   "a 1 GiB page without C-bit and with PAT");
+	tap_ok(!o.err && o.j.missing == HIGH / PAGE && !o.j.extra && o.j.direct == o.j.ram,
+	       "a 1 GiB page without C-bit and with PAT");
 }
 
 static void test_others(void)
@@ -316,25 +300,25 @@ static void test_others(void)
 	map_pages(vm, VMALLOC + 0x5000, 1000 * PAGE, 3, 0);
 	map_pages(vm, VMALLOC + 0x9000, 256 * PAGE, 4, 0);
 	o = judge_vm(vm);
-	ok(clean(&o, 33) && o.j.disputed == 3 && o.j.disputed_first.gfn == 1000 &&
-	   o.j.disputed_first.va == VMALLOC + 0x5000, "shared by vmalloc only: counted, not judged");
+	tap_ok(clean(&o, 33) && o.j.disputed == 3 && o.j.disputed_first.gfn == 1000 &&
+	       o.j.disputed_first.va == VMALLOC + 0x5000, "shared by vmalloc only: counted, not judged");
 
 	vm = vm_linux(4, DIRECT);
 	map_pages(vm, 0x400000, 1000 * PAGE, 3, 0);
 	o = judge_vm(vm);
-	ok(clean(&o, 33) && !o.j.disputed, "the user half is not looked at");
+	tap_ok(clean(&o, 33) && !o.j.disputed, "the user half is not looked at");
 
 	vm = vm_linux(4, DIRECT);
 	for (int i = 1300; i < 1310; i++)
 		map(vm, DIRECT + i * PAGE, 0, 1);
 	o = judge_vm(vm);
-	ok(!o.err && o.j.missing == 1 && o.j.mapped == o.j.ram - 10 && o.j.shown[0].gfn == 0,
-	   "gfn 0 shared by ten aliases within the direct map is missing once");
+	tap_ok(!o.err && o.j.missing == 1 && o.j.mapped == o.j.ram - 10 && o.j.shown[0].gfn == 0,
+	       "gfn 0 shared by ten aliases within the direct map is missing once");
 
 	vm = vm_linux(4, DIRECT);
 	set(vm, 2500, 4);	/* in the hole */
 	o = judge_vm(vm);
-	ok(clean(&o, 33) && o.j.set_other == 4, "shared in the set where there is no RAM");
+	tap_ok(clean(&o, 33) && o.j.set_other == 4, "shared in the set where there is no RAM");
 }
 
 static void test_unmapped(void)
@@ -346,8 +330,8 @@ static void test_unmapped(void)
 	unmap(vm, DIRECT + 1201 * PAGE);
 	set(vm, 1201, 1);
 	o = judge_vm(vm);
-	ok(clean(&o, 33) && o.j.mapped == o.j.ram - 2 && o.j.unmapped_set == 1,
-	   "pages that nothing maps are not judged, and counted");
+	tap_ok(clean(&o, 33) && o.j.mapped == o.j.ram - 2 && o.j.unmapped_set == 1,
+	       "pages that nothing maps are not judged, and counted");
 }
 
 static void test_refused(void)
@@ -357,22 +341,22 @@ static void test_refused(void)
 
 	vm->cbit = 0;
 	o = judge_vm(vm);
-	ok(o.err == -EINVAL && strstr(o.error, "C-bit"), "no C-bit: refused");
+	tap_ok(o.err == -EINVAL && strstr(o.error, "C-bit"), "no C-bit: refused");
 
 	vm = vm_linux(4, DIRECT);
 	vm->cr0 = 0x11;
 	o = judge_vm(vm);
-	ok(o.err == -EINVAL && strstr(o.error, "paging"), "paging off: refused");
+	tap_ok(o.err == -EINVAL && strstr(o.error, "paging"), "paging off: refused");
 
 	vm = vm_new(4);
 	map_pages(vm, 0x400000, 0, 100, C);
 	o = judge_vm(vm);
-	ok(o.err == -ENOENT && strstr(o.error, "direct map"), "no direct map: refused");
+	tap_ok(o.err == -ENOENT && strstr(o.error, "direct map"), "no direct map: refused");
 
 	vm = vm_linux(4, DIRECT);
 	vm->cr3 = 1ULL << 38;
 	o = judge_vm(vm);
-	ok(o.err == -ENOENT, "CR3 outside RAM: refused");
+	tap_ok(o.err == -ENOENT, "CR3 outside RAM: refused");
 }
 
 static double now(void)
@@ -392,15 +376,14 @@ static bool survives(void (*fn)(void *), void *arg)
 
 	fflush(stdout);
 	pid = fork();
-	if (pid < 0)
-		give_up("fork");
+	CHECK(pid >= 0);
 	if (!pid) {
 		alarm(TIME_LIMIT);
 		fn(arg);
 		_exit(0);
 	}
 	if (waitpid(pid, &status, 0) < 0)
-		give_up("waitpid");
+		tap_fail(__FILE__, __LINE__, "waitpid");
 	if (status)
 		printf("# wait status 0x%x after %.1f s\n", status, now() - start);
 	return !status;
@@ -431,14 +414,14 @@ static void test_hostile(void)
 	w = (uint64_t *)(vm->mem + vm->cr3);
 	for (i = 0; i < 512; i++)
 		w[i] = vm->cr3 | C | 3;
-	ok(survives(judge_quietly, vm), "a table that refers to itself 512 times");
+	tap_ok(survives(judge_quietly, vm), "a table that refers to itself 512 times");
 	vm_free(vm);
 
 	vm = vm_new(5);
 	w = (uint64_t *)(vm->mem + vm->cr3);
 	for (i = 0; i < 512; i++)
 		w[i] = vm->cr3 | C | 0x83;
-	ok(survives(judge_quietly, vm), "the same with 5 levels and huge pages");
+	tap_ok(survives(judge_quietly, vm), "the same with 5 levels and huge pages");
 	vm_free(vm);
 
 	/* 2,000 tables, each of 512 huge pages over all of RAM. */
@@ -450,7 +433,7 @@ static void test_hostile(void)
 		((uint64_t *)(vm->mem + vm->cr3))[i] = (TABLES + (1 + i % 4) * PAGE) | 3;
 	for (i = 0; i < 4 * 512; i++)
 		((uint64_t *)(vm->mem + TABLES + PAGE))[i] = i % (TABLES / PAGE) << 12 | 3;
-	ok(survives(judge_quietly, vm), "a million huge pages over the same RAM");
+	tap_ok(survives(judge_quietly, vm), "a million huge pages over the same RAM");
 	vm_free(vm);
 
 	/* Every word of RAM an entry: to tables, to huge pages in RAM, in holes. */
@@ -464,14 +447,14 @@ static void test_hostile(void)
 		good = survives(judge_quietly, vm);
 		vm_free(vm);
 	}
-	ok(good, "RAM full of random page-table entries");
+	tap_ok(good, "RAM full of random page-table entries");
 
 	vm = vm_linux(4, DIRECT);
 	w = (uint64_t *)(vm->mem + vm->cr3);
 	w[400] = (1ULL << 38) | 3;
 	w[401] = (20ULL << 20) | 3;
 	struct outcome o = judge_vm(vm);
-	ok(clean(&o, 33) && o.w.outside >= 2, "tables outside RAM are skipped and counted");
+	tap_ok(clean(&o, 33) && o.w.outside >= 2, "tables outside RAM are skipped and counted");
 }
 
 static size_t read_file(const char *path, unsigned char **data)
@@ -480,10 +463,10 @@ static size_t read_file(const char *path, unsigned char **data)
 	int fd = open(path, O_RDONLY);
 
 	if (fd < 0 || fstat(fd, &st))
-		give_up(path);
+		tap_fail(__FILE__, __LINE__, "%s", path);
 	*data = malloc(st.st_size + 1);
 	if (!*data || read(fd, *data, st.st_size) != st.st_size)
-		give_up(path);
+		tap_fail(__FILE__, __LINE__, "%s", path);
 	close(fd);
 	return st.st_size;
 }
@@ -493,7 +476,7 @@ static void write_file(const char *path, const void *data, size_t size)
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		give_up(path);
+		tap_fail(__FILE__, __LINE__, "%s", path);
 	close(fd);
 }
 
@@ -547,15 +530,15 @@ static void test_bad_cores(void)
 		o = judge_path(other_path);
 		good = o.err == -ENOEXEC && o.error[0];
 	}
-	ok(good, "a truncated core is refused, wherever it ends");
+	tap_ok(good, "a truncated core is refused, wherever it ends");
 
-	ok(survives(open_flipped, NULL), "cores with damaged headers and notes");
+	tap_ok(survives(open_flipped, NULL), "cores with damaged headers and notes");
 
 	for (i = 0; i < size; i++)
 		data[i] = random64();
 	write_file(other_path, data, size);
 	o = judge_path(other_path);
-	ok(o.err == -ENOEXEC && strstr(o.error, "not an ELF core"), "garbage is refused");
+	tap_ok(o.err == -ENOEXEC && strstr(o.error, "not an ELF core"), "garbage is refused");
 	free(data);
 
 	size = read_file(dump_path, &data);
@@ -563,18 +546,18 @@ static void test_bad_cores(void)
 	ph[1].p_paddr = RAM - PAGE;
 	write_file(other_path, data, size);
 	o = judge_path(other_path);
-	ok(o.err == -ENOEXEC && strstr(o.error, "two blocks"), "overlapping blocks of RAM are refused");
+	tap_ok(o.err == -ENOEXEC && strstr(o.error, "two blocks"), "overlapping blocks of RAM are refused");
 
 	ph[1].p_paddr = HIGH_GPA + 1;
 	write_file(other_path, data, size);
 	o = judge_path(other_path);
-	ok(o.err == -ENOEXEC && strstr(o.error, "whole pages"), "an unaligned block of RAM is refused");
+	tap_ok(o.err == -ENOEXEC && strstr(o.error, "whole pages"), "an unaligned block of RAM is refused");
 	free(data);
 
 	o = judge_path("/nonexistent/core");
-	ok(o.err == -ENOENT, "a file that is not there");
+	tap_ok(o.err == -ENOENT, "a file that is not there");
 	o = judge_path("/dev/null");
-	ok(o.err == -ENOEXEC, "a file that is none");
+	tap_ok(o.err == -ENOEXEC, "a file that is none");
 }
 
 static void test_writer(void)
@@ -598,13 +581,13 @@ static void test_writer(void)
 	good = good && !core_page(&c, RAM_PAGES) && c.nvcpus == 2 && c.vcpus[1].cr3 == (TABLES | C | 1) &&
 	       c.npages == SET_PAGES && c.cbit == CBIT &&
 	       !memcmp(c.words, vm->words, sizeof(vm->words));
-	ok(good, "what is written is what is read: RAM, registers, set");
+	tap_ok(good, "what is written is what is read: RAM, registers, set");
 	core_close(&c);
 
 	stat(dump_path, &st);
-	ok(st.st_size > (off_t)(RAM + HIGH) && st.st_blocks * 512ULL < RAM / 8,
-	   "pages of zeros take no space");
-	ok(hcg_dump_write(-1, &d) == -EINVAL, "a block that is not made of pages is refused");
+	tap_ok(st.st_size > (off_t)(RAM + HIGH) && st.st_blocks * 512ULL < RAM / 8,
+	       "pages of zeros take no space");
+	tap_ok(hcg_dump_write(-1, &d) == -EINVAL, "a block that is not made of pages is refused");
 	vm_free(vm);
 }
 
@@ -657,50 +640,50 @@ static void test_loader(const char *elf)
 	guest_mem = mmap(NULL, GUEST_MEM + PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (guest_mem == MAP_FAILED || mprotect(guest_mem + GUEST_MEM, PAGE, PROT_NONE))
-		give_up("memory");
+		tap_fail(__FILE__, __LINE__, "memory");
 
 	good = !load(elf, GUEST_MEM, &g);
 	si = (struct hvm_start_info *)(guest_mem + g.start_info);
-	ok(good && g.pvh_entry >= 0x100000 && g.vcpu_entry > g.pvh_entry && si->magic == HVM_START_MAGIC &&
-	   !strcmp((char *)guest_mem + si->cmdline_paddr, "exit 0"), "the guest is loaded, with its command line");
+	tap_ok(good && g.pvh_entry >= 0x100000 && g.vcpu_entry > g.pvh_entry && si->magic == HVM_START_MAGIC &&
+	       !strcmp((char *)guest_mem + si->cmdline_paddr, "exit 0"), "the guest is loaded, with its command line");
 
 	size = read_file(elf, &data);
 	ph = (Elf64_Phdr *)(data + 64);
-	ok(!memcmp(guest_mem + ph->p_paddr, data + ph->p_offset, ph->p_filesz),
-	   "its image is in memory");
+	tap_ok(!memcmp(guest_mem + ph->p_paddr, data + ph->p_offset, ph->p_filesz),
+	       "its image is in memory");
 
-	ok(load(elf, 3 << 20, &g) == -ENOMEM && strstr(g.error, "4 MiB"), "too little memory is refused");
-	ok(load("/nonexistent/elf", GUEST_MEM, &g) == -ENOENT, "a guest that is not there");
-	ok(load("/bin/sh", GUEST_MEM, &g) == -ENOEXEC && g.error[0], "another program is refused");
+	tap_ok(load(elf, 3 << 20, &g) == -ENOMEM && strstr(g.error, "4 MiB"), "too little memory is refused");
+	tap_ok(load("/nonexistent/elf", GUEST_MEM, &g) == -ENOENT, "a guest that is not there");
+	tap_ok(load("/bin/sh", GUEST_MEM, &g) == -ENOEXEC && g.error[0], "another program is refused");
 
 	for (i = 0, good = true; i < ph->p_offset + ph->p_filesz && good; i += 97) {
 		write_file(other_path, data, i);
 		good = load(other_path, GUEST_MEM, &g) == -ENOEXEC && g.error[0];
 	}
-	ok(good, "a truncated guest is refused, wherever it ends");
+	tap_ok(good, "a truncated guest is refused, wherever it ends");
 
 	ph->p_paddr = 0x9000;
 	write_file(other_path, data, size);
-	ok(load(other_path, GUEST_MEM, &g) == -ENOEXEC && strstr(g.error, "1 MiB"),
-	   "a segment where the loader puts its own is refused");
+	tap_ok(load(other_path, GUEST_MEM, &g) == -ENOEXEC && strstr(g.error, "1 MiB"),
+	       "a segment where the loader puts its own is refused");
 	ph->p_paddr = GUEST_MEM - PAGE;
 	write_file(other_path, data, size);
-	ok(load(other_path, GUEST_MEM, &g) == -ENOMEM, "a segment beyond the memory is refused");
+	tap_ok(load(other_path, GUEST_MEM, &g) == -ENOMEM, "a segment beyond the memory is refused");
 	ph->p_paddr = UINT64_MAX - PAGE + 1;
 	write_file(other_path, data, size);
-	ok(load(other_path, GUEST_MEM, &g) == -ENOMEM, "a segment that wraps is refused");
+	tap_ok(load(other_path, GUEST_MEM, &g) == -ENOMEM, "a segment that wraps is refused");
 	ph->p_paddr = 0x100000;
 	ph->p_memsz = ph->p_filesz - 1;
 	write_file(other_path, data, size);
-	ok(load(other_path, GUEST_MEM, &g) == -ENOEXEC && g.error[0],
-	   "a segment that is longer in the file than in memory is refused");
+	tap_ok(load(other_path, GUEST_MEM, &g) == -ENOEXEC && g.error[0],
+	       "a segment that is longer in the file than in memory is refused");
 	ph->p_memsz = ph->p_filesz;
 	ph[1].p_type = PT_NULL;
 	write_file(other_path, data, size);
-	ok(load(other_path, GUEST_MEM, &g) == -ENOEXEC && strstr(g.error, "PVH"), "no PVH note: refused");
+	tap_ok(load(other_path, GUEST_MEM, &g) == -ENOEXEC && strstr(g.error, "PVH"), "no PVH note: refused");
 	free(data);
 
-	ok(survives(load_flipped, (void *)elf), "guests with damaged headers and notes");
+	tap_ok(survives(load_flipped, (void *)elf), "guests with damaged headers and notes");
 }
 
 static void encrypt(uint64_t *page, uint64_t gfn, uint64_t key)
@@ -724,16 +707,16 @@ static void test_crypt(void)
 			(i && plain[i] == plain[i - 1]) ||
 			plain[i] == hcg_page_content(0x501, 1, i) ||
 			plain[i] == hcg_page_content(0x500, 2, i);
-	ok(!same && plain[3] == hcg_page_content(0x500, 1, 3),
-	   "each word differs by key, place and version; key 0 is plain");
+	tap_ok(!same && plain[3] == hcg_page_content(0x500, 1, 3),
+	       "each word differs by key, place and version; key 0 is plain");
 	hcg_rekey(a, 0x500 * PAGE, 0x1234, 0x99);
-	ok(!memcmp(a, b, sizeof(a)), "a page is re-keyed without a look at its contents");
+	tap_ok(!memcmp(a, b, sizeof(a)), "a page is re-keyed without a look at its contents");
 	hcg_rekey(a, 0x500 * PAGE, 0x99, 0);
-	ok(!memcmp(a, plain, sizeof(a)), "and decrypted by key 0");
-	ok(hcg_page_index(HCG_FREE_GPA / PAGE) == 0 &&
-	   hcg_page_index(HCG_FREE_GPA / PAGE - 1) >= HCG_TABLE_PAGES &&
-	   HCG_KEY_GPA >= HCG_MAILBOX_GPA(HCG_MAX_VCPUS) && HCG_KEY_GPA < 0xa0000 &&
-	   HCG_BATCH_GPA(HCG_MAX_VCPUS) <= HCG_FREE_GPA, "key, mailboxes, book and batches do not overlap");
+	tap_ok(!memcmp(a, plain, sizeof(a)), "and decrypted by key 0");
+	tap_ok(hcg_page_index(HCG_FREE_GPA / PAGE) == 0 &&
+	       hcg_page_index(HCG_FREE_GPA / PAGE - 1) >= HCG_TABLE_PAGES &&
+	       HCG_KEY_GPA >= HCG_MAILBOX_GPA(HCG_MAX_VCPUS) && HCG_KEY_GPA < 0xa0000 &&
+	       HCG_BATCH_GPA(HCG_MAX_VCPUS) <= HCG_FREE_GPA, "key, mailboxes, book and batches do not overlap");
 }
 
 int main(int argc, char **argv)
@@ -746,8 +729,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: unit GUEST_ELF | unit --sample FILE\n");
 		return 2;
 	}
-	if (!mkdtemp(dir))
-		give_up("mkdtemp");
+	CHECK(mkdtemp(dir));
 	snprintf(dump_path, sizeof(dump_path), "%s/core", dir);
 	snprintf(other_path, sizeof(other_path), "%s/other", dir);
 
@@ -766,6 +748,5 @@ int main(int argc, char **argv)
 	unlink(dump_path);
 	unlink(other_path);
 	rmdir(dir);
-	printf("1..%u\n%u passed, %u failed, 0 skipped\n", passed + failed, passed, failed);
-	return failed != 0;
+	return tap_end();
 }

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 # integrating.sh CC DOC LIBRARY FLAGS...: the first C block of docs/integrating.md compiles without
 # a warning, links with nothing but LIBRARY, and migrates, so that what people copy works.
@@ -6,11 +6,11 @@ set -u
 
 cc=$1 doc=$2 lib=$3
 shift 3
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/../../selftests/tap.sh"
 
-awk '/^```c$/ { on = 1; next } /^```$/ { if (on) exit } on' "$doc" > "$dir/doc.c"
-cat > "$dir/main.c" <<'END'
+awk '/^```c$/ { on = 1; next } /^```$/ { if (on) exit } on' "$doc" > "$work/doc.c"
+cat > "$work/main.c" <<'END'
 #include <stdio.h>
 #include <string.h>
 #include "doc.c"
@@ -70,28 +70,11 @@ int main(void)
 }
 END
 
-number=0 failed=0
-# check NAME COMMAND...
-check()
-{
-	name=$1
-	shift
-	number=$((number + 1))
-	if "$@"; then
-		echo "ok $number $name"
-	else
-		echo "not ok $number $name"
-		failed=$((failed + 1))
-	fi
-}
+short() { [ -s "$work/doc.c" ] && [ "$(wc -l < "$work/doc.c")" -le 45 ]; }
 
-short() { [ -s "$dir/doc.c" ] && [ "$(wc -l < "$dir/doc.c")" -le 45 ]; }
-
-echo "TAP version 13"
-echo 1..3
+plan 3
 check "the code of docs/integrating.md is there, and short" short
-check "it compiles and links" "$cc" "$@" -Wall -Wextra -Werror -o "$dir/a" "$dir/main.c" \
+check "it compiles and links" "$cc" "$@" -Wall -Wextra -Werror -o "$work/a" "$work/main.c" \
 	"$lib" -lz
-check "its last round leaves nothing, or says so" "$dir/a"
-echo "$((number - failed)) passed, $failed failed, 0 skipped"
-exit $((failed != 0))
+check "its last round leaves nothing, or says so" "$work/a"
+finish

@@ -303,7 +303,7 @@ static void a_kernel_without_the_hook_is_named(void)
 	int err = hcpolicy__probe();
 
 	if (!err)
-		SKIP("this kernel has the hook");
+		tap_skip("this kernel has the hook");
 	CHECK((err == -EOPNOTSUPP || err == -ENOENT) && errno == -err);
 	policy = open_sample();
 	CHECK_ERR(hcpolicy__load(policy), EOPNOTSUPP);
@@ -317,7 +317,7 @@ static int new_map(int type, size_t value_size, int entries, int flags)
 	int fd = bpf_map_create(type, NULL, 4, value_size, entries, &opts);
 
 	if (fd == -EPERM)
-		SKIP("may not create BPF maps");
+		tap_skip("may not create BPF maps");
 	CHECK(fd >= 0);
 	return fd;
 }
@@ -494,7 +494,7 @@ static void a_process_is_told_by_number_namespace_and_start(void)
 		_exit(try_another_namespace());
 	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
 	if (WEXITSTATUS(status) == 77)
-		SKIP("may not make a pid namespace");
+		tap_skip("may not make a pid namespace");
 	CHECK(!WEXITSTATUS(status));
 }
 

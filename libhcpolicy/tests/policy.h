@@ -6,9 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "../internal.h"
-#include "tap.h"
+#include "../../selftests/tap.h"
 
 #define OBJECT(name)	OBJECTS "/" name ".bpf.o"
 
@@ -53,11 +54,9 @@ static inline int held(void)
 /* The call succeeds, or it is told what it said. */
 #define CHECK_OK(call)	do {							\
 	logged[0] = 0;								\
-	if (call) {								\
-		printf("# %s:%d: %s: %s\n", __FILE__, __LINE__, #call,	\
-		       *logged ? strtok(logged, "\n") : "and not a word");	\
-		longjmp(tap_end, TAP_FAILED);					\
-	}									\
+	if (call)								\
+		tap_fail(__FILE__, __LINE__, "%s: %s", #call,			\
+			 *logged ? strtok(logged, "\n") : "and not a word");	\
 } while (0)
 
 #endif /* TESTS_POLICY_H */

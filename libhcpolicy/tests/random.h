@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
-/* Random numbers that SEED=N in the environment repeats. */
+/* Random numbers; tap_seed() has where they begin. */
 #ifndef TESTS_RANDOM_H
 #define TESTS_RANDOM_H
 
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-static inline uint64_t seed_once(void)
-{
-	static uint64_t seed;
-	const char *env = getenv("SEED");
-
-	if (!seed) {
-		seed = env ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
-		printf("# SEED=%llu\n", (unsigned long long)seed);
-	}
-	return seed;
-}
 
 static inline uint64_t rnd(uint64_t *state)
 {

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <hcpolicy/set.h>
 #include "random.h"
-#include "tap.h"
+#include "../../selftests/tap.h"
 
 #define UPDATES	150000
 #define PAGES	(3ULL * HCP_CHUNK_PAGES)
@@ -43,7 +43,7 @@ static void random_updates_match_a_model(void)
 {
 	static unsigned char model[PAGES];
 	struct hcp_set *set = hcp_set__new(PAGES);
-	uint64_t state = seed_once(), beyond = 0;
+	uint64_t state = tap_seed(), beyond = 0;
 
 	CHECK(set && hcp_set__npages(set) == PAGES);
 	for (int i = 0; i < UPDATES; i++) {
@@ -103,8 +103,8 @@ static void two_threads_share_words(void)
 	struct hcp_set *set = hcp_set__new(PAGES);
 	pthread_barrier_t start;
 	struct writer w[2] = {
-		{ set, model, seed_once(), 0, 0, &start },
-		{ set, model, ~seed_once(), 1, 0, &start },
+		{ set, model, tap_seed(), 0, 0, &start },
+		{ set, model, ~tap_seed(), 1, 0, &start },
 	};
 	pthread_t thread[2];
 
@@ -464,7 +464,7 @@ static void the_largest_set_costs_what_is_written(void)
 	struct hcp_set *set;
 
 	if (room == MAP_FAILED)
-		SKIP("no 128 GiB of address space (ulimit -v, or overcommit is off)");
+		tap_skip("no 128 GiB of address space (ulimit -v, or overcommit is off)");
 	munmap(room, 1ULL << 37);
 	set = hcp_set__new(1ULL << 40);
 	CHECK(set);

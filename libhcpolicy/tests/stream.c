@@ -4,6 +4,8 @@
  * SEED=N in the environment repeats a run.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -11,7 +13,7 @@
 #include <zlib.h>
 #include <hcpolicy/stream.h>
 #include "random.h"
-#include "tap.h"
+#include "../../selftests/tap.h"
 
 #define PAGES	(3ULL * HCP_CHUNK_PAGES)
 #define HEADER	104
@@ -131,7 +133,7 @@ static void sign(void)
 
 static void what_is_saved_comes_back(void)
 {
-	uint64_t state = seed_once();
+	uint64_t state = tap_seed();
 
 	begin(PAGES);
 	for (int i = 0; i < 300; i++) {

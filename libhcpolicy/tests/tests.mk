@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # check: what needs no VM, as it is shipped and once more under the sanitizers.
-# check-hook: the library on the real hook, in a VM.
+# selftests/library.c has the rest, on the real hook.
 include $(TOP)/bpf-progs/bpf.mk
 
 TESTS    := $(OBJ)/tests
@@ -9,19 +9,17 @@ SAMPLES  := $(addprefix $(TESTS)/,sample.bpf.o other.bpf.o broken.bpf.o without-
 	      without-ops.bpf.o without-member.bpf.o without-params.bpf.o other-info.bpf.o)
 # Each as it is shipped, and sanitized.
 UNITS    := $(foreach unit,set tracker stream policy,$(unit) $(unit)-sanitized)
-PROGRAMS := $(addprefix $(TESTS)/,$(UNITS) hook)
+PROGRAMS := $(addprefix $(TESTS)/,$(UNITS))
+TAP      := $(addprefix $(TOP)/selftests/,tap.c tap.h)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
 
-.PHONY: tests check-hook
+.PHONY: tests
 tests: $(PROGRAMS) $(SAMPLES) $(TESTS)/.fuzz $(TESTS)/.threads
 
 check: check-abi tests
 	$(Q)$(TOP)/scripts/tally $(addprefix $(TESTS)/,$(UNITS)) "tests/fuzz $(TESTS)/fuzz_stream" \
 		"tests/threads $(TESTS)/threads" \
 		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include"
-
-check-hook: tests
-	$(Q)$(TOP)/scripts/vm-run -- $(TESTS)/hook
 
 $(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF)/libbpf.a
 	$(call bpf_compile,$(@:.o=.d))
@@ -32,14 +30,13 @@ $(TESTS)/without-member.bpf.o: BPF_CFLAGS += -DWITHOUT_MEMBER
 $(TESTS)/without-params.bpf.o: BPF_CFLAGS += -DWITHOUT_PARAMS
 $(TESTS)/other-info.bpf.o: BPF_CFLAGS += -DOTHER_INFO
 
-$(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(OBJ)/.flags | $(TESTS)
+$(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(TAP) $(OBJ)/.flags | $(TESTS)
 $(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c why.c
 $(TESTS)/tracker $(TESTS)/tracker-sanitized: tests/tracker.c tracker.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: LIBS = -lz
 $(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
-$(TESTS)/hook: tests/hook.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
-$(TESTS)/policy $(TESTS)/policy-sanitized $(TESTS)/hook: LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
+$(TESTS)/policy $(TESTS)/policy-sanitized: LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
 $(filter %-sanitized,$(PROGRAMS)): FLAGS = $(SANITIZE)
 
 $(PROGRAMS):
@@ -61,7 +58,7 @@ $(TESTS)/.fuzz: tests/fuzz_stream.c stream.c set.c why.c $(wildcard *.h $(TOP)/i
 # The same where it brings no ThreadSanitizer.
 # It knows no fences, which makes it see more, not less.
 THREADS := -fsanitize=thread -Wno-tsan
-$(TESTS)/.threads: tests/threads.c tracker.c $(POLICY_SRCS) set.c why.c $(wildcard *.h tests/*.h \
+$(TESTS)/.threads: tests/threads.c $(TAP) tracker.c $(POLICY_SRCS) set.c why.c $(wildcard *.h tests/*.h \
 		  $(TOP)/include/hcpolicy/*.h) $(LIBBPF_READY) $(OBJ)/.flags FORCE | $(TESTS)
 	$(Q)if ! echo 'int main(void) { return 0; }' | $(CC) $(THREADS) -x c - -o $@ 2>/dev/null; then \
 		rm -f $(TESTS)/threads; \

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -13,7 +15,7 @@
 #include <ucontext.h>
 #include <hcpolicy/tracker.h>
 #include "random.h"
-#include "tap.h"
+#include "../../selftests/tap.h"
 
 #define PAGES	(2ULL * HCP_CHUNK_PAGES)
 #define WORDS	(PAGES / 64)
@@ -168,7 +170,7 @@ static void end(void)
 
 static void random_rounds_match_a_model(void)
 {
-	uint64_t state = seed_once();
+	uint64_t state = tap_seed();
 
 	begin(PAGES, NULL);
 	for (int i = 0; i < STEPS; i++) {
@@ -620,7 +622,7 @@ static void *send_pages(void *arg)
 
 static void *convert_pages(void *arg)
 {
-	uint64_t state = ~seed_once();
+	uint64_t state = ~tap_seed();
 
 	pthread_barrier_wait(&senders.start);
 	for (int i = 0; i < 40000; i++) {
@@ -763,7 +765,7 @@ static void a_send_reads_the_status_once(void)
 #else
 static void a_send_reads_the_status_once(void)
 {
-	SKIP("counts reads by x86's single steps");
+	tap_skip("counts reads by x86's single steps");
 }
 #endif
 

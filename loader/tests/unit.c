@@ -25,33 +25,15 @@
 #include "ranges.h"
 #include "state.h"
 #include "stopped.h"
+#include "../../selftests/tap.h"
 
-static int passed, failed, skipped;
 static const char *binary;
-
-__attribute__((format(printf, 2, 3)))
-static void check(bool ok, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %d - ", ok ? "" : "not ", passed + failed + skipped + 1);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-	*(ok ? &passed : &failed) += 1;
-}
-
-static void skip(const char *name, const char *why)
-{
-	printf("ok %d - %s # SKIP %s\n", passed + failed + ++skipped, name, why);
-}
 
 static void check_text(const char *got, const char *want, const char *name)
 {
 	bool ok = !strcmp(got, want);
 
-	check(ok, "%s", name);
+	tap_ok(ok, "%s", name);
 	if (!ok)
 		printf("# got:\n%s\n# want:\n%s\n", got, want);
 }
@@ -130,9 +112,9 @@ static void test_picture(void)
 	free(text);
 
 	hcp_set__update(set, 0, 4, false);
-	check(!draw_read(&grid, set, 80, DRAW_HEIGHT) && !grid.shared &&
-	      grid.rows * grid.columns * grid.cell_pages >= hcp_set__npages(set),
-	      "a set that shares nothing is drawn whole");
+	tap_ok(!draw_read(&grid, set, 80, DRAW_HEIGHT) && !grid.shared &&
+	       grid.rows * grid.columns * grid.cell_pages >= hcp_set__npages(set),
+	       "a set that shares nothing is drawn whole");
 	free(grid.cells);
 	hcp_set__free(set);
 }
@@ -171,9 +153,9 @@ static void test_cells(unsigned int seed)
 		free(grid.cells);
 		hcp_set__free(set);
 	}
-	check(cells_ok, "each cell counts its own pages (seed %u)", seed);
-	check(sums, "no shared page is left out of the picture (seed %u)", seed);
-	check(fits, "a picture keeps within its width and 24 rows (seed %u)", seed);
+	tap_ok(cells_ok, "each cell counts its own pages (seed %u)", seed);
+	tap_ok(sums, "no shared page is left out of the picture (seed %u)", seed);
+	tap_ok(fits, "a picture keeps within its width and 24 rows (seed %u)", seed);
 }
 
 static char *ranges(const struct hcp_set *set, bool json, bool pretty)
@@ -203,7 +185,7 @@ static void test_ranges(void)
 
 	text = ranges(set, true, true);
 	json = json_tokener_parse(text);
-	check(json && json_object_array_length(json) == 4, "pretty ranges are JSON too");
+	tap_ok(json && json_object_array_length(json) == 4, "pretty ranges are JSON too");
 	json_object_put(json);
 	free(text);
 
@@ -247,11 +229,11 @@ static void test_svg(void)
 	size_t len;
 	FILE *file = open_memstream(&text, &len);
 
-	check(!draw_read(&grid, set, 40, DRAW_HEIGHT), "the sample set is read");
+	tap_ok(!draw_read(&grid, set, 40, DRAW_HEIGHT), "the sample set is read");
 	draw_svg(file, &grid, "a <b> & c", "not complete: 1 < 2");
 	fclose(file);
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-		check(strstr(text, wanted[i]), "an SVG picture has part %zu", i);
+		tap_ok(strstr(text, wanted[i]), "an SVG picture has part %zu", i);
 		if (!strstr(text, wanted[i]))
 			printf("# %s\n# got:\n%s\n", wanted[i], text);
 	}
@@ -259,9 +241,9 @@ static void test_svg(void)
 	free(grid.cells);
 
 	/* Not taller than asked for, and still all of it. */
-	check(!draw_read(&grid, set, 40, 3) && grid.rows <= 3 && grid.shared == 8605 &&
-	      (uint64_t)grid.rows * grid.columns * grid.cell_pages >= 0xa000,
-	      "a picture fits into the rows that there are");
+	tap_ok(!draw_read(&grid, set, 40, 3) && grid.rows <= 3 && grid.shared == 8605 &&
+	       (uint64_t)grid.rows * grid.columns * grid.cell_pages >= 0xa000,
+	       "a picture fits into the rows that there are");
 	free(grid.cells);
 	hcp_set__free(set);
 }
@@ -271,14 +253,14 @@ static void test_diff(void)
 	struct hcp_set *set = sample_set();
 	struct set_diff diff;
 
-	check(!set_diff_begin(&diff, set) && set_diff_count(&diff) == 0,
-	      "what was there before is no change");
+	tap_ok(!set_diff_begin(&diff, set) && set_diff_count(&diff) == 0,
+	       "what was there before is no change");
 	hcp_set__update(set, 0x20, 70, true);
 	hcp_set__update(set, 0x8000, 3, false);
-	check(set_diff_count(&diff) == 73, "pages that changed are counted, both ways");
+	tap_ok(set_diff_count(&diff) == 73, "pages that changed are counted, both ways");
 	hcp_set__update(set, 0x20, 1, false);
 	hcp_set__update(set, 0x20, 1, true);
-	check(set_diff_count(&diff) == 0, "and once; what came back is no change");
+	tap_ok(set_diff_count(&diff) == 0, "and once; what came back is no change");
 	set_diff_end(&diff);
 	hcp_set__free(set);
 }
@@ -292,9 +274,9 @@ static void test_owner(const char *path)
 		  !stat(path, &before) && file_begin(&file, path) &&
 		  write(file.fd, "four", 4) == 4 && file_commit(&file) && !stat(path, &after);
 
-	check(ok && after.st_uid == before.st_uid && after.st_gid == before.st_gid &&
-	      after.st_mode == before.st_mode && after.st_ino != before.st_ino,
-	      "a file that is written again keeps its owner, group and mode");
+	tap_ok(ok && after.st_uid == before.st_uid && after.st_gid == before.st_gid &&
+	       after.st_mode == before.st_mode && after.st_ino != before.st_ino,
+	       "a file that is written again keeps its owner, group and mode");
 }
 
 static void test_files(void)
@@ -303,30 +285,30 @@ static void test_files(void)
 	struct new_file file;
 	int fd;
 
-	check(mkdtemp(dir), "a folder for files");
+	tap_ok(mkdtemp(dir), "a folder for files");
 	snprintf(path, sizeof(path), "%s/file", dir);
 	snprintf(link, sizeof(link), "%s/link", dir);
 
-	check(file_begin(&file, path) && access(path, F_OK), "a new file is not there at first");
-	check(file.named || access(file.tmp, F_OK), "nor by another name, that a kill would leave");
-	check(write(file.fd, "one", 3) == 3 && file_commit(&file), "it is finished");
-	check(file_begin(&file, path) && write(file.fd, "two", 3) == 3, "it is written again");
+	tap_ok(file_begin(&file, path) && access(path, F_OK), "a new file is not there at first");
+	tap_ok(file.named || access(file.tmp, F_OK), "nor by another name, that a kill would leave");
+	tap_ok(write(file.fd, "one", 3) == 3 && file_commit(&file), "it is finished");
+	tap_ok(file_begin(&file, path) && write(file.fd, "two", 3) == 3, "it is written again");
 	file_abort(&file);
 	fd = open(path, O_RDONLY);
-	check(read(fd, text, 7) == 3 && !strcmp(text, "one"), "given up, the old one stays");
+	tap_ok(read(fd, text, 7) == 3 && !strcmp(text, "one"), "given up, the old one stays");
 	close(fd);
-	check(file_begin(&file, path) && write(file.fd, "three", 5) == 5 && file_commit(&file),
-	      "it is written once more");
+	tap_ok(file_begin(&file, path) && write(file.fd, "three", 5) == 5 && file_commit(&file),
+	       "it is written once more");
 	fd = open(path, O_RDONLY);
-	check(read(fd, text, 7) == 5 && !strcmp(text, "three"), "finished, the new one is there");
+	tap_ok(read(fd, text, 7) == 5 && !strcmp(text, "three"), "finished, the new one is there");
 	close(fd);
 
 	test_owner(path);
-	check(!symlink(path, link) && !file_begin(&file, link), "a link is not replaced");
-	check(!file_begin(&file, "/dev/null"), "nor a device");
-	check(!file_begin(&file, "/nowhere/file"), "nor is a folder made");
+	tap_ok(!symlink(path, link) && !file_begin(&file, link), "a link is not replaced");
+	tap_ok(!file_begin(&file, "/dev/null"), "nor a device");
+	tap_ok(!file_begin(&file, "/nowhere/file"), "nor is a folder made");
 	/* All that is left: a failed one leaves nothing. */
-	check(!unlink(path) && !unlink(link) && !rmdir(dir), "nothing else is left");
+	tap_ok(!unlink(path) && !unlink(link) && !rmdir(dir), "nothing else is left");
 }
 
 /* What follow.c asks of a policy, here without one. */
@@ -385,10 +367,10 @@ static void test_follow(void)
 
 	followed = sample_set();
 	if (pipe(fds) || fcntl(fds[1], F_SETPIPE_SZ, sizeof(buf)) < 0) {
-		check(false, "a pipe");
+		tap_ok(false, "a pipe");
 		return;
 	}
-	check(write(fds[1], buf, sizeof(buf)) == sizeof(buf), "a pipe is full");
+	tap_ok(write(fds[1], buf, sizeof(buf)) == sizeof(buf), "a pipe is full");
 	fflush(stdout);
 	child = fork();
 	if (!child) {
@@ -404,8 +386,8 @@ static void test_follow(void)
 		;
 	close(fds[0]);
 	waitpid(child, &status, 0);
-	check(WIFEXITED(status) && !WEXITSTATUS(status),
-	      "draw --follow ends well by Ctrl-C while it writes");
+	tap_ok(WIFEXITED(status) && !WEXITSTATUS(status),
+	       "draw --follow ends well by Ctrl-C while it writes");
 	hcp_set__free(followed);
 }
 
@@ -466,15 +448,15 @@ static void test_terminal(void)
 	char text[4096];
 
 	followed = sample_set();
-	check(on_terminal("xterm", is_terminal, text, sizeof(text)) == 1, "a terminal is one");
-	check(on_terminal("dumb", is_terminal, text, sizeof(text)) == 0 &&
-	      on_terminal("", is_terminal, text, sizeof(text)) == 0 &&
-	      on_terminal(NULL, is_terminal, text, sizeof(text)) == 0,
-	      "a dumb one, and one without a name, is none");
-	check(on_terminal("xterm", follow_once, text, sizeof(text)) == 0 && strstr(text, "\033[H"),
-	      "draw --follow moves the cursor on a terminal");
-	check(on_terminal("dumb", follow_once, text, sizeof(text)) == 0 && !strchr(text, 033) &&
-	      strstr(text, "8605 pages shared"), "and prints lines on a dumb one");
+	tap_ok(on_terminal("xterm", is_terminal, text, sizeof(text)) == 1, "a terminal is one");
+	tap_ok(on_terminal("dumb", is_terminal, text, sizeof(text)) == 0 &&
+	       on_terminal("", is_terminal, text, sizeof(text)) == 0 &&
+	       on_terminal(NULL, is_terminal, text, sizeof(text)) == 0,
+	       "a dumb one, and one without a name, is none");
+	tap_ok(on_terminal("xterm", follow_once, text, sizeof(text)) == 0 && strstr(text, "\033[H"),
+	       "draw --follow moves the cursor on a terminal");
+	tap_ok(on_terminal("dumb", follow_once, text, sizeof(text)) == 0 && !strchr(text, 033) &&
+	       strstr(text, "8605 pages shared"), "and prints lines on a dumb one");
 	hcp_set__free(followed);
 }
 
@@ -493,8 +475,8 @@ static void test_nearest(void)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		const char *got = nearest(words[i].word, names, 4), *want = words[i].name;
 
-		check(got == want || (got && want && !strcmp(got, want)), "nearest to '%s' is %s",
-		      words[i].word, want ? want : "nothing");
+		tap_ok(got == want || (got && want && !strcmp(got, want)), "nearest to '%s' is %s",
+		       words[i].word, want ? want : "nothing");
 	}
 }
 
@@ -509,23 +491,23 @@ static void test_stopped(void)
 	}
 	later = child;
 	usleep(100000);
-	check(!process_stopped(&child), "a process that sleeps is not stopped");
+	tap_ok(!process_stopped(&child), "a process that sleeps is not stopped");
 	kill(child.pid, SIGSTOP);
 	waitpid(child.pid, &status, WUNTRACED);
-	check(WIFSTOPPED(status) && process_stopped(&child) && child.threads == 1,
-	      "one that got SIGSTOP is");
-	check(process_stopped(&later) && child.switches == later.switches,
-	      "and while it stays so, nothing is switched");
+	tap_ok(WIFSTOPPED(status) && process_stopped(&child) && child.threads == 1,
+	       "one that got SIGSTOP is");
+	tap_ok(process_stopped(&later) && child.switches == later.switches,
+	       "and while it stays so, nothing is switched");
 	kill(child.pid, SIGCONT);
 	waitpid(child.pid, &status, WCONTINUED);
 	kill(child.pid, SIGSTOP);
 	waitpid(child.pid, &status, WUNTRACED);
-	check(process_stopped(&later) && child.switches < later.switches,
-	      "that one has run in between can be seen");
+	tap_ok(process_stopped(&later) && child.switches < later.switches,
+	       "that one has run in between can be seen");
 	kill(child.pid, SIGKILL);
 	waitpid(child.pid, &status, 0);
-	check(process_stopped(&later) && !later.threads, "and one that is gone runs no more");
-	check(!thread_frozen(getpid(), getpid()), "what runs is not in a frozen cgroup");
+	tap_ok(process_stopped(&later) && !later.threads, "and one that is gone runs no more");
+	tap_ok(!thread_frozen(getpid(), getpid()), "what runs is not in a frozen cgroup");
 }
 
 /* A process of that command line: what of it says that its guest comes from elsewhere? */
@@ -548,8 +530,8 @@ static void check_awaits(const char *first, const char *second, const char *want
 	close(fds[0]);
 	waitpid(child, &status, WUNTRACED);
 	awaits = proc_awaits_guest(child, got, sizeof(got));
-	check(awaits == !!*want && !strcmp(got, want), "a VMM with %s %s: '%s'", first, second,
-	      want);
+	tap_ok(awaits == !!*want && !strcmp(got, want), "a VMM with %s %s: '%s'", first, second,
+	       want);
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
 	close(fds[1]);
@@ -567,7 +549,7 @@ static void test_awaits_guest(void)
 	check_awaits("--incoming=unix:/x", "-S", "--incoming");
 	check_awaits("-append", "root=x -incoming", "");
 	check_awaits("--incoming-port", "incoming", "");
-	check(!proc_awaits_guest(2147483646, arg, sizeof(arg)), "no process waits for no guest");
+	tap_ok(!proc_awaits_guest(2147483646, arg, sizeof(arg)), "no process waits for no guest");
 }
 
 static void test_words(void)
@@ -592,23 +574,23 @@ static void test_words(void)
 		uint64_t bytes = 0;
 		bool ok = parse_size(sizes[i].text, &bytes);
 
-		check(ok == !!sizes[i].bytes && bytes == sizes[i].bytes, "size '%s' is %s",
-		      sizes[i].text, sizes[i].bytes ? "taken" : "refused");
+		tap_ok(ok == !!sizes[i].bytes && bytes == sizes[i].bytes, "size '%s' is %s",
+		       sizes[i].text, sizes[i].bytes ? "taken" : "refused");
 	}
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
 		check_text(size_text(buf, shown[i].bytes), shown[i].text, "a size for people");
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		check(valid_name(good[i]), "name '%s' is taken", good[i]);
+		tap_ok(valid_name(good[i]), "name '%s' is taken", good[i]);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		check(!valid_name(bad[i]), "bad name %zu is refused", i);
+		tap_ok(!valid_name(bad[i]), "bad name %zu is refused", i);
 	memset(name, 'a', sizeof(name));
 	name[HCP_NAME_LEN] = 0;
-	check(!valid_name(name), "a name of 64 is refused");
+	tap_ok(!valid_name(name), "a name of 64 is refused");
 	name[HCP_NAME_LEN - 1] = 0;
-	check(valid_name(name), "a name of 63 is taken");
-	check(parse_int("0", &value) && !value && !parse_int("2147483648", &value) &&
-	      !parse_int("1x", &value) && !parse_int("-1", &value) && !parse_int("", &value),
-	      "numbers are taken whole or not at all");
+	tap_ok(valid_name(name), "a name of 63 is taken");
+	tap_ok(parse_int("0", &value) && !value && !parse_int("2147483648", &value) &&
+	       !parse_int("1x", &value) && !parse_int("-1", &value) && !parse_int("", &value),
+	       "numbers are taken whole or not at all");
 }
 
 /* Run the binary with words; stdout and stderr in one. */
@@ -635,7 +617,7 @@ static void check_run(const char *words, int status, const char *says)
 	int got = run(out, sizeof(out), words, "2>&1");
 	bool ok = got == status && strstr(out, says);
 
-	check(ok, "hcpolicy %s: status %d, \"%s\"", words, status, says);
+	tap_ok(ok, "hcpolicy %s: status %d, \"%s\"", words, status, says);
 	if (!ok)
 		printf("# status %d: %s\n", got, out);
 }
@@ -692,19 +674,19 @@ static void test_probe(void)
 	char dir[] = "/tmp/loader-unit.XXXXXX", path[64], pipe[64], out[8192], *line;
 	FILE *file;
 
-	check(mkdtemp(dir), "a folder for what are no policies");
+	tap_ok(mkdtemp(dir), "a folder for what are no policies");
 	snprintf(path, sizeof(path), "%s/junk.bpf.o", dir);
 	snprintf(pipe, sizeof(pipe), "%s/pipe.bpf.o", dir);
 	file = fopen(path, "w");
-	check(file && fputs("no BPF object", file) >= 0 && !fclose(file) && !mkfifo(pipe, 0600),
-	      "a file and a pipe that have the name of one");
+	tap_ok(file && fputs("no BPF object", file) >= 0 && !fclose(file) && !mkfifo(pipe, 0600),
+	       "a file and a pipe that have the name of one");
 	setenv("HCPOLICY_PATH", dir, 1);
 	run(out, sizeof(out), "probe", "2>&1");
 	unsetenv("HCPOLICY_PATH");
 	line = strstr(out, "policies   ");
-	check(line && !strncmp(line - 4, "no ", 3) && strstr(line, "junk.bpf.o is not a BPF object") &&
-	      strstr(line, "pipe.bpf.o is not a file"), "probe: what is no policy is named, and why");
-	check(!unlink(path) && !unlink(pipe) && !rmdir(dir), "nothing is left of it");
+	tap_ok(line && !strncmp(line - 4, "no ", 3) && strstr(line, "junk.bpf.o is not a BPF object") &&
+	       strstr(line, "pipe.bpf.o is not a file"), "probe: what is no policy is named, and why");
+	tap_ok(!unlink(path) && !unlink(pipe) && !rmdir(dir), "nothing is left of it");
 }
 
 static void test_json(void)
@@ -726,8 +708,8 @@ static void test_json(void)
 		ok = json_object_is_type(json, json_type_object) &&
 		     json_object_object_get_ex(json, "error", &error) == lines[i].error &&
 		     (!lines[i].error || status);
-		check(ok, "hcpolicy %s: one JSON document, %s error", lines[i].words,
-		      lines[i].error ? "an" : "no");
+		tap_ok(ok, "hcpolicy %s: one JSON document, %s error", lines[i].words,
+		       lines[i].error ? "an" : "no");
 		if (!ok)
 			printf("# status %d: %s\n", status, out);
 		json_object_put(json);
@@ -748,7 +730,7 @@ static void test_find_vm(void)
 	a = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
 	b = a < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
 	if (b < 0) {
-		skip("a VM is found in its process", "no usable /dev/kvm");
+		tap_unknown("a VM is found in its process", "no usable /dev/kvm");
 		return;
 	}
 	/* The children must not have them: only this process is to be looked at. */
@@ -795,7 +777,5 @@ int main(int argc, char **argv)
 	test_usage();
 	test_json();
 	test_find_vm();
-	printf("1..%d\n", passed + failed + skipped);
-	printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
-	return failed ? 1 : 0;
+	return tap_end();
 }

@@ -32,12 +32,17 @@
  * its own.
  *
  * A vCPU reads kvm->hcpolicy and policy->ops, and calls the program, in one RCU
- * read-side section.  Whoever takes a policy away waits for a grace period:
- * when detach, replace or the last close of a link returns, no call of the old
- * program is in progress.  RCU and not kvm->srcu: a vCPU may hold that across
+ * read-side section (hcpolicy_call_begin()).  Whoever takes a policy away waits for
+ * a grace period: when detach, replace or the last close of a link returns, no call
+ * of the old program is in progress.  RCU and not kvm->srcu: a vCPU may hold that across
  * a page fault which userspace never answers, and the waiter holds BPF's mutex.
  *
- * ops points into a struct_ops map that the link keeps.  The link is not
+ * vcpu->hcpolicy_ctx is what the program is asked, and hcpolicy_args how it finds
+ * that.  Only the thread that runs the vCPU touches them, which holds vcpu->mutex.
+ * The program can only read them.
+ *
+ * ops points into a struct_ops map that the link keeps, and ops->prog to a program
+ * that the map keeps; neither changes once the map can be attached.  The link is not
  * referenced: it outlives the struct kvm_hcpolicy on hcpolicy_list, because
  * freeing it means unreg(), which takes the lock and unlinks.  Neither is the
  * VM: a pinned link must not keep a dead VMM's memory.  kvm_destroy_vm()
@@ -53,7 +58,9 @@
 #include <linux/btf.h>
 #include <linux/debugfs.h>
 #include <linux/file.h>
+#include <linux/filter.h>
 #include <linux/kvm_hcpolicy.h>
+#include <linux/kvm_para.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -80,6 +87,7 @@
  *	KVM_HCPOLICY_MAX_PAGES pages of it, in order.  Returns enum
  *	kvm_hcpolicy_verdict or a negative errno.  Must be there; may not sleep.
  * @name: for people, in tracepoints; NUL-terminated
+ * @prog: KVM's own, NULL to userspace: the program of @map_gpa_range
  *
  * Stays in this file: two translation units that know it would give the module
  * two BTF types of that name.
@@ -89,6 +97,7 @@ struct kvm_hcpolicy_ops {
 	u32 flags;
 	int (*map_gpa_range)(struct kvm_hcpolicy_ctx *ctx);
 	char name[KVM_HCPOLICY_NAME_LEN];
+	struct bpf_prog *prog;
 };
 
 /* One policy on one VM, from attach until detach or the end of the VM. */
@@ -153,6 +162,10 @@ static int hcpolicy_verdict(struct kvm_vcpu *vcpu, u16 flags, int answer)
 static bool hcpolicy_may_handle(const struct kvm_hcpolicy *policy,
 				const struct kvm_hcpolicy_ops *ops, u16 flags)
 {
+	/* So it is for most VMs. */
+	if (likely(!(flags & (KVM_HCPOLICY_EXIT_ENABLED | KVM_HCPOLICY_PRIVATE_MEM))))
+		return true;
+
 	if ((flags & KVM_HCPOLICY_EXIT_ENABLED) &&
 	    !(ops->flags & READ_ONCE(policy->flags) & KVM_HCPOLICY_TAKE_EXITS))
 		return false;
@@ -161,56 +174,119 @@ static bool hcpolicy_may_handle(const struct kvm_hcpolicy *policy,
 	       (flags & KVM_HCPOLICY_MATCH);
 }
 
-/* Call the program, if there still is one, with one piece of a request. */
-static int hcpolicy_call(struct kvm_vcpu *vcpu, struct kvm_hcpolicy_ctx *ctx)
+/* Of an answer that somebody watches, or that hcpolicy_call() has no shorter way for. */
+static noinline int hcpolicy_judge(struct kvm_vcpu *vcpu, int answer)
 {
-	const struct kvm_hcpolicy *policy;
-	const struct kvm_hcpolicy_ops *ops;
-	int answer, verdict;
+	const struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
+	int verdict = hcpolicy_verdict(vcpu, ctx->flags, answer);
 
-	guard(rcu)();
-
-	policy = rcu_dereference(vcpu->kvm->hcpolicy);
-	if (!policy)
-		return KVM_HCPOLICY_DEFAULT;
-
-	ops = rcu_dereference(policy->ops);
-	if (hcpolicy_may_handle(policy, ops, ctx->flags))
-		ctx->flags |= KVM_HCPOLICY_MAY_HANDLE;
-
-	answer = ops->map_gpa_range(ctx);
-	verdict = hcpolicy_verdict(vcpu, ctx->flags, answer);
 	trace_kvm_hcpolicy_verdict(ctx, answer, verdict);
 	return verdict;
 }
 
-static u16 hcpolicy_ctx_flags(struct kvm *kvm, gfn_t gfn, u64 npages,
-			      const struct kvm_hcpolicy_request *req)
+/* What the flags say of a piece if only userspace can convert the VM's private memory. */
+static noinline u16 hcpolicy_private_flags(struct kvm_vcpu *vcpu)
 {
-	u16 flags = 0;
-
-	if (req->exit_enabled)
-		flags |= KVM_HCPOLICY_EXIT_ENABLED;
-	if (!req->can_retry)
-		flags |= KVM_HCPOLICY_NO_RETRY;
-
 #ifdef CONFIG_KVM_GENERIC_MEMORY_ATTRIBUTES
-	if (kvm_arch_has_private_mem(kvm)) {
-		u64 attrs = req->shared ? 0 : KVM_MEMORY_ATTRIBUTE_PRIVATE;
+	const struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
+	gfn_t gfn = gpa_to_gfn(ctx->gpa);
+	u64 attrs = ctx->shared ? 0 : KVM_MEMORY_ATTRIBUTE_PRIVATE;
 
-		flags |= KVM_HCPOLICY_PRIVATE_MEM;
-		if (kvm_range_has_memory_attributes(kvm, gfn, gfn + npages,
-						    KVM_MEMORY_ATTRIBUTE_PRIVATE,
-						    attrs))
-			flags |= KVM_HCPOLICY_MATCH;
-	}
+	if (kvm_range_has_memory_attributes(vcpu->kvm, gfn, gfn + ctx->npages,
+					    KVM_MEMORY_ATTRIBUTE_PRIVATE, attrs))
+		return KVM_HCPOLICY_PRIVATE_MEM | KVM_HCPOLICY_MATCH;
 #endif
-	return flags;
+	return KVM_HCPOLICY_PRIVATE_MEM;
+}
+
+/*
+ * The read-side section of RCU in which a program is called, and does not migrate.
+ * With preemption off it costs least, and a program runs so elsewhere too, XDP's for
+ * one.  Not on PREEMPT_RT: there a program may get at locks that sleep (those of BPF's
+ * timers), and would delay whoever is more urgent.
+ */
+static __always_inline void hcpolicy_call_begin(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		rcu_read_lock_dont_migrate();
+	else
+		preempt_disable();
+}
+
+static __always_inline void hcpolicy_call_end(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		rcu_read_unlock_migrate();
+	else
+		preempt_enable();
+}
+
+/* With the clock that somebody has asked for, by kernel.bpf_stats_enabled. */
+static noinline u32 hcpolicy_run_counted(const struct bpf_prog *prog, const void *args)
+{
+	return bpf_prog_run(prog, args);
+}
+
+/*
+ * Straight to the program.  The trampoline of ops->map_gpa_range would enter one more
+ * read-side section, keep it on its CPU once more, put ctx into an array that is here
+ * already, and set a bpf_run_ctx, which no helper of bpf_base_func_proto() looks for.
+ */
+static __always_inline int hcpolicy_run(const struct kvm_hcpolicy_ops *ops,
+					struct kvm_vcpu *vcpu)
+{
+	const struct bpf_prog *prog = ops->prog;
+
+	vcpu->hcpolicy_args[0] = (unsigned long)&vcpu->hcpolicy_ctx;
+	if (static_branch_unlikely(&bpf_stats_enabled_key))
+		return hcpolicy_run_counted(prog, vcpu->hcpolicy_args);
+
+	cant_migrate();
+	return bpf_dispatcher_nop_func(vcpu->hcpolicy_args, prog->insnsi, prog->bpf_func);
+}
+
+/*
+ * Call the program, if there still is one, with the piece of a request that is in
+ * the vCPU's ctx.  Inline in both its callers: the one of most requests is all that
+ * they cost.
+ */
+static __always_inline int hcpolicy_call(struct kvm_vcpu *vcpu)
+{
+	struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
+	const struct kvm_hcpolicy *policy;
+	const struct kvm_hcpolicy_ops *ops;
+	int answer;
+
+	if (kvm_arch_has_private_mem(vcpu->kvm))
+		ctx->flags |= hcpolicy_private_flags(vcpu);
+
+	hcpolicy_call_begin();
+
+	policy = rcu_dereference_check(vcpu->kvm->hcpolicy, rcu_read_lock_sched_held());
+	if (unlikely(!policy)) {
+		hcpolicy_call_end();
+		return KVM_HCPOLICY_DEFAULT;
+	}
+
+	ops = rcu_dereference_check(policy->ops, rcu_read_lock_sched_held());
+	if (hcpolicy_may_handle(policy, ops, ctx->flags))
+		ctx->flags |= KVM_HCPOLICY_MAY_HANDLE;
+
+	answer = hcpolicy_run(ops, vcpu);
+
+	hcpolicy_call_end();
+
+	/* A constant on the short way, so that no register has to be saved. */
+	if (unlikely(answer != KVM_HCPOLICY_HANDLED ||
+		     !(ctx->flags & KVM_HCPOLICY_MAY_HANDLE) ||
+		     trace_kvm_hcpolicy_verdict_enabled()))
+		return hcpolicy_judge(vcpu, answer);
+
+	return KVM_HCPOLICY_HANDLED;
 }
 
 /* A guest that asks for much holds up neither a memslot change nor RCU Tasks. */
 static void hcpolicy_yield(struct kvm_vcpu *vcpu)
-	__must_hold(&vcpu->kvm->srcu)
 {
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	cond_resched_tasks_rcu_qs();
@@ -218,40 +294,33 @@ static void hcpolicy_yield(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Hand a request over piece by piece, so that neither a program nor an RCU
+ * Hand a large request over piece by piece, so that neither a program nor an RCU
  * section has more than KVM_HCPOLICY_MAX_PAGES pages to see to: Linux asks for
  * its whole RAM at once.
  */
-static int hcpolicy_walk(struct kvm_vcpu *vcpu,
-			 const struct kvm_hcpolicy_request *req)
+static noinline int hcpolicy_walk(struct kvm_vcpu *vcpu)
 {
+	struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
+	const struct kvm_hcpolicy_ctx req = *ctx;
 	int r, verdict = KVM_HCPOLICY_HANDLED;
-	u64 done, npages;
+	u64 done;
 
-	for (done = 0; done < req->npages; done += npages) {
-		struct kvm_hcpolicy_ctx ctx = {
-			.gpa = req->gpa + (done << PAGE_SHIFT),
-			.attrs = req->attrs,
-			.vcpu_id = vcpu->vcpu_id,
-			.source = req->source,
-			.shared = req->shared,
-		};
-
+	for (done = 0; done < req.npages; done += ctx->npages) {
 		if (done) {
 			hcpolicy_yield(vcpu);
 			if (fatal_signal_pending(current))
 				return KVM_HCPOLICY_DEFAULT;
-			if (done >= HCPOLICY_SIGNAL_PAGES && req->can_retry &&
+			if (done >= HCPOLICY_SIGNAL_PAGES &&
+			    !(req.flags & KVM_HCPOLICY_NO_RETRY) &&
 			    signal_pending(current))
 				return KVM_HCPOLICY_RETRY;
 		}
 
-		npages = min_t(u64, req->npages - done, KVM_HCPOLICY_MAX_PAGES);
-		ctx.npages = npages;
-		ctx.flags = hcpolicy_ctx_flags(vcpu->kvm, gpa_to_gfn(ctx.gpa),
-					       npages, req);
+		ctx->gpa = req.gpa + (done << PAGE_SHIFT);
+		ctx->npages = min_t(u64, req.npages - done, KVM_HCPOLICY_MAX_PAGES);
+		ctx->flags = req.flags;
 
-		r = hcpolicy_call(vcpu, &ctx);
+		r = hcpolicy_call(vcpu);
 		if (r == KVM_HCPOLICY_RETRY || r < 0)
 			return r;
 		if (r != KVM_HCPOLICY_HANDLED)
@@ -274,29 +343,10 @@ static void hcpolicy_retry(struct kvm_vcpu *vcpu)
 	kvm_vcpu_srcu_read_lock(vcpu);
 }
 
-/**
- * kvm_hcpolicy_map_gpa_range - ask the VM's policy about a guest's request
- * @vcpu: the loaded vCPU that asks, with its SRCU lock held
- * @req: the request
- *
- * May sleep, and may drop and retake @vcpu's SRCU lock: the caller holds no
- * memslot.
- *
- * Return: KVM_HCPOLICY_DEFAULT (exit if @req->exit_enabled, otherwise
- * -KVM_ENOSYS), KVM_HCPOLICY_HANDLED (success), KVM_HCPOLICY_RETRY (only if
- * @req->can_retry: resume the guest without completing the request), or what
- * the guest is to see, a negative KVM_E*.
- */
-int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,
-			       const struct kvm_hcpolicy_request *req)
+/* What becomes of a request that was not handled. */
+static noinline int hcpolicy_not_handled(struct kvm_vcpu *vcpu, int verdict)
 {
 	struct kvm_vcpu_stat_generic *stat = &vcpu->stat.generic;
-	int verdict = KVM_HCPOLICY_DEFAULT;
-
-	if (req->valid)
-		verdict = hcpolicy_walk(vcpu, req);
-	else
-		stat->hcpolicy_bad_request++;
 
 	if (verdict == KVM_HCPOLICY_RETRY) {
 		stat->hcpolicy_retry++;
@@ -305,13 +355,57 @@ int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu,
 	}
 
 	vcpu->hcpolicy_retries = 0;
-	if (verdict == KVM_HCPOLICY_HANDLED)
-		stat->hcpolicy_handled++;
-	else if (verdict == KVM_HCPOLICY_DEFAULT)
-		stat->hcpolicy_default++;
-	else
+	if (verdict != KVM_HCPOLICY_DEFAULT) {
 		stat->hcpolicy_refused++;
-	return verdict;
+		return verdict;
+	}
+
+	stat->hcpolicy_default++;
+	return vcpu->hcpolicy_ctx.flags & KVM_HCPOLICY_EXIT_ENABLED ?
+	       KVM_HCPOLICY_DEFAULT : -KVM_ENOSYS;
+}
+
+/**
+ * kvm_hcpolicy_map_gpa_range - ask the VM's policy about a guest's request
+ * @vcpu: the loaded vCPU that asks, with its SRCU lock held, and in hcpolicy_ctx the
+ *	request as a whole, with KVM_HCPOLICY_EXIT_ENABLED and KVM_HCPOLICY_NO_RETRY
+ *	in its flags
+ *
+ * May sleep, and may drop and retake @vcpu's SRCU lock: the caller holds no
+ * memslot.
+ *
+ * Return: KVM_HCPOLICY_DEFAULT (exit; only if userspace enabled it),
+ * KVM_HCPOLICY_HANDLED (success), KVM_HCPOLICY_RETRY (never with
+ * KVM_HCPOLICY_NO_RETRY: resume the guest without completing the request), or
+ * what the guest is to see, a negative KVM_E*; -KVM_ENOSYS if nobody takes it.
+ */
+int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu)
+{
+	int verdict;
+
+	if (likely(vcpu->hcpolicy_ctx.npages <= KVM_HCPOLICY_MAX_PAGES))
+		verdict = hcpolicy_call(vcpu);
+	else
+		verdict = hcpolicy_walk(vcpu);
+
+	if (unlikely(verdict != KVM_HCPOLICY_HANDLED))
+		return hcpolicy_not_handled(vcpu, verdict);
+
+	vcpu->hcpolicy_retries = 0;
+	vcpu->stat.generic.hcpolicy_handled++;
+	return KVM_HCPOLICY_HANDLED;
+}
+
+/**
+ * kvm_hcpolicy_bad_request - a request that makes no sense, which no program sees
+ * @vcpu: as for kvm_hcpolicy_map_gpa_range(), but of hcpolicy_ctx only the flags
+ *
+ * Return: KVM_HCPOLICY_DEFAULT or -KVM_ENOSYS, as there.
+ */
+int kvm_hcpolicy_bad_request(struct kvm_vcpu *vcpu)
+{
+	vcpu->stat.generic.hcpolicy_bad_request++;
+	return hcpolicy_not_handled(vcpu, KVM_HCPOLICY_DEFAULT);
 }
 
 static struct kvm_hcpolicy *hcpolicy_find(struct bpf_link *link)
@@ -525,7 +619,7 @@ static int hcpolicy_reg(void *kdata, struct bpf_link *link)
 	if (!link)
 		return -EOPNOTSUPP;
 
-	policy = kzalloc(sizeof(*policy), GFP_KERNEL_ACCOUNT);
+	policy = kzalloc_obj(*policy, GFP_KERNEL_ACCOUNT);
 	if (!policy)
 		return -ENOMEM;
 
@@ -604,7 +698,7 @@ static int hcpolicy_check_member(const struct btf_type *t,
 				 const struct btf_member *member,
 				 const struct bpf_prog *prog)
 {
-	/* It is called under rcu_read_lock(). */
+	/* It is called in an RCU read-side section. */
 	return prog->sleepable ? -EINVAL : 0;
 }
 
@@ -634,11 +728,22 @@ static int hcpolicy_init_member(const struct btf_type *t,
 	return 0;
 }
 
+static int hcpolicy_note_prog(struct bpf_prog *prog, void *data)
+{
+	struct kvm_hcpolicy_ops *ops = data;
+
+	/* The one member that can have a program is map_gpa_range. */
+	ops->prog = prog;
+	return 0;
+}
+
+/* Before the map can be attached, and once: its programs stay for as long as it. */
 static int hcpolicy_validate(void *kdata)
 {
 	struct kvm_hcpolicy_ops *ops = kdata;
 
-	return ops->map_gpa_range ? 0 : -EINVAL;
+	bpf_struct_ops_for_each_prog(ops, hcpolicy_note_prog, ops);
+	return ops->prog ? 0 : -EINVAL;
 }
 
 static int hcpolicy_btf_init(struct btf *btf)

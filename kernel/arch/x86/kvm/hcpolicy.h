@@ -11,14 +11,10 @@
 #include <linux/kvm_para.h>
 #include <linux/sched/signal.h>
 
+#include "x86.h"
+
 /* A door that loops lets the guest issue the rest again after so many answers. */
 #define KVM_HCPOLICY_MAX_ANSWERS	64
-
-/* Does userspace want such requests as exits? */
-static inline bool kvm_map_gpa_range_exits(struct kvm *kvm)
-{
-	return kvm->arch.hypercall_exit_enabled & BIT(KVM_HC_MAP_GPA_RANGE);
-}
 
 /*
  * Is there anybody to answer such requests?  A hint, as a policy may come and go,
@@ -26,7 +22,8 @@ static inline bool kvm_map_gpa_range_exits(struct kvm *kvm)
  */
 static inline bool kvm_map_gpa_range_enabled(struct kvm *kvm)
 {
-	return kvm_map_gpa_range_exits(kvm) || kvm_hcpolicy_attached(kvm);
+	return user_exit_on_hypercall(kvm, KVM_HC_MAP_GPA_RANGE) ||
+	       kvm_hcpolicy_attached(kvm);
 }
 
 int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
@@ -53,8 +50,8 @@ static inline int kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages,
 	if (kvm_hcpolicy_attached(vcpu->kvm))
 		return __kvm_hcpolicy_ask(vcpu, gpa, npages, attrs, source);
 
-	return kvm_map_gpa_range_exits(vcpu->kvm) ? KVM_HCPOLICY_DEFAULT :
-						    -KVM_ENOSYS;
+	return user_exit_on_hypercall(vcpu->kvm, KVM_HC_MAP_GPA_RANGE) ?
+	       KVM_HCPOLICY_DEFAULT : -KVM_ENOSYS;
 }
 
 /**

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * The library on the real hook: policies on VMs whose guest is one hypercall.
- * Run as root where kvm has it: make -C libhcpolicy check-hook.
+ * The library, and its inner parts, on the real hook.
  */
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -16,72 +15,27 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "policy.h"
+
+#include "../libhcpolicy/tests/policy.h"
+#include "tap.h"
+#include "vm.h"
 
 #define PINS	"/sys/fs/bpf/hcpolicy"
 
-struct vm {
-	int fd, vcpu;
-	struct kvm_run *run;
-	char *memory;
-};
-
-/* A page at 0 that says vmmcall; hlt in real mode. */
-static struct vm new_vm(void)
-{
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	struct kvm_userspace_memory_region slot = { .memory_size = 4096 };
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL };
-	struct kvm_sregs sregs;
-	struct vm vm;
-
-	CHECK(kvm >= 0);
-	vm.fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	vm.vcpu = ioctl(vm.fd, KVM_CREATE_VCPU, 0);
-	vm.run = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, vm.vcpu, 0);
-	vm.memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK(vm.vcpu >= 0 && vm.run != MAP_FAILED && vm.memory != MAP_FAILED);
-	memcpy(vm.memory, "\x0f\x01\xd9\xf4", 4);
-	slot.userspace_addr = (uintptr_t)vm.memory;
-	CHECK(!ioctl(vm.fd, KVM_SET_USER_MEMORY_REGION, &slot));
-	CHECK(!ioctl(vm.fd, KVM_ENABLE_CAP, &cap));
-
-	CHECK(!ioctl(vm.vcpu, KVM_GET_SREGS, &sregs));
-	sregs.cs.base = sregs.cs.selector = 0;
-	CHECK(!ioctl(vm.vcpu, KVM_SET_SREGS, &sregs));
-	close(kvm);
-	return vm;
-}
-
-static void end_vm(struct vm *vm)
-{
-	munmap(vm->run, 4096);
-	munmap(vm->memory, 4096);
-	close(vm->vcpu);
-	close(vm->fd);
-}
-
 /* What the guest sees after it asked for pages to be shared, or not. */
-static int ask(struct vm *vm, uint32_t gfn, uint32_t npages, bool shared)
+static int ask(struct vm *vm, uint64_t gfn, uint64_t npages, bool shared)
 {
-	struct kvm_regs regs = {
-		.rax = 12, .rbx = gfn << 12, .rcx = npages, .rdx = shared ? 0 : 1 << 4,
-		.rflags = 2,
-	};
-
-	CHECK(!ioctl(vm->vcpu, KVM_SET_REGS, &regs));
-	CHECK(!ioctl(vm->vcpu, KVM_RUN, 0));
-	CHECK(vm->run->exit_reason == KVM_EXIT_HLT);
-	CHECK(!ioctl(vm->vcpu, KVM_GET_REGS, &regs));
-	return regs.rax;
+	return vcpu_call(&vm->vcpus[0], gfn * PAGE, npages, shared ? SHARE : HIDE);
 }
 
 /* A vCPU that has been in KVM_RUN, and in the guest not at all. */
 static void run_nothing(struct vm *vm)
 {
-	vm->run->immediate_exit = 1;
-	CHECK(ioctl(vm->vcpu, KVM_RUN, 0) == -1 && errno == EINTR);
-	vm->run->immediate_exit = 0;
+	struct vcpu *v = &vm->vcpus[0];
+
+	v->run->immediate_exit = 1;
+	CHECK(ioctl(v->fd, KVM_RUN, 0) == -1 && errno == EINTR);
+	v->run->immediate_exit = 0;
 }
 
 static struct hcpolicy *load(const char *path)
@@ -107,7 +61,7 @@ static struct hcpolicy *attach(const struct vm *vm, const char *name)
 
 static void the_set_is_what_the_guest_asked_for(void)
 {
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
 	struct hcp_set *set = hcpolicy__set(policy);
 	const struct hcp_info *info = hcpolicy__info(policy);
@@ -116,62 +70,61 @@ static void the_set_is_what_the_guest_asked_for(void)
 	CHECK(!hcpolicy__probe());
 	CHECK(hcp_set__npages(set) == 2 * HCP_CHUNK_PAGES);
 	CHECK(hcp_set__state(set) == HCP_UNATTACHED && !hcpolicy__attached(policy));
-	CHECK_OK(hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, NULL));
 	CHECK(hcpolicy__attached(policy) && hcp_set__complete(set));
-	CHECK(info->pid == getpid() && info->vm_fd == vm.fd && info->start_time);
+	CHECK(info->pid == getpid() && info->vm_fd == vm->fd && info->start_time);
 	CHECK(atoi(info->name) == getpid() && !strcmp(info->policy, "sample"));
 	CHECK(info->attached_at / 1000000000 + 60 > (uint64_t)time(NULL));
 
-	CHECK(ask(&vm, 100, 1000, true) == 0);
-	CHECK(ask(&vm, 200, 1, false) == 0);
+	CHECK(ask(vm, 100, 1000, true) == 0);
+	CHECK(ask(vm, 200, 1, false) == 0);
 	CHECK(hcp_set__next(set, &r) && r.gfn == 100 && r.npages == 100);
 	CHECK(hcp_set__next(set, &r) && r.gfn == 201 && r.npages == 899);
 	CHECK(!hcp_set__next(set, &r) && hcp_set__complete(set));
 
-	CHECK(ask(&vm, 2 * HCP_CHUNK_PAGES - 1, 5, true) == 0);
+	CHECK(ask(vm, 2 * HCP_CHUNK_PAGES - 1, 5, true) == 0);
 	CHECK(hcp_set__test(set, 2 * HCP_CHUNK_PAGES - 1));
 	CHECK(hcp_set__beyond(set) == 4 && hcp_set__complete(set));
 
 	CHECK(!hcpolicy__detach(policy));
 	CHECK(hcp_set__state(set) == HCP_DETACHED && !hcpolicy__attached(policy));
-	CHECK(ask(&vm, 1, 1, true) == -1000 && !hcp_set__test(set, 1));
+	CHECK(ask(vm, 1, 1, true) == -1000 && !hcp_set__test(set, 1));
 	CHECK(!hcpolicy__detach(policy));
-	CHECK_ERR(hcpolicy__attach(policy, vm.fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(policy, vm->fd, NULL), EINVAL);
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_late_policy_says_so(void)
 {
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy;
 
-	run_nothing(&vm);
-	policy = attach(&vm, "late");
+	run_nothing(vm);
+	policy = attach(vm, "late");
 	CHECK(hcpolicy__attached(policy));
 	CHECK(hcp_set__state(hcpolicy__set(policy)) == HCP_LATE);
-	CHECK(ask(&vm, 7, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 7));
+	CHECK(ask(vm, 7, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 7));
 	hcp_set__reset(hcpolicy__set(policy));
 	CHECK(hcp_set__complete(hcpolicy__set(policy)));
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void exits_are_taken_only_on_demand(void)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL, .args[0] = 1 << 12 };
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = true };
-	struct vm vm = new_vm(), other = new_vm();
-	struct hcpolicy *policy = load(OBJECT("sample")), *polite = attach(&other, "polite");
+	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
+	struct hcpolicy *policy = load(OBJECT("sample")), *polite = attach(other, "polite");
 	struct hcpolicy *greedy = hcpolicy__open(OBJECT("other"), &log_opts);
-	struct kvm_regs regs = { .rax = 12, .rbx = 4096, .rcx = 1, .rflags = 2 };
 
-	CHECK(!ioctl(vm.fd, KVM_ENABLE_CAP, &cap) && !ioctl(other.fd, KVM_ENABLE_CAP, &cap));
-	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
-	CHECK(ask(&vm, 1, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 1));
+	CHECK(!ioctl(vm->fd, KVM_ENABLE_CAP, &cap) && !ioctl(other->fd, KVM_ENABLE_CAP, &cap));
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, &opts));
+	CHECK(ask(vm, 1, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 1));
 
-	CHECK(!ioctl(other.vcpu, KVM_SET_REGS, &regs) && !ioctl(other.vcpu, KVM_RUN, 0));
-	CHECK(other.run->exit_reason == KVM_EXIT_HYPERCALL);
+	CHECK(ask(other, 1, 1, true) == 0);
+	CHECK(!vm->vcpus[0].exits && other->vcpus[0].exits == 1);
 	CHECK(hcp_set__test(hcpolicy__set(polite), 1));
 
 	/* Nor by a replacement, which has the link only. */
@@ -180,16 +133,16 @@ static void exits_are_taken_only_on_demand(void)
 	hcpolicy__close(greedy);
 	hcpolicy__close(policy);
 	hcpolicy__close(polite);
-	end_vm(&vm);
-	end_vm(&other);
+	vm_free(vm);
+	vm_free(other);
 }
 
 static void refused_attaches_leave_no_trace(void)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "a.b", .label = "a label",
 					     .incoming = true };
-	struct vm vm = new_vm(), taken = new_vm();
-	struct hcpolicy *first = attach(&taken, "first"), *policy = load(OBJECT("sample"));
+	struct vm *vm = vm_new(1, false), *taken = vm_new(1, false);
+	struct hcpolicy *first = attach(taken, "first"), *policy = load(OBJECT("sample"));
 	struct hcp_info before = *hcpolicy__info(policy);
 	int null = open("/dev/null", O_RDONLY);
 
@@ -199,20 +152,20 @@ static void refused_attaches_leave_no_trace(void)
 	CHECK(said("policy 'sample': VM fd 999 is not an open descriptor"));
 	CHECK_ERR(hcpolicy__attach(policy, null, NULL), EINVAL);
 	CHECK(said("is not a KVM VM"));
-	CHECK_ERR(hcpolicy__attach(policy, vm.vcpu, NULL), EINVAL);
-	CHECK_ERR(hcpolicy__attach(policy, taken.fd, NULL), EBUSY);
+	CHECK_ERR(hcpolicy__attach(policy, vm->vcpus[0].fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(policy, taken->fd, NULL), EBUSY);
 	CHECK(said("has a policy"));
-	run_nothing(&taken);
-	CHECK_ERR(hcpolicy__attach(policy, taken.fd, NULL), EBUSY);
+	run_nothing(taken);
+	CHECK_ERR(hcpolicy__attach(policy, taken->fd, NULL), EBUSY);
 	opts.name = "good";
-	CHECK_ERR(hcpolicy__attach(policy, taken.fd, &opts), EBUSY);
+	CHECK_ERR(hcpolicy__attach(policy, taken->fd, &opts), EBUSY);
 	CHECK(!memcmp(&before, hcpolicy__info(policy), sizeof(before)));
 	opts.name = "a.b";
-	CHECK_ERR(hcpolicy__attach(policy, vm.fd, &opts), EINVAL);
+	CHECK_ERR(hcpolicy__attach(policy, vm->fd, &opts), EINVAL);
 	CHECK(said("'a.b' cannot be a name"));
 	opts.name = "name";
 	opts.pid = 0x7fffffff;
-	CHECK_ERR(hcpolicy__attach(policy, vm.fd, &opts), ESRCH);
+	CHECK_ERR(hcpolicy__attach(policy, vm->fd, &opts), ESRCH);
 	CHECK(hcp_set__state(hcpolicy__set(policy)) == HCP_UNATTACHED);
 	CHECK(!memcmp(&before, hcpolicy__info(policy), sizeof(before)));
 	CHECK_ERR(hcpolicy__pin(policy), ENOENT);
@@ -221,13 +174,13 @@ static void refused_attaches_leave_no_trace(void)
 	opts.incoming = false;
 	opts.pid = 1;
 	opts.pid_vm_fd = 42;
-	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, &opts));
 	CHECK(hcp_set__complete(hcpolicy__set(policy)));
 	CHECK(hcpolicy__info(policy)->pid == 1 && hcpolicy__info(policy)->vm_fd == 42);
 	hcpolicy__close(first);
 	hcpolicy__close(policy);
-	end_vm(&vm);
-	end_vm(&taken);
+	vm_free(vm);
+	vm_free(taken);
 	close(null);
 }
 
@@ -245,23 +198,23 @@ static bool drop_sys_admin(void)
 
 static void another_process_needs_cap_sys_admin(void)
 {
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
 	int status;
 	pid_t child = fork();
 
 	if (!child)
-		_exit(!drop_sys_admin() || hcpolicy__attach(policy, vm.fd, NULL) != -EPERM ||
+		_exit(!drop_sys_admin() || hcpolicy__attach(policy, vm->fd, NULL) != -EPERM ||
 		      !said("another process': that needs CAP_SYS_ADMIN"));
 	CHECK(waitpid(child, &status, 0) == child && !status);
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void pins_are_found_again(void)
 {
-	struct vm vm = new_vm(), other = new_vm();
-	struct hcpolicy *policy = attach(&vm, "pinned"), *found, *rival = attach(&other, "pinned");
+	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "pinned"), *found, *rival = attach(other, "pinned");
 
 	CHECK(!hcpolicy__pin(policy));
 	CHECK_ERR(hcpolicy__pin(policy), EEXIST);
@@ -272,12 +225,12 @@ static void pins_are_found_again(void)
 	hcpolicy__close(rival);
 	hcpolicy__close(policy);
 
-	CHECK(ask(&vm, 3, 4, true) == 0);
+	CHECK(ask(vm, 3, 4, true) == 0);
 	found = hcpolicy__open_pinned("pinned", &log_opts);
 	CHECK(found && hcpolicy__attached(found) && hcpolicy__link_fd(found) >= 0);
 	CHECK(hcp_set__count(hcpolicy__set(found)) == 4 && hcp_set__complete(hcpolicy__set(found)));
 	CHECK(!strcmp(hcpolicy__info(found)->name, "pinned"));
-	CHECK(ask(&vm, 3, 1, false) == 0 && hcp_set__count(hcpolicy__set(found)) == 3);
+	CHECK(ask(vm, 3, 1, false) == 0 && hcp_set__count(hcpolicy__set(found)) == 3);
 
 	CHECK(!hcpolicy__detach(found));
 	CHECK(access(PINS "/pinned", F_OK) == -1);
@@ -285,8 +238,8 @@ static void pins_are_found_again(void)
 	CHECK_NULL(hcpolicy__open_pinned("pinned", &log_opts), ENOENT);
 	CHECK(said("policy 'pinned': nothing is pinned by that name"));
 	hcpolicy__close(found);
-	end_vm(&vm);
-	end_vm(&other);
+	vm_free(vm);
+	vm_free(other);
 }
 
 static int count_name(const char *name, void *ctx)
@@ -318,20 +271,20 @@ static void attached_policies_have_ids(void)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	struct vm vm = new_vm(), other = new_vm();
-	struct hcpolicy *policy = attach(&vm, "by-id"), *pinned = attach(&other, "by-name"), *found;
+	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "by-id"), *pinned = attach(other, "by-name"), *found;
 	struct { uint32_t id; int found, all; } seen = { .id = hcpolicy__info(policy)->link_id };
 	int prog, link;
 
 	CHECK_OK(hcpolicy__pin(pinned));
 	CHECK_OK(hcpolicy__each_attached(find_id, &seen, &log_opts));
 	CHECK(seen.found == 1 && seen.all == 2);
-	CHECK(ask(&vm, 3, 1, true) == 0);
+	CHECK(ask(vm, 3, 1, true) == 0);
 	found = hcpolicy__open_id(seen.id, &log_opts);
 	CHECK(found && hcpolicy__attached(found) && hcp_set__test(hcpolicy__set(found), 3));
 	CHECK(!strcmp(hcpolicy__info(found)->name, "by-id"));
 	CHECK_OK(hcpolicy__detach(found));
-	CHECK(!hcpolicy__attached(policy) && ask(&vm, 3, 1, false) == -1000);
+	CHECK(!hcpolicy__attached(policy) && ask(vm, 3, 1, false) == -1000);
 	CHECK_NULL(hcpolicy__open_id(seen.id, &log_opts), ENOLINK);
 	CHECK(said("is not attached any more"));
 	hcpolicy__close(found);
@@ -355,44 +308,44 @@ static void attached_policies_have_ids(void)
 	CHECK(!seen.all);
 	close(link);
 	close(prog);
-	end_vm(&vm);
-	end_vm(&other);
+	vm_free(vm);
+	vm_free(other);
 }
 
 static void who_has_the_vm_is_named(void)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "elsewhere", .pid = 1,
 					     .pid_vm_fd = 42 };
-	struct vm vm = new_vm(), other = new_vm(), third = new_vm();
-	struct hcpolicy *policy = attach(&vm, "one"), *two = load(OBJECT("sample"));
+	struct vm *vm = vm_new(1, false), *other = vm_new(1, false), *third = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "one"), *two = load(OBJECT("sample"));
 	struct hcpolicy *three = load(OBJECT("sample"));
 	struct stat ns;
 	char words[128];
 
 	CHECK(!stat("/proc/self/ns/pid", &ns) && policy->info->pid_ns == ns.st_ino);
-	CHECK_OK(hcpolicy__attach(two, other.fd, &opts));
-	CHECK_ERR(hcpolicy__attach(three, vm.fd, NULL), EBUSY);
+	CHECK_OK(hcpolicy__attach(two, other->fd, &opts));
+	CHECK_ERR(hcpolicy__attach(three, vm->fd, NULL), EBUSY);
 	snprintf(words, sizeof(words), "fd %d has a policy, 'sample' as 'one' (link id %u): replace",
-		 vm.fd, policy->info->link_id);
+		 vm->fd, policy->info->link_id);
 	CHECK(said(words));
 	/* Process 1 has no such descriptor: it could be any VM. */
-	CHECK_ERR(hcpolicy__attach(three, other.fd, NULL), EBUSY);
+	CHECK_ERR(hcpolicy__attach(three, other->fd, NULL), EBUSY);
 	CHECK(said("which may be 'sample' as 'elsewhere'"));
 	policy->info->pid_ns++;
-	CHECK_ERR(hcpolicy__attach(three, vm.fd, NULL), EBUSY);
+	CHECK_ERR(hcpolicy__attach(three, vm->fd, NULL), EBUSY);
 	CHECK(strstr(logged, "as 'one'") && said("as 'elsewhere'"));
 	/* Of a library that this one does not know. */
 	policy->info->version++;
 	two->info->version++;
-	CHECK_ERR(hcpolicy__attach(three, vm.fd, NULL), EBUSY);
+	CHECK_ERR(hcpolicy__attach(three, vm->fd, NULL), EBUSY);
 	CHECK(said("it is not known which: see hcpolicy list --all"));
-	CHECK_OK(hcpolicy__attach(three, third.fd, NULL));
+	CHECK_OK(hcpolicy__attach(three, third->fd, NULL));
 	hcpolicy__close(policy);
 	hcpolicy__close(two);
 	hcpolicy__close(three);
-	end_vm(&vm);
-	end_vm(&other);
-	end_vm(&third);
+	vm_free(vm);
+	vm_free(other);
+	vm_free(third);
 }
 
 static void names_may_be_in_another_file_system(void)
@@ -400,14 +353,14 @@ static void names_may_be_in_another_file_system(void)
 	static const char elsewhere[] = "/tmp/hcst-bpffs";
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "away" };
 	struct hcpolicy_opts there = log_opts;
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy, *found;
 
 	CHECK(!mkdir(elsewhere, 0700) && !mount("bpf", elsewhere, "bpf", 0, NULL));
 	there.bpffs = elsewhere;
 	policy = hcpolicy__open(OBJECT("sample"), &there);
 	CHECK_OK(hcpolicy__load(policy));
-	CHECK_OK(hcpolicy__attach(policy, vm.fd, &opts));
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, &opts));
 	CHECK_OK(hcpolicy__pin(policy));
 	CHECK(!access("/tmp/hcst-bpffs/hcpolicy/away/link", F_OK));
 	CHECK_NULL(hcpolicy__open_pinned("away", &log_opts), ENOENT);
@@ -425,7 +378,7 @@ static void names_may_be_in_another_file_system(void)
 	hcpolicy__close(found);
 	hcpolicy__close(policy);
 	CHECK(!umount2(elsewhere, MNT_DETACH) && !rmdir(elsewhere));
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_folder_that_others_can_change_is_refused(void)
@@ -440,8 +393,8 @@ static void a_folder_that_others_can_change_is_refused(void)
 		{ 0, 0720, PINS " belongs to uid 0 with mode 0720" },
 		{ 0, 0702, PINS " belongs to uid 0 with mode 0702" },
 	};
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "mine"), *found;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "mine"), *found;
 	struct stat st;
 	int n = 0;
 
@@ -480,13 +433,13 @@ static void a_folder_that_others_can_change_is_refused(void)
 	CHECK(!unlink(PINS) && !rename(PINS "-moved", PINS));
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void pins_of_another_name_are_refused(void)
 {
-	struct vm vm = new_vm(), other = new_vm();
-	struct hcpolicy *one = attach(&vm, "one"), *two = attach(&other, "two"), *found;
+	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
+	struct hcpolicy *one = attach(vm, "one"), *two = attach(other, "two"), *found;
 
 	CHECK_OK(hcpolicy__pin(one));
 	CHECK_OK(hcpolicy__pin(two));
@@ -518,19 +471,19 @@ static void pins_of_another_name_are_refused(void)
 	CHECK(!hcpolicy__detach(one) && !hcpolicy__detach(two));
 	hcpolicy__close(one);
 	hcpolicy__close(two);
-	end_vm(&vm);
-	end_vm(&other);
+	vm_free(vm);
+	vm_free(other);
 }
 
 static void a_missing_pin_is_found_again(void)
 {
 	static const char *const files[] = { "hcp_shared", "hcp_info", "link" };
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "half"), *found;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "half"), *found;
 	char path[64], words[64];
 
 	CHECK_OK(hcpolicy__pin(policy));
-	CHECK(ask(&vm, 3, 1, true) == 0);
+	CHECK(ask(vm, 3, 1, true) == 0);
 	for (int i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), PINS "/half/%s", files[i]);
 		snprintf(words, sizeof(words), "/half: %s; found it and put it back", files[i]);
@@ -550,7 +503,7 @@ static void a_missing_pin_is_found_again(void)
 	CHECK(!unlink(PINS "/half/hcp_shared"));
 	CHECK(!hcpolicy__detach(policy) && access(PINS "/half", F_OK) == -1);
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_name_that_nobody_is_behind_is_free(void)
@@ -559,16 +512,16 @@ static void a_name_that_nobody_is_behind_is_free(void)
 	char path[64];
 
 	for (int i = 0; i < 4; i++) {
-		struct vm vm = new_vm(), next_vm = new_vm();
-		struct hcpolicy *policy = attach(&vm, "again"), *next = attach(&next_vm, "again");
+		struct vm *vm = vm_new(1, false), *next_vm = vm_new(1, false);
+		struct hcpolicy *policy = attach(vm, "again"), *next = attach(next_vm, "again");
 		struct hcpolicy *found;
 
 		CHECK_OK(hcpolicy__pin(policy));
 		snprintf(path, sizeof(path), PINS "/again/%s", gone[i]);
 		CHECK(!unlink(path) || i == 3);
+		vm_free(vm);
+		WAIT_UNTIL(!hcpolicy__attached(policy));
 		hcpolicy__close(policy);
-		end_vm(&vm);
-		usleep(100000);
 
 		logged[0] = 0;
 		found = hcpolicy__open_pinned("again", &log_opts);
@@ -584,7 +537,7 @@ static void a_name_that_nobody_is_behind_is_free(void)
 		CHECK_OK(hcpolicy__detach(next));
 		CHECK_ERR(hcpolicy__clear("again", &log_opts), ENOENT);
 		hcpolicy__close(next);
-		end_vm(&next_vm);
+		vm_free(next_vm);
 	}
 	CHECK(!mkdir(PINS "/again", 0700));
 	CHECK_NULL(hcpolicy__open_pinned("again", &log_opts), ENODATA);
@@ -596,8 +549,8 @@ static void a_name_that_nobody_is_behind_is_free(void)
 
 static void what_a_killed_process_left_is_removed(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "killed"), *next;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "killed"), *next;
 
 	/* Killed before the rename: it has not happened. */
 	CHECK_OK(hcpolicy__pin(policy));
@@ -608,7 +561,7 @@ static void what_a_killed_process_left_is_removed(void)
 	CHECK(access(PINS "/~new", F_OK) == -1 && !hcpolicy__attached(policy));
 	hcpolicy__close(policy);
 	/* The VM is free at once. */
-	next = attach(&vm, "killed");
+	next = attach(vm, "killed");
 
 	/* Killed while it removed the name. */
 	CHECK_OK(hcpolicy__pin(next));
@@ -620,13 +573,13 @@ static void what_a_killed_process_left_is_removed(void)
 	CHECK(access(PINS "/~old", F_OK) == -1 && hcpolicy__attached(next));
 	CHECK(!hcpolicy__detach(next) && names() == 0);
 	hcpolicy__close(next);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_lock_that_is_never_released_is_named(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "patient"), *found;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "patient"), *found;
 	int holder;
 
 	CHECK_OK(hcpolicy__pin(policy));
@@ -641,13 +594,13 @@ static void a_lock_that_is_never_released_is_named(void)
 	close(holder);
 	CHECK(!hcpolicy__unpin(policy));
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void pinning_is_all_or_nothing(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "half");
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "half");
 	int link_fd = policy->link_fd;
 	char line[256];
 	FILE *ls;
@@ -661,18 +614,18 @@ static void pinning_is_all_or_nothing(void)
 		CHECK(!strstr(line, "half") && !strstr(line, "~"));
 	pclose(ls);
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void the_vm_s_end_is_seen(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "mortal"), *next;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "mortal"), *next;
 	struct pollfd pfd = { .fd = hcpolicy__link_fd(policy) };
 
 	CHECK(!hcpolicy__pin(policy));
-	end_vm(&vm);
-	CHECK(poll(&pfd, 1, 5000) == 1 && pfd.revents & POLLHUP);
+	vm_free(vm);
+	CHECK(poll(&pfd, 1, 1000 * TAP_WAIT_S) == 1 && pfd.revents & POLLHUP);
 	CHECK(!hcpolicy__attached(policy));
 
 	next = hcpolicy__open(OBJECT("other"), &log_opts);
@@ -689,23 +642,23 @@ static void the_vm_s_end_is_seen(void)
 
 static void the_last_close_detaches(void)
 {
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 
-	hcpolicy__close(attach(&vm, "one"));
-	CHECK(ask(&vm, 1, 1, true) == -1000);
-	hcpolicy__close(attach(&vm, "two"));
-	end_vm(&vm);
+	hcpolicy__close(attach(vm, "one"));
+	CHECK(ask(vm, 1, 1, true) == -1000);
+	hcpolicy__close(attach(vm, "two"));
+	vm_free(vm);
 }
 
 static void replace_hands_the_set_on(void)
 {
 	int before = held();
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "kept"), *next, *third;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "kept"), *next, *third;
 	uint64_t sum;
 	__u32 key = 0;
 
-	CHECK(ask(&vm, 10, 10, true) == 0 && !hcpolicy__pin(policy));
+	CHECK(ask(vm, 10, 10, true) == 0 && !hcpolicy__pin(policy));
 
 	next = hcpolicy__open(OBJECT("other"), &log_opts);
 	CHECK(next && !hcpolicy__set_max_gpa(next, 1 << 30));
@@ -714,7 +667,7 @@ static void replace_hands_the_set_on(void)
 	hcpolicy__close(next);
 	next = hcpolicy__open(OBJECT("broken"), &log_opts);
 	CHECK_ERR(hcpolicy__replace(policy, next, false), EACCES);
-	CHECK_ERR(hcpolicy__attach(next, vm.fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(next, vm->fd, NULL), EINVAL);
 	hcpolicy__close(next);
 	CHECK(hcpolicy__attached(policy) && hcp_set__complete(hcpolicy__set(policy)));
 	CHECK(!strcmp(hcpolicy__info(policy)->policy, "sample"));
@@ -722,12 +675,12 @@ static void replace_hands_the_set_on(void)
 	next = hcpolicy__open(OBJECT("other"), &log_opts);
 	CHECK_OK(hcpolicy__replace(policy, next, false));
 	CHECK(!hcpolicy__attached(policy) && hcpolicy__attached(next));
-	CHECK_ERR(hcpolicy__attach(policy, vm.fd, NULL), EINVAL);
-	CHECK_ERR(hcpolicy__attach(next, vm.fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(policy, vm->fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(next, vm->fd, NULL), EINVAL);
 	CHECK_ERR(hcpolicy__replace(policy, next, false), ENOLINK);
 	hcpolicy__close(policy);
 	CHECK(hcp_set__count(hcpolicy__set(next)) == 10);
-	CHECK(ask(&vm, 20, 5, true) == 0 && hcp_set__count(hcpolicy__set(next)) == 15);
+	CHECK(ask(vm, 20, 5, true) == 0 && hcp_set__count(hcpolicy__set(next)) == 15);
 	CHECK(!strcmp(hcpolicy__info(next)->policy, "other"));
 	CHECK(!strcmp(hcpolicy__info(next)->name, "kept"));
 	/* The new program, with a map of its own, is what answers. */
@@ -741,18 +694,18 @@ static void replace_hands_the_set_on(void)
 	CHECK(!strcmp(hcpolicy__info(policy)->policy, "other"));
 	CHECK_OK(hcpolicy__replace(policy, third, false));
 	hcpolicy__close(policy);
-	CHECK(ask(&vm, 10, 10, false) == 0);
+	CHECK(ask(vm, 10, 10, false) == 0);
 	CHECK(hcp_set__count(hcpolicy__set(third)) == 5 && hcp_set__complete(hcpolicy__set(third)));
 	CHECK(!hcpolicy__detach(third) && access(PINS "/kept", F_OK) == -1);
 	hcpolicy__close(third);
-	end_vm(&vm);
+	vm_free(vm);
 	CHECK(held() == before);
 }
 
 static void a_replace_that_was_cut_short_is_finished(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "cut"), *next = hcpolicy__open(OBJECT("other"), &log_opts);
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "cut"), *next = hcpolicy__open(OBJECT("other"), &log_opts);
 	__u32 first = policy->info->ops_id;
 
 	CHECK(first && policy->info->link_id && policy->info->shared_id);
@@ -770,13 +723,13 @@ static void a_replace_that_was_cut_short_is_finished(void)
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_set_that_is_kept_no_more_is_not_complete(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "taken"), *foreign = load(OBJECT("other")), *found;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "taken"), *foreign = load(OBJECT("other")), *found;
 	int ops = ops_create(foreign, -1, 0);
 
 	CHECK_OK(hcpolicy__pin(policy));
@@ -792,13 +745,13 @@ static void a_set_that_is_kept_no_more_is_not_complete(void)
 	close(ops);
 	hcpolicy__close(policy);
 	hcpolicy__close(foreign);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void descriptors_serve_as_pins_do(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "broker"), *copy;
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "broker"), *copy;
 
 	copy = hcpolicy__open_fds(hcpolicy__map_fd(policy, HCP_MAP_SHARED),
 				  hcpolicy__map_fd(policy, HCP_MAP_INFO),
@@ -806,33 +759,33 @@ static void descriptors_serve_as_pins_do(void)
 	CHECK(copy);
 	hcpolicy__close(policy);
 	CHECK(hcpolicy__attached(copy));
-	CHECK(ask(&vm, 9, 1, true) == 0 && hcp_set__test(hcpolicy__set(copy), 9));
-	CHECK(!hcpolicy__detach(copy) && ask(&vm, 9, 1, false) == -1000);
+	CHECK(ask(vm, 9, 1, true) == 0 && hcp_set__test(hcpolicy__set(copy), 9));
+	CHECK(!hcpolicy__detach(copy) && ask(vm, 9, 1, false) == -1000);
 	CHECK(!hcpolicy__attached(copy));
 	hcpolicy__close(copy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void parameters_reach_the_program(void)
 {
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
 	uint64_t sum;
 	__u32 key = 0;
 
 	CHECK(policy && !hcpolicy__set_param(policy, "u64", "1000000"));
-	CHECK(!hcpolicy__load(policy) && !hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK(!hcpolicy__load(policy) && !hcpolicy__attach(policy, vm->fd, NULL));
 	CHECK_ERR(hcpolicy__set_param(policy, "u64", "1"), EBUSY);
-	CHECK(ask(&vm, 1, 1, true) == 0);
+	CHECK(ask(vm, 1, 1, true) == 0);
 	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
 	CHECK(sum == 1000000 - 1 + 16 - 32 - 64 + 't' + 1);
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void what_is_loaded_stays_so(void)
 {
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
 	struct hcp_set *set = hcpolicy__set(policy);
 
@@ -840,21 +793,21 @@ static void what_is_loaded_stays_so(void)
 	CHECK(said("policy 'sample': it is loaded already"));
 	CHECK_ERR(hcpolicy__set_max_gpa(policy, 1 << 30), EBUSY);
 	CHECK(hcpolicy__set(policy) == set && hcp_set__npages(set) == 2 * HCP_CHUNK_PAGES);
-	CHECK_OK(hcpolicy__attach(policy, vm.fd, NULL));
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, NULL));
 	CHECK_ERR(hcpolicy__load(policy), EBUSY);
-	CHECK(ask(&vm, 1, 1, true) == 0 && hcp_set__test(set, 1) && hcp_set__complete(set));
+	CHECK(ask(vm, 1, 1, true) == 0 && hcp_set__test(set, 1) && hcp_set__complete(set));
 
 	CHECK(!hcpolicy__detach(policy));
 	CHECK_ERR(hcpolicy__pin(policy), ENOLINK);
 	CHECK(said("not attached any more, so it cannot be pinned"));
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_load_that_failed_can_be_tried_again(void)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
-	struct vm vm = new_vm();
+	struct vm *vm = vm_new(1, false);
 	int before = held();
 	uint64_t sum;
 	__u32 key = 0;
@@ -866,24 +819,24 @@ static void a_load_that_failed_can_be_tried_again(void)
 	CHECK(said("policy 'sample': a set that covers 4 PiB takes 128 GiB of kernel memory"));
 	CHECK(held() == before);
 	CHECK_NULL(hcpolicy__set(policy), ENOENT);
-	CHECK_ERR(hcpolicy__attach(policy, vm.fd, NULL), EINVAL);
+	CHECK_ERR(hcpolicy__attach(policy, vm->fd, NULL), EINVAL);
 
 	CHECK(!hcpolicy__set_max_gpa(policy, 256 << 20) && !hcpolicy__set_param(policy, "u16", "3"));
 	CHECK_OK(hcpolicy__load(policy));
 	CHECK(hcp_set__npages(hcpolicy__set(policy)) == 2 * HCP_CHUNK_PAGES);
-	CHECK_OK(hcpolicy__attach(policy, vm.fd, NULL));
-	CHECK(ask(&vm, 1, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 1));
+	CHECK_OK(hcpolicy__attach(policy, vm->fd, NULL));
+	CHECK(ask(vm, 1, 1, true) == 0 && hcp_set__test(hcpolicy__set(policy), 1));
 	/* What was set before either load. */
 	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
 	CHECK(sum == 1000000 - 1 + 3 - 32 - 64 + 't' + 1);
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 static void a_replace_that_failed_can_be_tried_again(void)
 {
-	struct vm vm = new_vm(), other_vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "first"), *other = attach(&other_vm, "other");
+	struct vm *vm = vm_new(1, false), *other_vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "first"), *other = attach(other_vm, "other");
 	struct hcpolicy *next = hcpolicy__open(OBJECT("other"), &log_opts);
 	struct hcp_info before = *hcpolicy__info(policy);
 	int held_before = held();
@@ -895,7 +848,7 @@ static void a_replace_that_failed_can_be_tried_again(void)
 	CHECK(!hcpolicy__set_max_gpa(next, 1 << 30));
 	CHECK_ERR(hcpolicy__replace(policy, next, false), EINVAL);
 	CHECK(!hcpolicy__set_max_gpa(next, 256 << 20));
-	CHECK(hcpolicy__attached(policy) && ask(&vm, 5, 1, true) == 0);
+	CHECK(hcpolicy__attached(policy) && ask(vm, 5, 1, true) == 0);
 	CHECK_OK(hcpolicy__replace(policy, next, false));
 	CHECK(hcp_set__test(hcpolicy__set(next), 5) && !hcpolicy__attached(policy));
 	/* What has been replaced can only be closed. */
@@ -906,8 +859,8 @@ static void a_replace_that_failed_can_be_tried_again(void)
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
 	hcpolicy__close(other);
-	end_vm(&vm);
-	end_vm(&other_vm);
+	vm_free(vm);
+	vm_free(other_vm);
 }
 
 static void the_verifier_is_quoted(void)
@@ -945,8 +898,8 @@ static void loading_needs_privilege(void)
 
 static void bpffs_that_is_not_mounted_is_named(void)
 {
-	struct vm vm = new_vm();
-	struct hcpolicy *policy = attach(&vm, "nowhere");
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "nowhere");
 
 	CHECK(!umount2("/sys/fs/bpf", MNT_DETACH));
 	CHECK_ERR(hcpolicy__pin(policy), ENOENT);
@@ -954,7 +907,7 @@ static void bpffs_that_is_not_mounted_is_named(void)
 	CHECK(!mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
 	CHECK(!hcpolicy__pin(policy) && !hcpolicy__unpin(policy));
 	hcpolicy__close(policy);
-	end_vm(&vm);
+	vm_free(vm);
 }
 
 TAP_MAIN(

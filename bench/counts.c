@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A plugin of QEMU that counts how often each instruction runs between two marks, which
+ * the program that is measured executes (cost.c, -p):
+ *
+ *	-plugin counts.so,out=FILE
+ *
+ * Mark 0 sets all counts to zero.  Mark N writes to FILE "mark N", and a line "PC COUNT"
+ * for each instruction that has run since.  A mark is a nop with a displacement that
+ * nobody else uses.  QEMU's header for plugins is in no package of Debian 12, so the
+ * part of its interface (version 1) that is used is declared here.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mark.h"
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+typedef uint64_t plugin_id;
+
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+					   void (*cb)(plugin_id id, struct qemu_plugin_tb *tb));
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
+					    void (*cb)(unsigned int vcpu, void *data),
+					    int flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op,
+						void *ptr, uint64_t imm);
+
+int qemu_plugin_version = 1;
+int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
+
+struct count {
+	uint64_t pc, n;
+	struct count *next;
+};
+
+#define BUCKETS	(1 << 18)
+static struct count *counts[BUCKETS];
+static FILE *out;
+
+static struct count *count_of(uint64_t pc)
+{
+	struct count **at = &counts[(pc ^ pc >> 18) % BUCKETS];
+
+	while (*at && (*at)->pc != pc)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = calloc(1, sizeof(**at));
+		(*at)->pc = pc;
+	}
+	return *at;
+}
+
+static void marked(unsigned int vcpu, void *data)
+{
+	uintptr_t mark = (uintptr_t)data;
+	struct count *c;
+	size_t i;
+
+	if (mark)
+		fprintf(out, "mark %" PRIuPTR "\n", mark);
+	for (i = 0; i < BUCKETS; i++) {
+		for (c = counts[i]; c; c = c->next) {
+			if (mark && c->n)
+				fprintf(out, "%" PRIx64 " %" PRIu64 "\n", c->pc, c->n);
+			c->n = 0;
+		}
+	}
+	fflush(out);
+}
+
+static void translated(plugin_id id, struct qemu_plugin_tb *tb)
+{
+	static const uint8_t mark[] = { MARK_BYTES };
+	size_t i, n = qemu_plugin_tb_n_insns(tb);
+	struct qemu_plugin_insn *insn;
+	const uint8_t *bytes;
+
+	for (i = 0; i < n; i++) {
+		insn = qemu_plugin_tb_get_insn(tb, i);
+		bytes = qemu_plugin_insn_data(insn);
+		if (qemu_plugin_insn_size(insn) == sizeof(mark) + 1 &&
+		    !memcmp(bytes, mark, sizeof(mark)))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, 0,
+					(void *)(uintptr_t)bytes[sizeof(mark)]);
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, 0,
+				&count_of(qemu_plugin_insn_vaddr(insn))->n, 1);
+	}
+}
+
+int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+{
+	if (argc != 1 || strncmp(argv[0], "out=", 4))
+		return -1;
+	out = fopen(argv[0] + 4, "w");
+	if (!out)
+		return -1;
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	return 0;
+}

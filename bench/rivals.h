@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a set of shared pages is compared with, in C that compiles in the kernel
+ * (native.c) and in userspace (set.c), so that what is measured in one is what is
+ * checked in the other.  Whoever includes this defines rival_alloc() and rival_free().
+ *
+ *	bits	a bitmap that is updated as a policy updates its own: the floor
+ *	bits21	the bitmap that was proposed for KVM until 2021, in versions 1 to 9: 1 is
+ *		private, and no update is atomic, as all are made under a lock
+ *	list21	the list of ranges of version 10 and later, 2021
+ *
+ * The last two are written anew from what their discussion says of them, with the
+ * mistake of the list: it stores ends that do not belong to the range, and
+ * removes as if they did.
+ */
+#ifndef HCB_RIVALS_H
+#define HCB_RIVALS_H
+
+typedef unsigned long long rival_u64;
+
+static inline void rival_bits_word(rival_u64 *word, rival_u64 bits, _Bool set)
+{
+	if (set)
+		(void)__sync_fetch_and_or(word, bits);
+	else
+		(void)__sync_fetch_and_and(word, ~bits);
+}
+
+static inline void rival_bits_update(rival_u64 *words, rival_u64 gfn, rival_u64 npages,
+				     _Bool shared)
+{
+	rival_u64 last = gfn + npages - 1, value = shared ? ~0ULL : 0;
+	rival_u64 head = ~0ULL << gfn % 64, tail = ~0ULL >> (63 - last % 64);
+	rival_u64 *w = words + gfn / 64, *end = words + last / 64;
+
+	if (w == end) {
+		rival_bits_word(w, head & tail, shared);
+		return;
+	}
+	rival_bits_word(w++, head, shared);
+	for (; w + 8 <= end; w += 8) {
+		w[0] = value;
+		w[1] = value;
+		w[2] = value;
+		w[3] = value;
+		w[4] = value;
+		w[5] = value;
+		w[6] = value;
+		w[7] = value;
+	}
+	while (w < end)
+		*w++ = value;
+	rival_bits_word(end, tail, shared);
+}
+
+static inline void rival_bits21_update(rival_u64 *words, rival_u64 gfn, rival_u64 npages,
+				       _Bool shared)
+{
+	rival_u64 last = gfn + npages - 1, value = shared ? 0 : ~0ULL;
+	rival_u64 head = ~0ULL << gfn % 64, tail = ~0ULL >> (63 - last % 64);
+	rival_u64 *w = words + gfn / 64, *end = words + last / 64;
+
+	if (w == end)
+		head &= tail;
+	*w = (*w & ~head) | (value & head);
+	if (w == end)
+		return;
+	while (++w < end)
+		*w = value;
+	*w = (*w & ~tail) | (value & tail);
+}
+
+struct rival_range {
+	rival_u64 start, end;
+	struct rival_range *next;
+};
+
+static inline void rival_list21_insert(struct rival_range **list, rival_u64 start, rival_u64 end)
+{
+	struct rival_range *r = rival_alloc(sizeof(*r));
+
+	if (!r)
+		return;
+	*r = (struct rival_range){ start, end, *list };
+	*list = r;
+}
+
+static inline void rival_list21_share(struct rival_range **list, rival_u64 start, rival_u64 end)
+{
+	struct rival_range *r;
+
+	for (r = *list; r; r = r->next) {
+		if (start > r->end || end < r->start)
+			continue;
+		if (start < r->start)
+			r->start = start;
+		if (end > r->end)
+			r->end = end;
+		return;
+	}
+	rival_list21_insert(list, start, end);
+}
+
+static inline void rival_list21_hide(struct rival_range **list, rival_u64 start, rival_u64 end)
+{
+	struct rival_range **at = list, *r;
+
+	while ((r = *at)) {
+		if (start <= r->start && end >= r->end) {
+			*at = r->next;
+			rival_free(r);
+			continue;
+		}
+		if (start > r->start && end < r->end) {
+			rival_list21_insert(&r->next, end + 1, r->end);
+			r->end = start - 1;
+			return;
+		}
+		if (start <= r->start && end >= r->start)
+			r->start = end + 1;
+		else if (start <= r->end && end >= r->end)
+			r->end = start - 1;
+		at = &r->next;
+	}
+}
+
+static inline void rival_list21_update(struct rival_range **list, rival_u64 gfn,
+				       rival_u64 npages, _Bool shared)
+{
+	if (shared)
+		rival_list21_share(list, gfn, gfn + npages);
+	else
+		rival_list21_hide(list, gfn, gfn + npages);
+}
+
+static inline void rival_list21_free(struct rival_range **list)
+{
+	struct rival_range *r;
+
+	while ((r = *list)) {
+		*list = r->next;
+		rival_free(r);
+	}
+}
+
+#endif /* HCB_RIVALS_H */
