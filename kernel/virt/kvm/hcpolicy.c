@@ -201,24 +201,31 @@ static noinline u16 hcpolicy_private_flags(struct kvm_vcpu *vcpu)
 
 /*
  * The read-side section of RCU in which a program is called, and does not migrate.
- * With preemption off it costs least, and a program runs so elsewhere too, XDP's for
- * one.  Not on PREEMPT_RT: there a program may get at locks that sleep (those of BPF's
- * timers), and would delay whoever is more urgent.
+ * With preemption off it costs least; the price is that a program which takes long
+ * delays others on its CPU.  Not on PREEMPT_RT: there a program may get at locks that
+ * sleep (those of BPF's timers), and would delay whoever is more urgent.
+ *
+ * BPF's maps want to see rcu_read_lock() and do not take preemption off for it: so
+ * lockdep is told.  Without lockdep that is nothing.
  */
 static __always_inline void hcpolicy_call_begin(void)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		rcu_read_lock_dont_migrate();
-	else
+	} else {
 		preempt_disable();
+		rcu_lock_acquire(&rcu_lock_map);
+	}
 }
 
 static __always_inline void hcpolicy_call_end(void)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		rcu_read_unlock_migrate();
-	else
+	} else {
+		rcu_lock_release(&rcu_lock_map);
 		preempt_enable();
+	}
 }
 
 /* With the clock that somebody has asked for, by kernel.bpf_stats_enabled. */
