@@ -104,6 +104,21 @@ static void log_line(void *ctx, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
+/* A policy that refuses or delays is measured where it does not. */
+static void set_no_limit(void)
+{
+	static const struct { const char *param, *value; } limits[] = {
+		{ "ceiling", "0xffffffffffffffff" }, { "rate", "1000000000" }, { "burst", "1000000000" },
+	};
+	struct hcpolicy_param p;
+	unsigned int n, i;
+
+	for (n = 0; hcpolicy__param(policy, n, &p); n++)
+		for (i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+			if (!strcmp(p.name, limits[i].param))
+				CHECK_EQ(hcpolicy__set_param(policy, p.name, limits[i].value), 0);
+}
+
 static void attach_policy(const char *file, uint64_t max_gpa)
 {
 	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = log_line };
@@ -111,7 +126,9 @@ static void attach_policy(const char *file, uint64_t max_gpa)
 
 	snprintf(path, sizeof(path), "bpf/%s.bpf.o", file);
 	policy = hcpolicy__open(build_path(path), &opts);
-	CHECK(policy && !hcpolicy__set_max_gpa(policy, max_gpa) && !hcpolicy__load(policy) &&
+	CHECK(policy);
+	set_no_limit();
+	CHECK(!hcpolicy__set_max_gpa(policy, max_gpa) && !hcpolicy__load(policy) &&
 	      !hcpolicy__attach(policy, vm->fd, NULL));
 }
 

@@ -33,7 +33,9 @@ HCPOLICY(exit_filter, req)
 
 	if (!(req->flags & KVM_HCPOLICY_MAY_HANDLE))
 		return KVM_HCPOLICY_DEFAULT;
-	return changed && wanted(req) ? KVM_HCPOLICY_DEFAULT : KVM_HCPOLICY_HANDLED;
+	/* Where no exit is enabled, DEFAULT would be a refusal. */
+	return changed && req->flags & KVM_HCPOLICY_EXIT_ENABLED && wanted(req) ? KVM_HCPOLICY_DEFAULT :
+										  KVM_HCPOLICY_HANDLED;
 }
 
 char LICENSE[] SEC("license") = "GPL";

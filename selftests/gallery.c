@@ -206,6 +206,13 @@ TEST(exit_filter_exits_only_for_what_was_asked)
 	CHECK(hcp_set__complete(set));
 }
 
+TEST(exit_filter_refuses_nothing_where_the_VMM_has_enabled_no_exits)
+{
+	start("bpf/exit-filter.bpf.o", false, false, NULL);
+	CHECK_EQ(call(0, GPA, 8, SHARE), 0);
+	CHECK_EQ(hcp_set__count(set), 8);
+}
+
 TEST(exit_filter_s_set_is_right_after_two_vCPUs_at_once)
 {
 	start("bpf/exit-filter.bpf.o", true, true, NULL);
@@ -370,6 +377,7 @@ TAP_MAIN(
 	T(quota_counts_anew_after_a_reset_a_restore_and_a_replace),
 	T(quota_s_count_is_exact_after_two_vCPUs_at_once),
 	T(exit_filter_exits_only_for_what_was_asked),
+	T(exit_filter_refuses_nothing_where_the_VMM_has_enabled_no_exits),
 	T(exit_filter_s_set_is_right_after_two_vCPUs_at_once),
 	T(throttle_makes_who_asks_too_often_wait_and_loses_nothing),
 	T(throttle_lets_a_burst_pass),
