@@ -68,12 +68,10 @@ static __always_inline __u64 hcp_book_changed(const struct kvm_hcpolicy_ctx *ctx
 	int i;
 
 	for (i = 0; i < KVM_HCPOLICY_MAX_PAGES / HCP_CHUNK_PAGES + 1 && left; i++) {
-		__u32 key = gfn / HCP_CHUNK_PAGES;
 		__u64 first = gfn % HCP_CHUNK_PAGES;
 		__u64 n = HCP_CHUNK_PAGES - first;
-		struct hcp_chunk *chunk;
+		struct hcp_chunk *chunk = hcp_chunk_of(gfn << HCP_PAGE_SHIFT);
 
-		chunk = bpf_map_lookup_elem(&hcp_shared, &key);
 		if (!chunk)
 			break;
 		if (n > left)

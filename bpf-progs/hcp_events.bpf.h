@@ -29,35 +29,25 @@ HCP_EVENT_RING(7);
 
 HCP_COUNTER(events_lost, "events for which there was no room");
 
+/* Each call has to name its map, so there is no array of them. */
+#define HCP_OUTPUT(n)							\
+	case n:								\
+		err = bpf_ringbuf_output(&hcp_events##n, event, sizeof(*event), 0);	\
+		break
+
 static __noinline void hcp_put_event(struct hcp_event *event)
 {
-	long err;
+	long err = 0;
 
-	/* Not by a pointer to the map: each call has to name its map. */
 	switch (event->vcpu_id % HCP_EVENT_RINGS) {
-	case 0:
-		err = bpf_ringbuf_output(&hcp_events0, event, sizeof(*event), 0);
-		break;
-	case 1:
-		err = bpf_ringbuf_output(&hcp_events1, event, sizeof(*event), 0);
-		break;
-	case 2:
-		err = bpf_ringbuf_output(&hcp_events2, event, sizeof(*event), 0);
-		break;
-	case 3:
-		err = bpf_ringbuf_output(&hcp_events3, event, sizeof(*event), 0);
-		break;
-	case 4:
-		err = bpf_ringbuf_output(&hcp_events4, event, sizeof(*event), 0);
-		break;
-	case 5:
-		err = bpf_ringbuf_output(&hcp_events5, event, sizeof(*event), 0);
-		break;
-	case 6:
-		err = bpf_ringbuf_output(&hcp_events6, event, sizeof(*event), 0);
-		break;
-	default:
-		err = bpf_ringbuf_output(&hcp_events7, event, sizeof(*event), 0);
+	HCP_OUTPUT(0);
+	HCP_OUTPUT(1);
+	HCP_OUTPUT(2);
+	HCP_OUTPUT(3);
+	HCP_OUTPUT(4);
+	HCP_OUTPUT(5);
+	HCP_OUTPUT(6);
+	HCP_OUTPUT(7);
 	}
 	if (err)
 		__sync_fetch_and_add(&events_lost, 1);

@@ -247,8 +247,7 @@ static __always_inline __u64 hcp_book(const struct kvm_hcpolicy_ctx *ctx)
 /* Is that frame shared, as the set has it?  Beyond the set: no. */
 static __always_inline _Bool hcp_test(__u64 gfn)
 {
-	__u32 key = gfn / HCP_CHUNK_PAGES;
-	struct hcp_chunk *chunk = bpf_map_lookup_elem(&hcp_shared, &key);
+	struct hcp_chunk *chunk = hcp_chunk_of(gfn << HCP_PAGE_SHIFT);
 
 	return chunk && chunk->words[gfn / 64 % HCP_CHUNK_WORDS] >> gfn % 64 & 1;
 }

@@ -261,36 +261,50 @@ static bool same_object(int pin, int fd)
 	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
 }
 
+/* Its folder, if it is pinned; -1: it is not, or nobody can tell, as where there is no bpffs. */
+static int own_folder(struct hcpolicy *policy, int folder)
+{
+	int dir = folder_of_name(policy, folder, policy->name), link;
+	bool ours;
+
+	if (dir < 0)
+		return -1;
+	link = pin_get(dir, files[LINK]);
+	ours = same_object(link, policy->link_fd);
+	if (link >= 0)
+		close(link);
+	if (ours)
+		return dir;
+	close(dir);
+	return -1;
+}
+
 int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir)
 {
-	int folder, link, err;
+	hcpolicy_log_fn log = policy->log;
+	int folder, err;
 
 	*dir = -1;
 	if (!name_valid(policy->name))
 		return 0;
+	/* A VMM that pins nothing need not have the right to look there. */
+	policy->log = NULL;
 	err = folder_open(policy, false, &folder);
-	if (err)
-		return folder < 0 && err == -ENOENT ? 0 : err;
-	if (folder < 0)
+	policy->log = log;
+	if (err || folder < 0)
 		return 0;
 	err = folder_lock(policy, folder);
 	if (!err)
-		*dir = folder_of_name(policy, folder, policy->name);
-	link = *dir < 0 ? -1 : pin_get(*dir, files[LINK]);
-	if (!err && same_object(link, policy->link_fd)) {
+		*dir = own_folder(policy, folder);
+	if (*dir >= 0) {
 		folder_remove(*dir, OWN_MAPS_NEW);	/* of one that was killed */
 		err = own_pin(next, *dir, OWN_MAPS_NEW);
-		if (err)
+		if (err) {
 			fail(next, -err, "its own maps cannot be pinned: %s", strerror(-err));
-	} else if (*dir >= 0) {
-		close(*dir);
-		*dir = -1;
+			close(*dir);
+		}
 	}
-	if (link >= 0)
-		close(link);
 	folder_close(folder);
-	if (err && *dir >= 0)
-		close(*dir);
 	return err;
 }
 

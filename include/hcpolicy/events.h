@@ -35,7 +35,10 @@ void hcpolicy__events_free(struct hcpolicy_events *events);
 /* Readable when there are some; for poll and epoll.  Owned by events. */
 int hcpolicy__events_fd(const struct hcpolicy_events *events);
 
-/* Calls fn with all that there are, in this thread.  How many were read, or a negative errno. */
+/*
+ * Calls fn with all that there are, in this thread.  How many were read, or a negative errno.  Call
+ * it once a second too, readable or not: an event that is lost when no other follows wakes nobody.
+ */
 int hcpolicy__events_consume(struct hcpolicy_events *events);
 
 #ifdef __cplusplus
