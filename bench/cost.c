@@ -4,6 +4,7 @@
  * (scripts/vm-run --icount):
  *
  *	cost [-q] NAME=MODE...		NAME: what the table calls it
+ *	cost -1 NAME=MODE...		one page only: for bench/run
  *	cost -2 NAME=MODE...		two vCPUs at once: on two processors, without icount
  *	cost -p NPAGES NAME=MODE	for bench/profile
  *
@@ -348,6 +349,7 @@ static void profile(uint64_t npages)
 int main(int argc, char **argv)
 {
 	bool quick = argc > 1 && !strcmp(argv[1], "-q");
+	bool one = argc > 1 && !strcmp(argv[1], "-1");
 	bool two = argc > 1 && !strcmp(argv[1], "-2");
 	uint64_t profiled = argc == 4 && !strcmp(argv[1], "-p") ? strtoull(argv[2], NULL, 0) : 0;
 	char *mode;
@@ -356,7 +358,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (i = 0; i < FLIPS; i++)
 		reads[i] = (struct hcg_request){ .op = HCG_READ, .a0 = VM_FREE_GPA };
-	for (i = profiled ? 3 : 1 + quick + two; i < argc; i++) {
+	for (i = profiled ? 3 : 1 + quick + one + two; i < argc; i++) {
 		name = argv[i];
 		mode = strrchr(argv[i], '=');
 		CHECK(mode);
@@ -373,6 +375,10 @@ int main(int argc, char **argv)
 			continue;
 		}
 		by_size("1 page", 1);
+		if (one) {
+			end();
+			continue;
+		}
 		if (strcmp(mode, "fentry")) {	/* it books single pages only */
 			by_size("512", 512);
 			by_size("16,384", 16384);
