@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # How a BPF object is made; for every folder that has some.  Needs config.mk.
 LLVM_STRIP ?= llvm-strip-19
-BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
-	      -I$(TOP)/bpf-progs -I$(TOP)/include -I$(BUILD)/libbpf/include \
-	      -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+# What policies outside this tree are compiled with too.
+BPF_TARGET := --target=bpf -mcpu=v3 -O2 -g -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+BPF_CFLAGS := $(BPF_TARGET) -Wall -Wextra -Wno-unused-parameter \
+	      -I$(TOP)/bpf-progs -I$(TOP)/include -I$(BUILD)/libbpf/include
 
 # The recipe of an object $@ from $<, which libbpf loads by its BTF alone.
 # $(call bpf_compile,FILE.d)

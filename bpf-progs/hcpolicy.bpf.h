@@ -17,18 +17,30 @@
  * calls hcp_book() or hcp_book_changed() (hcp_changed.bpf.h), or hcp_lost(), or hcp_ignore(); or
  * it returns KVM_HCPOLICY_RETRY and calls none of them.
  *
- * It needs clang 19 (-target bpf -mcpu=v3 -O2 -g), and of the kernel's headers only
- * <linux/bpf.h> and <linux/errno.h>.
+ * It needs clang 19 (`pkg-config --cflags hcpolicy-bpf` has the flags), libbpf's headers since
+ * 1.1, and of the kernel's headers only <linux/bpf.h> and <linux/errno.h>.  A program that wants
+ * more types of the kernel includes a vmlinux.h before this.
  */
 #ifndef HCPOLICY_BPF_H
 #define HCPOLICY_BPF_H
 
+#if __clang_major__ < 19
+#error "hcpolicy.bpf.h needs clang 19 or later; the makefile of hcpolicy new takes CLANG=clang-19"
+#endif
+
+#ifdef __VMLINUX_H__
+#include "hcp_vmlinux.bpf.h"
+#else
 #include <linux/bpf.h>
-#include <linux/errno.h>
 #include <stddef.h>
+#endif
+#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
 #include <hcpolicy/abi.h>
+
+#ifndef __arg_nonnull	/* libbpf before 1.4 */
+#define __arg_nonnull	__attribute__((btf_decl_tag("arg:nonnull")))
+#endif
 
 /* libbpf matches this with the kernel's type by names.  The loader sets vm_fd and flags. */
 struct kvm_hcpolicy_ops {
@@ -280,7 +292,7 @@ static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
  */
 #define HCP_TAG(text)		__attribute__((btf_decl_tag(text)))
 #define HCPOLICY_ABOUT(policy, text)						\
-	extern struct kvm_hcpolicy_ops policy HCP_TAG("hcp:about " text)
+	extern struct kvm_hcpolicy_ops policy##_ops HCP_TAG("hcp:about " text)
 #define HCP_PARAM(type, name, value, min, max, help)				\
 	const volatile type name HCP_TAG("hcp:param " #min " " #max " " help) = value
 #define HCP_SETTING(type, name, value, min, max, help)				\
@@ -294,7 +306,10 @@ static __always_inline void hcp_lost(const struct kvm_hcpolicy_ctx *ctx)
 /* Behind a map's name: a replacement that has the same map goes on with this one. */
 #define HCP_HAND_ON		HCP_TAG("hcp:hand-on")
 
-/* HCPOLICY(name, req) { ... }: a policy of that name, at most 15 characters. */
+/*
+ * HCPOLICY(name, req) { ... }: a policy of that name, at most 15 characters.  Nothing has the bare name
+ * in C, so it may be a word of C too.
+ */
 #define HCPOLICY(policy, req)							\
 static __always_inline int ____##policy(struct kvm_hcpolicy_ctx *req);		\
 SEC("struct_ops/map_gpa_range")							\
@@ -302,7 +317,7 @@ int policy##_map_gpa_range(struct kvm_hcpolicy_ctx **args)			\
 {										\
 	return ____##policy(args[0]);						\
 }										\
-SEC(".struct_ops.link") struct kvm_hcpolicy_ops policy = {			\
+SEC(".struct_ops.link") struct kvm_hcpolicy_ops policy##_ops = {			\
 	.map_gpa_range = (void *)policy##_map_gpa_range,			\
 	.name = #policy,							\
 };										\

@@ -27,6 +27,14 @@ static const struct btf_member *find_member(const struct btf *btf, const struct 
 	return NULL;
 }
 
+/* A flavour of the type is one too: kvm_hcpolicy_ops___hcp, as hcp_vmlinux.bpf.h has it. */
+static bool is_ops(const char *type)
+{
+	size_t len = strlen(OPS_NAME);
+
+	return !strncmp(type, OPS_NAME, len) && (!type[len] || !strncmp(type + len, "___", 3));
+}
+
 /* Find in the object its one struct_ops map, and the program that the map names. */
 int ops_find(struct hcpolicy *policy)
 {
@@ -49,7 +57,7 @@ int ops_find(struct hcpolicy *policy)
 		return fail(policy, EINVAL, "not a policy: it has no struct " OPS_NAME);
 
 	type = btf__type_by_id(btf, bpf_map__btf_value_type_id(policy->ops));
-	if (strcmp(btf__name_by_offset(btf, type->name_off), OPS_NAME))
+	if (!is_ops(btf__name_by_offset(btf, type->name_off)))
 		return fail(policy, EINVAL, "not a policy: '%s' is not a struct " OPS_NAME,
 			    bpf_map__name(policy->ops));
 

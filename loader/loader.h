@@ -26,6 +26,7 @@ struct args {
 	bool take_exits, force, follow, with_its_guest, running, any_label;
 	bool incoming, arrived, all, exits, quiet;
 	const char *svg;		/* a file for the picture */
+	const char *from;		/* a policy to begin with; NULL: the template */
 };
 
 int cmd_attach(const struct args *args);
@@ -43,6 +44,7 @@ int cmd_tune(const struct args *args);
 int cmd_watch(const struct args *args);
 int cmd_verify(const struct args *args);
 int cmd_try(const struct args *args);
+int cmd_new(const struct args *args);
 int cmd_probe(const struct args *args);
 
 /* policies.c: "parameters": [] */

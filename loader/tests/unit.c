@@ -649,6 +649,10 @@ static void test_usage(void)
 	check_run("save vm file --with-its-guest", 2, "save takes no --with-its-guest");
 	check_run("restore vm file --with-its-guest=1", 2, "takes no argument");
 	check_run("restore --help", 0, "is not complete afterwards");
+	check_run("new", 2, "too few arguments; usage: hcpolicy new POLICY");
+	check_run("new mine --from", 2, "--from needs an argument");
+	check_run("attach bitmap --from quota", 2, "attach takes no --from");
+	check_run("new --help", 0, "make check tries it");
 	check_run("attach bitmap", 2, "attach needs --pid");
 	check_run("attach bitmap --pid", 2, "--pid needs an argument");
 	check_run("attach bitmap --pid 0", 2, "a process id is meant");
