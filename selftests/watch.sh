@@ -5,7 +5,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 7
+plan 9
 
 name=hcst-watch
 export HCPOLICY_PATH=$top/build/bpf
@@ -74,10 +74,35 @@ no_events()
 		grep 'it sends no events' "$work/said"
 }
 
+# Two requests that it does not want, and one that it does.
+told_params()
+{
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --policy exit-filter --take-exits \
+		--param on_hide=false --param least_pages=8 \
+		--append 'map 0x500000 7 0 expect 0;map 0x500000 8 0 expect 0;map 0x500000 8 0x10 expect 0;exit 7' \
+		< /dev/null > "$work/said" 2>&1
+	[ $? = 7 ] && grep '^hcvm: exits-hypercall 1$' "$work/said" && grep '^hcvm: shared-pages 0$' "$work/said" &&
+		grep '^hcvm: complete yes$' "$work/said" && return
+	cat "$work/said"
+	return 1
+}
+bad_params()
+{
+	local vm="$bin/hcvm --guest $bin/hcguest.elf --mem 16M"
+	gives 1 "it has no parameter 'celing'; it has: .*ceiling" $vm --policy quota --param celing=1 &&
+		gives 1 "'ceiling': '1x' is not a number" $vm --policy quota --param ceiling=1x &&
+		gives 1 "'rate': 0 does not fit: 1 to" $vm --policy throttle --param burst=2 --param rate=0 &&
+		gives 2 '--param ceiling: wanted KEY=VALUE' $vm --policy quota --param ceiling &&
+		gives 2 '--param goes with --policy only' $vm --param ceiling=1 &&
+		gives 2 '--take-exits goes with --policy only' $vm --take-exits
+}
+
 check "verify loads each policy and says what the verifier looked at" each_verified
 check "verify shows why the verifier refuses" refused
 check "policies lists those there are, and the parameters of one" listed
 check "a parameter that is not there is refused" unknown
+check "hcvm has a policy with parameters, which takes its exits" told_params
+check "hcvm names a parameter that is wrong" bad_params
 check "watch begins with all that is shared" watches
 check "watch ends with the VM" sees_the_end
 check "watch of a policy without events says what to do" no_events

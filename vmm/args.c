@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <hcpolicy/version.h>
 
 #include "args.h"
@@ -33,6 +34,9 @@ static const char usage[] =
 "                    encrypted, and KVM needs no SEV\n"
 "  --policy NAME     let this policy keep the shared-page set in the kernel;\n"
 "                    without it hcvm keeps the set from its own exits\n"
+"  --param KEY=VALUE set a parameter of the policy (may be repeated)\n"
+"  --take-exits      enable the exits too: the policy answers what it handles, and\n"
+"                    hcvm what it leaves\n"
 "  --name NAME       pin the policy under this name\n"
 "  --label TEXT      what to call the guest in a set that is saved\n"
 "  --dump FILE       at the end write a core file with the set, for hcp-oracle\n"
@@ -116,7 +120,7 @@ bool parse_number(const char *text, unsigned int max, unsigned int *n)
 int parse_args(int argc, char **argv, struct vm_config *cfg)
 {
 	/* A value from TEXT on stands for a string of vm_config: TEXT + its offset. */
-	enum { MEM = 256, SMP, SEV, ENCRYPT, HELP, TEXT };
+	enum { MEM = 256, SMP, SEV, ENCRYPT, PARAM, TAKE_EXITS, HELP, TEXT };
 #define TEXT_OPTION(name, field) \
 	{ name, required_argument, NULL, TEXT + offsetof(struct vm_config, field) }
 	static const struct option options[] = {
@@ -135,12 +139,17 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		{ "smp", required_argument, NULL, SMP },
 		{ "sev-lookalike", no_argument, NULL, SEV },
 		{ "encrypt", no_argument, NULL, ENCRYPT },
+		{ "param", required_argument, NULL, PARAM },
+		{ "take-exits", no_argument, NULL, TAKE_EXITS },
 		{ "help", no_argument, NULL, HELP },
 		{ }
 	};
 	int opt;
 
 	*cfg = (struct vm_config){ .mem = DEFAULT_MEM, .smp = 1 };
+	cfg->params = calloc(argc, sizeof(*cfg->params));
+	if (!cfg->params)
+		return fail("out of memory"), 1;
 	while ((opt = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'V':
@@ -161,6 +170,14 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		case ENCRYPT:
 			cfg->encrypt = true;
 			break;
+		case PARAM:
+			if (!strchr(optarg, '=') || *optarg == '=')
+				return bad_usage("--param %s: wanted KEY=VALUE", optarg);
+			cfg->params[cfg->nparams++] = optarg;
+			break;
+		case TAKE_EXITS:
+			cfg->take_exits = true;
+			break;
 		case HELP:
 		case 'h':
 			fputs(usage, stdout);
@@ -179,7 +196,8 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		return bad_usage("%s goes with --kernel only", "--initrd");
 	if (cfg->encrypt && !cfg->guest)
 		return bad_usage("%s goes with --guest only", "--encrypt");
-	if (cfg->name && !cfg->policy)
-		return bad_usage("%s goes with --policy only", "--name");
+	if ((cfg->name || cfg->nparams || cfg->take_exits) && !cfg->policy)
+		return bad_usage("%s goes with --policy only",
+				 cfg->name ? "--name" : cfg->nparams ? "--param" : "--take-exits");
 	return 0;
 }

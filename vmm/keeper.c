@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Keeps the shared-page set, from one of two sources: a policy in the kernel, or this VMM's
- * own KVM_EXIT_HYPERCALL exits.  With a policy these exits are not enabled.  Whoever reads the set
- * need not know which source it has.  The keeper is opened before the first KVM_RUN; otherwise
- * requests would be missed.
+ * own KVM_EXIT_HYPERCALL exits.  With a policy these exits are enabled only by --take-exits, and
+ * record nothing.  Whoever reads the set need not know which source it has.  The keeper is opened
+ * before the first KVM_RUN; otherwise requests would be missed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +24,34 @@ static void on_log(void *ctx, const char *line)
 	note("%s", line);
 }
 
+static int enable_exits(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_EXIT_HYPERCALL,
+		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
+	};
+
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		return fail_errno("KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
+	return 0;
+}
+
+static int set_params(const struct vm_config *cfg, struct hcpolicy *policy)
+{
+	unsigned int i;
+
+	for (i = 0; i < cfg->nparams; i++) {
+		const char *value = strchr(cfg->params[i], '=');
+		char *key = strndup(cfg->params[i], value - cfg->params[i]);
+		int err = hcpolicy__set_param(policy, key, value + 1);
+
+		free(key);
+		if (err)
+			return fail_errno("--param %s", cfg->params[i]);
+	}
+	return 0;
+}
+
 /* The library has already reported in words what went wrong. */
 static int attach(struct vm *vm, struct keeper *keeper)
 {
@@ -32,10 +60,17 @@ static int attach(struct vm *vm, struct keeper *keeper)
 		.sz = sizeof(attach), .name = vm->cfg->name, .label = vm->cfg->label,
 		/* A guest that arrives brings its set. */
 		.incoming = vm->cfg->incoming,
+		.take_exits = vm->cfg->take_exits,
 	};
 
+	if (vm->cfg->take_exits && enable_exits(vm))
+		return -1;
 	keeper->policy = hcpolicy__open(vm->cfg->policy, &opts);
-	if (!keeper->policy || hcpolicy__set_max_gpa(keeper->policy, vm_max_gpa(vm)) ||
+	if (!keeper->policy)
+		return fail_errno("--policy %s", vm->cfg->policy);
+	if (set_params(vm->cfg, keeper->policy))
+		return -1;
+	if (hcpolicy__set_max_gpa(keeper->policy, vm_max_gpa(vm)) ||
 	    hcpolicy__load(keeper->policy) || hcpolicy__attach(keeper->policy, vm->fd, &attach))
 		return fail_errno("--policy %s", vm->cfg->policy);
 	if (vm->cfg->name && hcpolicy__pin(keeper->policy))
@@ -44,13 +79,8 @@ static int attach(struct vm *vm, struct keeper *keeper)
 	return 0;
 }
 
-static int enable_exits(struct vm *vm, struct keeper *keeper)
+static int keep_by_exits(struct vm *vm, struct keeper *keeper)
 {
-	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_EXIT_HYPERCALL,
-		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
-	};
-
 	keeper->set = hcp_set__new(vm_max_gpa(vm) >> HCP_PAGE_SHIFT);
 	if (!keeper->set)
 		return fail_errno("no memory for the shared-page set");
@@ -58,9 +88,7 @@ static int enable_exits(struct vm *vm, struct keeper *keeper)
 		return fail_errno("--label %s", vm->cfg->label);
 	if (vm->cfg->incoming)
 		hcp_set__await_restore(keeper->set);
-	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
-		return fail_errno("KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
-	return 0;
+	return enable_exits(vm);
 }
 
 int keeper_open(struct vm *vm)
@@ -70,7 +98,7 @@ int keeper_open(struct vm *vm)
 	vm->keeper = calloc(1, sizeof(*vm->keeper));
 	if (!vm->keeper)
 		return fail("out of memory");
-	return vm->cfg->policy ? attach(vm, vm->keeper) : enable_exits(vm, vm->keeper);
+	return vm->cfg->policy ? attach(vm, vm->keeper) : keep_by_exits(vm, vm->keeper);
 }
 
 void keeper_close(struct vm *vm)
@@ -91,6 +119,9 @@ void keeper_close(struct vm *vm)
 
 int64_t keeper_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs)
 {
+	/* What an attached policy leaves to the VMM it has recorded. */
+	if (vm->keeper->policy)
+		return hcpolicy__attached(vm->keeper->policy) ? 0 : -KVM_ENOSYS;
 	return hcp_set__exit(vm->keeper->set, gpa, npages, attrs);
 }
 

@@ -6,7 +6,7 @@
 
 int keeper_open(struct vm *vm);
 void keeper_close(struct vm *vm);
-/* Record a request that came as an exit.  Returns what the guest gets as its answer. */
+/* A request that came as an exit: record it, unless a policy did.  Returns the guest's answer. */
 int64_t keeper_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs);
 void keeper_report(const struct vm *vm);
 /* The set; NULL: nobody keeps one for this VM. */

@@ -111,9 +111,11 @@ struct vm_config {
 	const char *kernel, *initrd, *append, *guest;
 	const char *policy, *name, *label, *dump;
 	const char *control, *incoming;
+	const char **params;	/* of the policy, KEY=VALUE */
+	unsigned int nparams;
 	uint64_t mem;
 	unsigned int smp;
-	bool sev, encrypt;
+	bool sev, encrypt, take_exits;
 };
 
 struct control;
