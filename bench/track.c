@@ -5,7 +5,7 @@
  *
  *	track		instructions per GiB, under icount
  *	track ratio	the processor's time over that of memcpy() of as many bitmaps as a
- *			round reads: the dirty log, two of its own, the set
+ *			round reads (the dirty log, two of its own, the set), the best of three
  */
 #include <stdbool.h>
 #include <string.h>
@@ -78,19 +78,23 @@ static void send_all(struct hcp_tracker *tracker, unsigned int slot)
 static uint64_t copies(void)
 {
 	size_t size = slots * 4 * WORDS * 8;
+	uint64_t start, took, least = -1, i;
 	char *bitmaps = malloc(size);
-	uint64_t start, i;
+	unsigned int again;
 
 	check(bitmaps, "no memory");
 	memset(bitmaps, 1, size);
-	start = now();
-	for (i = 0; i < size; i += WORDS * 8) {
-		memcpy(log_words, bitmaps + i, WORDS * 8);
-		asm volatile("" ::: "memory");
+	for (again = 0; again < 3; again++) {
+		start = now();
+		for (i = 0; i < size; i += WORDS * 8) {
+			memcpy(log_words, bitmaps + i, WORDS * 8);
+			asm volatile("" ::: "memory");
+		}
+		took = now() - start;
+		least = took < least ? took : least;
 	}
-	start = now() - start;
 	free(bitmaps);
-	return start;
+	return least;
 }
 
 /* What so many pages cost; copied is for all slots. */

@@ -386,25 +386,56 @@ static uint64_t get(const uint64_t *word)
 }
 
 /* Clear `done` for pages that are dirty, or were sent under another status than now. */
-static void undo(const struct hcp_tracker *tracker, struct slot *slot, const uint64_t *dirty)
+static inline void undo_word(uint64_t *done, const uint64_t *sent, uint64_t dirty, uint64_t status)
 {
-	struct cursor c = cursor_at(tracker->set, slot->gfn);
+	uint64_t old = get(done), resend = dirty | (get(sent) ^ status);
 
-	for (uint64_t i = 0; i < slot->nwords; i++) {
-		uint64_t resend = dirty[i] | (get(&slot->sent[i]) ^ cursor_next(&c));
-		uint64_t done = get(&slot->done[i]);
+	/* If nothing was sent yet, a store would only cost memory. */
+	if (old & resend)
+		__atomic_store_n(done, old & ~resend, __ATOMIC_RELAXED);
+}
 
-		/* If nothing was sent yet, a store would only cost memory. */
-		if (done & resend)
-			__atomic_store_n(&slot->done[i], done & ~resend, __ATOMIC_RELAXED);
+static void undo(const struct hcp_tracker *tracker, const struct slot *slot, const uint64_t *dirty)
+{
+	const uint64_t *sent = slot->sent, nwords = slot->nwords;
+	uint64_t *done = slot->done;
+
+	if (slot->gfn % WORD_BITS) {
+		struct cursor c = cursor_at(tracker->set, slot->gfn);
+
+		for (uint64_t i = 0; i < nwords; i++)
+			undo_word(&done[i], &sent[i], dirty[i], cursor_next(&c));
+	} else {
+		/* Nearly all slots, so this loop is short. */
+		const uint64_t *status = &tracker->set->words[slot->gfn / WORD_BITS];
+
+		for (uint64_t i = 0; i < nwords; i++)
+			undo_word(&done[i], &sent[i], dirty[i], get(&status[i]));
 	}
+}
+
+/* How many bits are set: in most words all or none, and for the others that can be a call. */
+static inline unsigned int weight(uint64_t word)
+{
+	return word + 1 <= 1 ? word & WORD_BITS : __builtin_popcountll(word);
+}
+
+/* Set words to what is to be sent, and return how many pages that is. */
+static int64_t what_to_send(const struct slot *slot, uint64_t *words)
+{
+	const uint64_t *done = slot->done, last = slot->nwords - 1;
+	int64_t count = 0;
+
+	for (uint64_t i = 0; i < last; i++)
+		count += weight(words[i] = ~get(&done[i]));
+	words[last] = ~get(&done[last]) & word_mask(slot, last);
+	return count + weight(words[last]);
 }
 
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_t *words)
 {
 	const struct number *n;
 	struct slot *slot;
-	int64_t count = 0;
 	int err;
 
 	if (!tracker || !words)
@@ -427,11 +458,7 @@ int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_
 		memset(words, 0, slot->nwords * sizeof(*words));
 		return 0;
 	}
-	for (uint64_t i = 0; i < slot->nwords; i++) {
-		words[i] = ~get(&slot->done[i]) & word_mask(slot, i);
-		count += __builtin_popcountll(words[i]);
-	}
-	return count;
+	return what_to_send(slot, words);
 }
 
 /* Sender threads share words, so a bit is changed atomically, and only if it has to change. */

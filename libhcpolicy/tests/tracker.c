@@ -25,7 +25,7 @@
 
 /* Slots on both sides of words and next to each other, with holes between. */
 static const struct hcp_range places[SLOTS] = {
-	{ 0, 1 }, { 1, 62 }, { 63, 2 }, { 70, 640 }, { 1000, 64 * 50 }, { 5001, 129 },
+	{ 0, 1 }, { 1, 62 }, { 63, 2 }, { 70, 640 }, { 1024, 64 * 50 + 7 }, { 5001, 129 },
 	{ HCP_CHUNK_PAGES - 3, 777 }, { PAGES - 131, 131 },
 };
 
