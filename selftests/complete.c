@@ -249,18 +249,4 @@ TEST(a_second_policy_is_EBUSY_and_the_set_of_the_first_stays_complete)
 	CHECK(hcp_set__complete(hcpolicy__set(policy)));
 }
 
-TAP_MAIN(
-	T(attached_before_the_first_run_the_set_is_complete),
-	T(attached_after_a_vCPU_ran_the_set_is_late),
-	T(a_reset_makes_a_late_set_complete),
-	T(attached_where_a_guest_will_arrive_the_set_awaits_a_restore),
-	T(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not),
-	T(a_detached_policy_leaves_an_incomplete_set),
-	T(a_set_that_the_program_of_another_link_keeps_too_is_not_complete),
-	T(a_policy_that_is_not_attached_has_an_incomplete_set),
-	T(replace_hands_the_same_complete_set_on),
-	T(replace_after_the_end_of_the_VM_is_ENOLINK),
-	T(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too),
-	T(bitmap_with_TAKE_EXITS_leaves_none),
-	T(a_second_policy_is_EBUSY_and_the_set_of_the_first_stays_complete),
-)
+TAP_MAIN

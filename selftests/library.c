@@ -59,7 +59,7 @@ static struct hcpolicy *attach(const struct vm *vm, const char *name)
 	return policy;
 }
 
-static void the_set_is_what_the_guest_asked_for(void)
+TEST(the_set_is_what_the_guest_asked_for)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
@@ -95,7 +95,7 @@ static void the_set_is_what_the_guest_asked_for(void)
 	vm_free(vm);
 }
 
-static void a_late_policy_says_so(void)
+TEST(a_late_policy_says_so)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy;
@@ -111,7 +111,7 @@ static void a_late_policy_says_so(void)
 	vm_free(vm);
 }
 
-static void exits_are_taken_only_on_demand(void)
+TEST(exits_are_taken_only_on_demand)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL, .args[0] = 1 << 12 };
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = true };
@@ -137,7 +137,7 @@ static void exits_are_taken_only_on_demand(void)
 	vm_free(other);
 }
 
-static void refused_attaches_leave_no_trace(void)
+TEST(refused_attaches_leave_no_trace)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "a.b", .label = "a label",
 					     .incoming = true };
@@ -196,7 +196,7 @@ static bool drop_sys_admin(void)
 	return !syscall(SYS_capset, &head, caps);
 }
 
-static void another_process_needs_cap_sys_admin(void)
+TEST(another_process_needs_cap_sys_admin)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
@@ -211,7 +211,7 @@ static void another_process_needs_cap_sys_admin(void)
 	vm_free(vm);
 }
 
-static void pins_are_found_again(void)
+TEST(pins_are_found_again)
 {
 	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "pinned"), *found, *rival = attach(other, "pinned");
@@ -265,7 +265,7 @@ static int find_id(uint32_t id, void *ctx)
 	return 0;
 }
 
-static void attached_policies_have_ids(void)
+TEST(attached_policies_have_ids)
 {
 	struct bpf_insn nothing[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
@@ -312,7 +312,7 @@ static void attached_policies_have_ids(void)
 	vm_free(other);
 }
 
-static void who_has_the_vm_is_named(void)
+TEST(who_has_the_vm_is_named)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "elsewhere", .pid = 1,
 					     .pid_vm_fd = 42 };
@@ -348,7 +348,7 @@ static void who_has_the_vm_is_named(void)
 	vm_free(third);
 }
 
-static void names_may_be_in_another_file_system(void)
+TEST(names_may_be_in_another_file_system)
 {
 	static const char elsewhere[] = "/tmp/hcst-bpffs";
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "away" };
@@ -381,7 +381,7 @@ static void names_may_be_in_another_file_system(void)
 	vm_free(vm);
 }
 
-static void a_folder_that_others_can_change_is_refused(void)
+TEST(a_folder_that_others_can_change_is_refused)
 {
 	static const struct {
 		uid_t uid;
@@ -436,7 +436,7 @@ static void a_folder_that_others_can_change_is_refused(void)
 	vm_free(vm);
 }
 
-static void pins_of_another_name_are_refused(void)
+TEST(pins_of_another_name_are_refused)
 {
 	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
 	struct hcpolicy *one = attach(vm, "one"), *two = attach(other, "two"), *found;
@@ -475,7 +475,7 @@ static void pins_of_another_name_are_refused(void)
 	vm_free(other);
 }
 
-static void a_missing_pin_is_found_again(void)
+TEST(a_missing_pin_is_found_again)
 {
 	static const char *const files[] = { "hcp_shared", "hcp_info", "link" };
 	struct vm *vm = vm_new(1, false);
@@ -506,7 +506,7 @@ static void a_missing_pin_is_found_again(void)
 	vm_free(vm);
 }
 
-static void a_name_that_nobody_is_behind_is_free(void)
+TEST(a_name_that_nobody_is_behind_is_free)
 {
 	static const char *const gone[] = { "link", "hcp_info", "hcp_shared", "none" };
 	char path[64];
@@ -547,7 +547,7 @@ static void a_name_that_nobody_is_behind_is_free(void)
 	CHECK(names() == 0);
 }
 
-static void what_a_killed_process_left_is_removed(void)
+TEST(what_a_killed_process_left_is_removed)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "killed"), *next;
@@ -576,7 +576,7 @@ static void what_a_killed_process_left_is_removed(void)
 	vm_free(vm);
 }
 
-static void a_lock_that_is_never_released_is_named(void)
+TEST(a_lock_that_is_never_released_is_named)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "patient"), *found;
@@ -597,7 +597,7 @@ static void a_lock_that_is_never_released_is_named(void)
 	vm_free(vm);
 }
 
-static void pinning_is_all_or_nothing(void)
+TEST(pinning_is_all_or_nothing)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "half");
@@ -617,7 +617,7 @@ static void pinning_is_all_or_nothing(void)
 	vm_free(vm);
 }
 
-static void the_vm_s_end_is_seen(void)
+TEST(the_vm_s_end_is_seen)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "mortal"), *next;
@@ -640,7 +640,7 @@ static void the_vm_s_end_is_seen(void)
 	hcpolicy__close(policy);
 }
 
-static void the_last_close_detaches(void)
+TEST(the_last_close_detaches)
 {
 	struct vm *vm = vm_new(1, false);
 
@@ -650,7 +650,7 @@ static void the_last_close_detaches(void)
 	vm_free(vm);
 }
 
-static void replace_hands_the_set_on(void)
+TEST(replace_hands_the_set_on)
 {
 	int before = held();
 	struct vm *vm = vm_new(1, false);
@@ -702,7 +702,7 @@ static void replace_hands_the_set_on(void)
 	CHECK(held() == before);
 }
 
-static void a_replace_that_was_cut_short_is_finished(void)
+TEST(a_replace_that_was_cut_short_is_finished)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "cut"), *next = hcpolicy__open(OBJECT("other"), &log_opts);
@@ -726,7 +726,7 @@ static void a_replace_that_was_cut_short_is_finished(void)
 	vm_free(vm);
 }
 
-static void a_set_that_is_kept_no_more_is_not_complete(void)
+TEST(a_set_that_is_kept_no_more_is_not_complete)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "taken"), *foreign = load(OBJECT("other")), *found;
@@ -748,7 +748,7 @@ static void a_set_that_is_kept_no_more_is_not_complete(void)
 	vm_free(vm);
 }
 
-static void descriptors_serve_as_pins_do(void)
+TEST(descriptors_serve_as_pins_do)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "broker"), *copy;
@@ -766,7 +766,7 @@ static void descriptors_serve_as_pins_do(void)
 	vm_free(vm);
 }
 
-static void parameters_reach_the_program(void)
+TEST(parameters_reach_the_program)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
@@ -783,7 +783,7 @@ static void parameters_reach_the_program(void)
 	vm_free(vm);
 }
 
-static void what_is_loaded_stays_so(void)
+TEST(what_is_loaded_stays_so)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
@@ -804,7 +804,7 @@ static void what_is_loaded_stays_so(void)
 	vm_free(vm);
 }
 
-static void a_load_that_failed_can_be_tried_again(void)
+TEST(a_load_that_failed_can_be_tried_again)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
 	struct vm *vm = vm_new(1, false);
@@ -833,7 +833,7 @@ static void a_load_that_failed_can_be_tried_again(void)
 	vm_free(vm);
 }
 
-static void a_replace_that_failed_can_be_tried_again(void)
+TEST(a_replace_that_failed_can_be_tried_again)
 {
 	struct vm *vm = vm_new(1, false), *other_vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "first"), *other = attach(other_vm, "other");
@@ -863,7 +863,7 @@ static void a_replace_that_failed_can_be_tried_again(void)
 	vm_free(other_vm);
 }
 
-static void the_verifier_is_quoted(void)
+TEST(the_verifier_is_quoted)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("broken"), &log_opts);
 	int lines = 0;
@@ -879,7 +879,7 @@ static void the_verifier_is_quoted(void)
 	hcpolicy__close(policy);
 }
 
-static void loading_needs_privilege(void)
+TEST(loading_needs_privilege)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
 	int status;
@@ -896,7 +896,7 @@ static void loading_needs_privilege(void)
 	hcpolicy__close(policy);
 }
 
-static void bpffs_that_is_not_mounted_is_named(void)
+TEST(bpffs_that_is_not_mounted_is_named)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "nowhere");
@@ -910,34 +910,4 @@ static void bpffs_that_is_not_mounted_is_named(void)
 	vm_free(vm);
 }
 
-TAP_MAIN(
-	T(the_set_is_what_the_guest_asked_for),
-	T(a_late_policy_says_so),
-	T(exits_are_taken_only_on_demand),
-	T(refused_attaches_leave_no_trace),
-	T(another_process_needs_cap_sys_admin),
-	T(bpffs_that_is_not_mounted_is_named),
-	T(pins_are_found_again),
-	T(attached_policies_have_ids),
-	T(who_has_the_vm_is_named),
-	T(names_may_be_in_another_file_system),
-	T(a_folder_that_others_can_change_is_refused),
-	T(pins_of_another_name_are_refused),
-	T(a_missing_pin_is_found_again),
-	T(a_name_that_nobody_is_behind_is_free),
-	T(what_a_killed_process_left_is_removed),
-	T(a_lock_that_is_never_released_is_named),
-	T(pinning_is_all_or_nothing),
-	T(the_vm_s_end_is_seen),
-	T(the_last_close_detaches),
-	T(replace_hands_the_set_on),
-	T(a_replace_that_was_cut_short_is_finished),
-	T(a_set_that_is_kept_no_more_is_not_complete),
-	T(descriptors_serve_as_pins_do),
-	T(parameters_reach_the_program),
-	T(what_is_loaded_stays_so),
-	T(a_load_that_failed_can_be_tried_again),
-	T(a_replace_that_failed_can_be_tried_again),
-	T(the_verifier_is_quoted),
-	T(loading_needs_privilege),
-)
+TAP_MAIN

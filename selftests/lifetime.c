@@ -345,17 +345,4 @@ TEST(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call)
 	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 }
 
-TAP_MAIN(
-	T(policies_attach_and_detach_while_vCPUs_run),
-	T(each_request_is_seen_by_exactly_one_policy_while_they_are_replaced),
-	T(when_detach_returns_no_call_is_in_progress),
-	T(when_the_last_close_of_the_link_returns_no_call_is_in_progress),
-	T(when_replace_returns_no_call_of_the_old_policy_is_in_progress),
-	T(a_detached_link_hangs_up_and_the_VM_is_free_for_another),
-	T(the_link_ends_first_and_then_the_VM),
-	T(the_VM_ends_first_and_its_link_hangs_up),
-	T(a_link_does_not_keep_the_VM),
-	T(a_pinned_policy_ends_with_its_VM),
-	T(link_and_VM_may_end_at_the_same_time),
-	T(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call),
-)
+TAP_MAIN

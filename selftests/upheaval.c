@@ -134,7 +134,7 @@ static struct hcg_request random_request(uint64_t max_pages)
 
 #define LARGE_BATCH	4
 
-TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
+TEST_LONG(signals_and_immediate_exit_in_the_middle_of_large_requests, 300)
 {
 	uint64_t rounds = tap_storm(25), round, calls, pages, end[LARGE_BATCH], seen, requests = 0;
 	struct hcg_request reqs[LARGE_BATCH];
@@ -179,7 +179,7 @@ TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
 }
 
 /* A request whose pieces are handled up to one that says RETRY, until it is let go. */
-TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
+TEST_LONG(signals_and_immediate_exit_in_the_middle_of_RETRY, 300)
 {
 	uint64_t rounds = tap_storm(100), round, calls, pieces, before, retries = 0;
 	struct hcg_request req;
@@ -246,7 +246,7 @@ static void plug_one(const struct hcg_request *reqs)
 	vcpu_loop(new, reqs, 1);
 }
 
-TEST(vCPUs_are_plugged_in_while_others_convert)
+TEST_LONG(vCPUs_are_plugged_in_while_others_convert, 300)
 {
 	uint64_t rounds = tap_storm(5), round, handled, requests = 0;
 	struct hcg_request reqs[PLUG_BATCH];
@@ -324,7 +324,7 @@ static void stop_for_good(void)
 	leave = false;
 }
 
-TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
+TEST_LONG(a_reset_among_requests_leaves_the_policy_and_its_set, 300)
 {
 	uint64_t rounds = tap_storm(20), round, calls;
 	struct hcg_request reqs[RESET_BATCH];
@@ -348,7 +348,7 @@ TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
 	}
 }
 
-TEST(a_request_that_is_retried_ends_with_a_reset)
+TEST_LONG(a_request_that_is_retried_ends_with_a_reset, 300)
 {
 	uint64_t rounds = tap_storm(30), round, calls;
 	struct hcg_request req;
@@ -372,7 +372,7 @@ TEST(a_request_that_is_retried_ends_with_a_reset)
 }
 
 /* As KVM wants it: what an exit leaves to be done is done before the registers change. */
-TEST(a_request_whose_exit_is_pending_ends_with_a_reset)
+TEST_LONG(a_request_whose_exit_is_pending_ends_with_a_reset, 300)
 {
 	uint64_t rounds = tap_storm(20), round;
 	struct hcg_request req;
@@ -393,11 +393,4 @@ TEST(a_request_whose_exit_is_pending_ends_with_a_reset)
 	}
 }
 
-TAP_MAIN(
-	T_LONG(signals_and_immediate_exit_in_the_middle_of_large_requests, 300),
-	T_LONG(signals_and_immediate_exit_in_the_middle_of_RETRY, 300),
-	T_LONG(vCPUs_are_plugged_in_while_others_convert, 300),
-	T_LONG(a_reset_among_requests_leaves_the_policy_and_its_set, 300),
-	T_LONG(a_request_that_is_retried_ends_with_a_reset, 300),
-	T_LONG(a_request_whose_exit_is_pending_ends_with_a_reset, 300),
-)
+TAP_MAIN

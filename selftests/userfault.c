@@ -106,8 +106,4 @@ TEST(the_end_of_another_VM_does_not_wait_for_a_blocked_vCPU)
 	unblock_vcpu();
 }
 
-TAP_MAIN(
-	T(policies_of_another_VM_do_not_wait_for_a_blocked_vCPU),
-	T(policies_of_the_same_VM_do_not_wait_for_a_blocked_vCPU),
-	T(the_end_of_another_VM_does_not_wait_for_a_blocked_vCPU),
-)
+TAP_MAIN
