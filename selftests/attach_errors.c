@@ -222,7 +222,7 @@ TEST(TAKE_EXITS_of_the_attachment_may_be_given_up_and_taken_again)
 	struct vm *vm = vm_new_empty();
 	struct pol *with, *without;
 
-	with = pol_attach("obey", vm->fd, KVM_HCPOLICY_TAKE_EXITS);
+	with = pol_obey(vm->fd, KVM_HCPOLICY_TAKE_EXITS, KVM_HCPOLICY_HANDLED);
 	without = pol_load("obey", -1, 0);
 	pol_replace(with, without);
 	pol_replace(without, pol_load("obey", -1, KVM_HCPOLICY_TAKE_EXITS));
@@ -251,17 +251,16 @@ TEST(replace_after_detach_is_ENOLINK)
 TEST(refused_attaches_do_not_keep_the_VM)
 {
 	struct vm *vm = vm_new(1, false);
-	char path[64];
+	int fd = vm->fd;
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d", getpid(), vm->fd);
 	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), -KVM_ENOSYS);
 	CHECK_EQ(try_attach(vm->fd, KVM_HCPOLICY_BEFORE_RUN), -EALREADY);
 	CHECK_EQ(attach_in_child(pol_load("obey", vm->fd, 0), false), -EPERM);
 	CHECK_EQ(try_attach(vm->fd, 0), 0);
 	CHECK_EQ(try_attach(vm->fd, 0), -EBUSY);
-	CHECK_EQ(access(path, F_OK), 0);
+	CHECK(vm_exists(fd));
 	vm_free(vm);
-	WAIT_UNTIL(access(path, F_OK));
+	WAIT_UNTIL(!vm_exists(fd));
 }
 
 TAP_MAIN

@@ -92,7 +92,6 @@ TEST(the_set_is_what_the_guest_asked_for)
 	CHECK(!hcpolicy__detach(policy));
 	CHECK_ERR(hcpolicy__attach(policy, vm->fd, NULL), EINVAL);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(a_late_policy_says_so)
@@ -108,7 +107,6 @@ TEST(a_late_policy_says_so)
 	hcp_set__reset(hcpolicy__set(policy));
 	CHECK(hcp_set__complete(hcpolicy__set(policy)));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(exits_are_taken_only_on_demand)
@@ -133,8 +131,6 @@ TEST(exits_are_taken_only_on_demand)
 	hcpolicy__close(greedy);
 	hcpolicy__close(policy);
 	hcpolicy__close(polite);
-	vm_free(vm);
-	vm_free(other);
 }
 
 TEST(refused_attaches_leave_no_trace)
@@ -179,9 +175,6 @@ TEST(refused_attaches_leave_no_trace)
 	CHECK(hcpolicy__info(policy)->pid == 1 && hcpolicy__info(policy)->vm_fd == 42);
 	hcpolicy__close(first);
 	hcpolicy__close(policy);
-	vm_free(vm);
-	vm_free(taken);
-	close(null);
 }
 
 /* Of root's rights a child keeps CAP_BPF and the like. */
@@ -208,7 +201,6 @@ TEST(another_process_needs_cap_sys_admin)
 		      !said("another process': that needs CAP_SYS_ADMIN"));
 	CHECK(waitpid(child, &status, 0) == child && !status);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(pins_are_found_again)
@@ -238,8 +230,6 @@ TEST(pins_are_found_again)
 	CHECK_NULL(hcpolicy__open_pinned("pinned", &log_opts), ENOENT);
 	CHECK(said("policy 'pinned': nothing is pinned by that name"));
 	hcpolicy__close(found);
-	vm_free(vm);
-	vm_free(other);
 }
 
 static int count_name(const char *name, void *ctx)
@@ -306,10 +296,6 @@ TEST(attached_policies_have_ids)
 	seen.all = 0;
 	CHECK_OK(hcpolicy__each_attached(find_id, &seen, &log_opts));
 	CHECK(!seen.all);
-	close(link);
-	close(prog);
-	vm_free(vm);
-	vm_free(other);
 }
 
 TEST(who_has_the_vm_is_named)
@@ -343,9 +329,6 @@ TEST(who_has_the_vm_is_named)
 	hcpolicy__close(policy);
 	hcpolicy__close(two);
 	hcpolicy__close(three);
-	vm_free(vm);
-	vm_free(other);
-	vm_free(third);
 }
 
 TEST(names_may_be_in_another_file_system)
@@ -378,7 +361,6 @@ TEST(names_may_be_in_another_file_system)
 	hcpolicy__close(found);
 	hcpolicy__close(policy);
 	CHECK(!umount2(elsewhere, MNT_DETACH) && !rmdir(elsewhere));
-	vm_free(vm);
 }
 
 TEST(a_folder_that_others_can_change_is_refused)
@@ -433,7 +415,6 @@ TEST(a_folder_that_others_can_change_is_refused)
 	CHECK(!unlink(PINS) && !rename(PINS "-moved", PINS));
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(pins_of_another_name_are_refused)
@@ -471,8 +452,6 @@ TEST(pins_of_another_name_are_refused)
 	CHECK(!hcpolicy__detach(one) && !hcpolicy__detach(two));
 	hcpolicy__close(one);
 	hcpolicy__close(two);
-	vm_free(vm);
-	vm_free(other);
 }
 
 TEST(a_missing_pin_is_found_again)
@@ -503,7 +482,6 @@ TEST(a_missing_pin_is_found_again)
 	CHECK(!unlink(PINS "/half/hcp_shared"));
 	CHECK(!hcpolicy__detach(policy) && access(PINS "/half", F_OK) == -1);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(a_name_that_nobody_is_behind_is_free)
@@ -573,7 +551,6 @@ TEST(what_a_killed_process_left_is_removed)
 	CHECK(access(PINS "/~old", F_OK) == -1 && hcpolicy__attached(next));
 	CHECK(!hcpolicy__detach(next) && names() == 0);
 	hcpolicy__close(next);
-	vm_free(vm);
 }
 
 TEST(a_lock_that_is_never_released_is_named)
@@ -594,7 +571,6 @@ TEST(a_lock_that_is_never_released_is_named)
 	close(holder);
 	CHECK(!hcpolicy__unpin(policy));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(pinning_is_all_or_nothing)
@@ -614,7 +590,6 @@ TEST(pinning_is_all_or_nothing)
 		CHECK(!strstr(line, "half") && !strstr(line, "~"));
 	pclose(ls);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(the_vm_s_end_is_seen)
@@ -647,7 +622,6 @@ TEST(the_last_close_detaches)
 	hcpolicy__close(attach(vm, "one"));
 	CHECK(ask(vm, 1, 1, true) == -1000);
 	hcpolicy__close(attach(vm, "two"));
-	vm_free(vm);
 }
 
 TEST(replace_hands_the_set_on)
@@ -723,7 +697,6 @@ TEST(a_replace_that_was_cut_short_is_finished)
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
-	vm_free(vm);
 }
 
 TEST(a_set_that_is_kept_no_more_is_not_complete)
@@ -745,7 +718,6 @@ TEST(a_set_that_is_kept_no_more_is_not_complete)
 	close(ops);
 	hcpolicy__close(policy);
 	hcpolicy__close(foreign);
-	vm_free(vm);
 }
 
 TEST(descriptors_serve_as_pins_do)
@@ -763,7 +735,6 @@ TEST(descriptors_serve_as_pins_do)
 	CHECK(!hcpolicy__detach(copy) && ask(vm, 9, 1, false) == -1000);
 	CHECK(!hcpolicy__attached(copy));
 	hcpolicy__close(copy);
-	vm_free(vm);
 }
 
 TEST(parameters_reach_the_program)
@@ -780,7 +751,6 @@ TEST(parameters_reach_the_program)
 	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
 	CHECK(sum == 1000000 - 1 + 16 - 32 - 64 + 't' + 1);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(what_is_loaded_stays_so)
@@ -801,7 +771,6 @@ TEST(what_is_loaded_stays_so)
 	CHECK_ERR(hcpolicy__pin(policy), ENOLINK);
 	CHECK(said("not attached any more, so it cannot be pinned"));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(a_load_that_failed_can_be_tried_again)
@@ -830,7 +799,6 @@ TEST(a_load_that_failed_can_be_tried_again)
 	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
 	CHECK(sum == 1000000 - 1 + 3 - 32 - 64 + 't' + 1);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TEST(a_replace_that_failed_can_be_tried_again)
@@ -859,8 +827,6 @@ TEST(a_replace_that_failed_can_be_tried_again)
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
 	hcpolicy__close(other);
-	vm_free(vm);
-	vm_free(other_vm);
 }
 
 TEST(the_verifier_is_quoted)
@@ -907,7 +873,6 @@ TEST(bpffs_that_is_not_mounted_is_named)
 	CHECK(!mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
 	CHECK(!hcpolicy__pin(policy) && !hcpolicy__unpin(policy));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
 TAP_MAIN

@@ -110,7 +110,7 @@ static void set_up_interrupted(bool exits, uint64_t max_gpa)
 	npages = max_gpa / PAGE;
 	model = hcp_set__new(npages);
 	CHECK(model);
-	p = pol_booker(vm->fd, max_gpa);
+	p = pol_keeper(vm->fd, max_gpa);
 	CHECK_EQ(pol_try_attach(p), 0);
 	v->stop_on_eintr = true;
 }
@@ -257,10 +257,8 @@ TEST_LONG(vCPUs_are_plugged_in_while_others_convert, 300)
 		reqs[i] = hc_request(roll(TIB / PAGE) * PAGE, 1, SHARE, 0);
 	for (round = 0; round < rounds; round++) {
 		vm = vm_new(1, false);
-		for (i = 0; i < 2; i++) {
-			turns[i] = pol_load("obey", -1, 0);
-			turns[i]->state->answer = KVM_HCPOLICY_HANDLED;
-		}
+		turns[0] = pol_handler(-1);
+		turns[1] = pol_handler(-1);
 		p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
 		pol_replace(p, turns[0]);
 		vcpu_loop(&vm->vcpus[0], reqs, 1);

@@ -66,8 +66,7 @@ static void attach_replace_detach(struct vm *target, struct vcpu *v)
 
 	p = pol_obey(target->fd, 0, KVM_HCPOLICY_HANDLED);
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
-	next = pol_load("obey", -1, 0);
-	next->state->answer = KVM_HCPOLICY_HANDLED;
+	next = pol_handler(-1);
 	pol_replace(p, next);
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK_EQ(next->state->calls, 1);

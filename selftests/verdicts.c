@@ -151,14 +151,10 @@ TEST(DEFAULT_with_TAKE_EXITS_exits)
 
 TEST(TAKE_EXITS_is_given_up_by_a_replacement_without_it)
 {
-	struct pol *next;
-
 	set_up(EXITS, KVM_HCPOLICY_TAKE_EXITS, KVM_HCPOLICY_HANDLED);
-	next = pol_load("obey", -1, 0);
-	next->state->answer = KVM_HCPOLICY_HANDLED;
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK_EQ(v->exits, 0);
-	pol_replace(p, next);
+	pol_replace(p, pol_handler(-1));
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK_EQ(v->exits, 1);
 	CHECK_STATS(v, .handled = 1, .dflt = 1, .overruled = 1);
