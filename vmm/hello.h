@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What must be the same for the VMs of the source and the target of a migration. */
-#ifndef HCVM_MACHINE_H
-#define HCVM_MACHINE_H
+/* Source and target of a migration must have VMs of one kind: each describes its own in a HELLO. */
+#ifndef HCVM_HELLO_H
+#define HCVM_HELLO_H
 
 #include "conn.h"
 #include "vm.h"
 
-void machine_hello(const struct vm *vm, struct frame_hello *hello);
-/* 0: they match; -1: c->why says what differs, with both values and whose they are. */
-int machine_matches(struct conn *c, const struct frame_hello *theirs,
-		    const struct frame_hello *mine, const char *they, const char *we);
+/* Describe the VM. */
+void hello_fill(const struct vm *vm, struct frame_hello *hello);
+/*
+ * 0: the VMs match.  -1: c->why says what differs, with both values.  they and we: what c->why calls
+ * the two sides.
+ */
+int hello_matches(struct conn *c, const struct frame_hello *theirs, const struct frame_hello *mine,
+		  const char *they, const char *we);
 
-#endif /* HCVM_MACHINE_H */
+#endif /* HCVM_HELLO_H */
