@@ -4,31 +4,21 @@
  * size of the file or of the guest's memory before it is used.
  */
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <linux/kvm.h>
 
 #include "boot.h"
 #include "load.h"
 #include "mailbox.h"
+#include "map.h"
 
 #define BOOT_GPA	0x10000		/* hvm_start_info, then the memory map */
 #define CMDLINE_GPA	0x18000
 #define CMDLINE_MAX	0x8000
 #define LOW_RAM_END	0x9fc00
 #define IMAGE_MIN	0x100000
-
-struct image {
-	const unsigned char *data;
-	uint64_t size;
-};
 
 __attribute__((format(printf, 3, 4)))
 static int fail(struct hcguest *g, int err, const char *fmt, ...)
@@ -41,39 +31,12 @@ static int fail(struct hcguest *g, int err, const char *fmt, ...)
 	return -err;
 }
 
-static int map_file(const char *path, struct image *img, struct hcguest *g)
-{
-	struct stat st;
-	int fd, err;
-	void *p;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(g, errno, "guest '%s': %s", path, strerror(errno));
-	if (fstat(fd, &st)) {
-		err = errno;
-		close(fd);
-		return fail(g, err, "guest '%s': %s", path, strerror(err));
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(Elf64_Ehdr)) {
-		close(fd);
-		return fail(g, ENOEXEC, "guest '%s': not an ELF file", path);
-	}
-	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	err = errno;
-	close(fd);
-	if (p == MAP_FAILED)
-		return fail(g, err, "guest '%s': mmap: %s", path, strerror(err));
-	img->data = p;
-	img->size = st.st_size;
-	return 0;
-}
-
-static int check_header(const char *path, const struct image *img, Elf64_Ehdr *eh,
+static int check_header(const char *path, const struct hcg_map *img, Elf64_Ehdr *eh,
 			struct hcguest *g)
 {
-	memcpy(eh, img->data, sizeof(*eh));
-	if (memcmp(eh->e_ident, ELFMAG, SELFMAG))
+	if (img->size >= sizeof(*eh))
+		memcpy(eh, img->data, sizeof(*eh));
+	if (img->size < sizeof(*eh) || memcmp(eh->e_ident, ELFMAG, SELFMAG))
 		return fail(g, ENOEXEC, "guest '%s': not an ELF file", path);
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    eh->e_machine != EM_X86_64 || eh->e_type != ET_EXEC)
@@ -84,7 +47,7 @@ static int check_header(const char *path, const struct image *img, Elf64_Ehdr *e
 	return 0;
 }
 
-static int load_segment(const char *path, const struct image *img, const Elf64_Phdr *ph,
+static int load_segment(const char *path, const struct hcg_map *img, const Elf64_Phdr *ph,
 			unsigned char *mem, uint64_t mem_size, struct hcguest *g)
 {
 	if (ph->p_offset > img->size || ph->p_filesz > img->size - ph->p_offset ||
@@ -120,7 +83,7 @@ static void take_note(const Elf64_Nhdr *nh, const char *name, const unsigned cha
 		g->vcpu_entry = value;
 }
 
-static int read_notes(const char *path, const struct image *img, const Elf64_Phdr *ph,
+static int read_notes(const char *path, const struct hcg_map *img, const Elf64_Phdr *ph,
 		      struct hcguest *g)
 {
 	uint64_t pos = ph->p_offset, end, name, desc, next;
@@ -143,7 +106,7 @@ static int read_notes(const char *path, const struct image *img, const Elf64_Phd
 	return 0;
 }
 
-static int load_image(const char *path, const struct image *img, unsigned char *mem,
+static int load_image(const char *path, const struct hcg_map *img, unsigned char *mem,
 		      uint64_t mem_size, struct hcguest *g)
 {
 	Elf64_Ehdr eh;
@@ -192,7 +155,7 @@ static void write_start_info(unsigned char *mem, uint64_t mem_size, const char *
 int hcguest_load(const char *path, void *mem, uint64_t mem_size, const char *cmdline,
 		 struct hcguest *out)
 {
-	struct image img = {};
+	struct hcg_map img = {};
 	int err;
 
 	memset(out, 0, sizeof(*out));
@@ -205,13 +168,13 @@ int hcguest_load(const char *path, void *mem, uint64_t mem_size, const char *cmd
 		return fail(out, E2BIG, "guest '%s': the command line is longer than %d bytes", path,
 			    CMDLINE_MAX - 1);
 
-	err = map_file(path, &img, out);
+	err = hcg_map(path, &img);
 	if (err)
-		return err;
+		return fail(out, -err, "guest '%s': %s", path, hcg_map_error(err));
 	err = load_image(path, &img, mem, mem_size, out);
 	if (!err)
 		write_start_info(mem, mem_size, cmdline, out);
-	munmap((void *)img.data, img.size);
+	hcg_unmap(&img);
 	return err;
 }
 

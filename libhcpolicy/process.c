@@ -38,8 +38,7 @@ static int read_start(const char *path, uint64_t *ticks)
 	return 0;
 }
 
-/* The number that /proc has for the process of a pidfd; -1: it has ended; 0: it has no number. */
-static int proc_number(int pidfd)
+int process_number(int pidfd)
 {
 	char path[48], line[128];
 	int pid = 0;
@@ -70,7 +69,7 @@ int process_start(int pid, uint64_t *ticks)
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	err = read_start(path, ticks);
 	/* Check again: only now it is certain that the number did not pass to another process. */
-	number = proc_number(pidfd);
+	number = process_number(pidfd);
 	close(pidfd);
 	if (number == -1)
 		return -ESRCH;

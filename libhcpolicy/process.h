@@ -12,6 +12,9 @@
 /* The inode of our pid namespace; 0: /proc does not say. */
 uint64_t process_ns(void);
 
+/* The number that /proc has for the process of a pidfd.  -1: it has ended; 0: it has no number. */
+int process_number(int pidfd);
+
 /*
  * When pid started, in clock ticks after boot.  -ESRCH: there is no such process;
  * -EXDEV: /proc is another pid namespace's, or not there.

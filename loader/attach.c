@@ -166,16 +166,11 @@ out:
 int cmd_replace(const struct args *args)
 {
 	const char *name = args->words[0], *next_name = args->words[1];
-	struct hcpolicy *policy, *next;
+	struct hcpolicy *policy = pins_open_alive(name), *next;
 	int status = EXIT_FAIL;
-	bool gone;
 
-	policy = pins_open(name, &gone);
-	if (!policy) {
-		if (gone)
-			err("policy '%s' ended with its VM", name);
+	if (!policy)
 		return EXIT_FAIL;
-	}
 	next = open_policy(next_name, args);
 	if (!next)
 		goto out;

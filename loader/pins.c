@@ -58,12 +58,11 @@ void pins_mark_foreign(void)
 	hcpolicy__mark_foreign(&quiet);
 }
 
-/* NULL: an error that has been reported, or *gone, which the caller judges. */
-struct hcpolicy *pins_open(const char *name, bool *gone)
+/* For commands that need a living VM.  NULL: an error that was reported. */
+struct hcpolicy *pins_open_alive(const char *name)
 {
 	struct hcpolicy *policy;
 
-	*gone = false;
 	pins_mark_foreign();
 	policy = hcpolicy__open_pinned(name, policy_opts());
 	if (!policy) {
@@ -71,23 +70,12 @@ struct hcpolicy *pins_open(const char *name, bool *gone)
 			err("policy '%s': %s", name, strerror(errno));
 		return NULL;
 	}
-	*gone = pins_remove_dead(policy);
-	if (!*gone && hcpolicy__set(policy))
-		return policy;
-	if (!*gone)
+	if (pins_remove_dead(policy))
+		err("policy '%s' ended with its VM", name);
+	else if (!hcpolicy__set(policy))
 		err("policy '%s': its set is gone: hcpolicy detach %s clears what is left", name, name);
+	else
+		return policy;
 	hcpolicy__close(policy);
 	return NULL;
-}
-
-/* The same, for commands that need a living VM. */
-struct hcpolicy *pins_open_alive(const char *name)
-{
-	struct hcpolicy *policy;
-	bool gone;
-
-	policy = pins_open(name, &gone);
-	if (gone)
-		err("policy '%s' ended with its VM", name);
-	return policy;
 }

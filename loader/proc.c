@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "../libhcpolicy/process.h"
 #include "loader.h"
 #include "out.h"
 
@@ -33,26 +33,12 @@ void proc_comm(pid_t pid, char comm[32])
 	fclose(file);
 }
 
-/* Clock ticks after boot; 0: no such process. */
+/* Clock ticks after boot; 0: no such process can be seen here. */
 uint64_t proc_start_time(pid_t pid)
 {
-	unsigned long long start = 0;
-	char path[64], line[1024], *p;
-	FILE *file;
+	uint64_t ticks;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	/* Read field 22.  Field 2 is the name in brackets, and may contain anything. */
-	line[fread(line, 1, sizeof(line) - 1, file)] = 0;
-	p = strrchr(line, ')');
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		start = strtoull(p, NULL, 10);
-	fclose(file);
-	return start;
+	return process_start(pid, &ticks) ? 0 : ticks;
 }
 
 /* The next entry that is a number.  False at the end; errno is 0 unless that was an error. */
@@ -89,14 +75,12 @@ static bool read_number(const char *path, const char *key, long *value)
 /* The inode of our pid namespace; 0: the /proc here belongs to another one. */
 uint64_t proc_pid_ns(void)
 {
-	struct stat st;
 	long pid;
 
 	/* The /proc of an outer namespace lists two numbers for us: its own and ours. */
-	if (!read_number("/proc/self/status", "NSpid", &pid) || pid != getpid() ||
-	    stat("/proc/self/ns/pid", &st))
+	if (!read_number("/proc/self/status", "NSpid", &pid) || pid != getpid())
 		return 0;
-	return st.st_ino;
+	return process_ns();
 }
 
 /* Is the number of the VM's process from another namespace, so that it means nothing here? */
@@ -117,11 +101,9 @@ pid_t proc_of_thread(pid_t tid)
 /* Does /proc/PID show the process that pid means here?  Reports it if not. */
 static bool check_proc(pid_t pid, int pidfd)
 {
-	char path[64];
-	long there;
+	int there = process_number(pidfd);
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (!read_number(path, "Pid", &there) || (there != pid && there != -1)) {
+	if (there != pid && there != -1) {
 		err("process %d: the /proc here is of another pid namespace, and its numbers mean "
 		    "other processes: mount that of this one (mount -t proc proc /proc)", pid);
 		return false;

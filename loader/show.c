@@ -11,14 +11,24 @@
 #include "out.h"
 #include "state.h"
 
-static void list_header(void)
+/* A line of the table; policy NULL: it could not be opened. */
+static void list_row(const char *name, const struct hcpolicy *policy, const char *state)
 {
-	static bool printed;
+	const struct hcp_info *info = policy ? hcpolicy__info(policy) : NULL;
+	const struct hcp_set *set = policy ? hcpolicy__set(policy) : NULL;
+	char pid[16] = "?", shared[24] = "?";
+	static bool header;
 
-	if (!printed)
+	if (!header)
 		printf("%-16s %-12s %8s %-5s %12s  %s\n", "NAME", "POLICY", "PID", "ALIVE",
 		       "SHARED PAGES", "STATE");
-	printed = true;
+	header = true;
+	if (set) {
+		snprintf(pid, sizeof(pid), "%d", info->pid);
+		snprintf(shared, sizeof(shared), "%" PRIu64, hcp_set__count(set));
+	}
+	printf("%-16s %-12s %8s %-5s %12s  %s\n", name, info ? info->policy : "?", pid,
+	       !policy ? "?" : hcpolicy__attached(policy) ? "yes" : "no", shared, state);
 }
 
 /* The pins that are missing and could not be put back; NULL: none. */
@@ -35,25 +45,22 @@ static const char *missing_pins(char buf[64], const struct hcpolicy *policy)
 	return len ? buf : NULL;
 }
 
-static void list_text(const char *name, const struct hcpolicy *policy)
+/* name NULL: it is not pinned, and has only the link id. */
+static void list_text(const char *name, uint32_t id, const struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
-	const struct hcp_set *set = hcpolicy__set(policy);
-	char state[256], missing[64];
+	char state[256] = "keeps no set that this version can read", missing[64], text[512];
+	bool half = missing_pins(missing, policy);
 
-	list_header();
-	if (!set) {
-		printf("%-16s %-12s %8s %-5s %12s  missing: %s: hcpolicy detach %s clears the rest\n",
-		       name, info ? info->policy : "?", "?",
-		       hcpolicy__attached(policy) ? "yes" : "no", "?",
-		       missing_pins(missing, policy), name);
-		return;
-	}
-	state_text(state, sizeof(state), policy);
-	printf("%-16s %-12s %8d %-5s %12" PRIu64 "  %s%s%s\n", name, info->policy, info->pid,
-	       hcpolicy__attached(policy) ? "yes" : "no", hcp_set__count(set), state,
-	       missing_pins(missing, policy) ? "; missing: " : "",
-	       missing_pins(missing, policy) ?: "");
+	if (hcpolicy__set(policy))
+		state_text(state, sizeof(state), policy);
+	if (!name)
+		snprintf(text, sizeof(text), "%s; not pinned: hcpolicy detach --id %" PRIu32, state, id);
+	else if (hcpolicy__set(policy))
+		snprintf(text, sizeof(text), "%s%s%s", state, half ? "; missing: " : "", half ? missing : "");
+	else
+		snprintf(text, sizeof(text), "missing: %s: hcpolicy detach %s clears the rest",
+			 half ? missing : "?", name);
+	list_row(name ?: "-", policy, text);
 }
 
 /* In text the row shows that the name exists.  Standard error has said why. */
@@ -62,9 +69,7 @@ static void list_error(struct json_object *array, const char *name)
 	struct json_object *obj;
 
 	if (!out_json) {
-		list_header();
-		printf("%-16s %-12s %8s %-5s %12s  cannot be opened: see the error\n",
-		       name, "?", "?", "?", "?");
+		list_row(name, NULL, "cannot be opened: see the error");
 		return;
 	}
 	obj = json_object_new_object();
@@ -73,26 +78,28 @@ static void list_error(struct json_object *array, const char *name)
 	json_object_array_add(array, obj);
 }
 
-static void list_json(struct json_object *array, const char *name,
+/* name and id: as in list_text().  Without a pin it has no name, whatever hcp_info says. */
+static void list_json(struct json_object *array, const char *name, uint32_t id,
 		      const struct hcpolicy *policy, bool removed)
 {
+	const struct hcp_info *info = hcpolicy__info(policy);
 	struct json_object *obj = json_object_new_object();
 	const struct hcp_set *set = hcpolicy__set(policy);
 	char missing[64];
 
-	if (hcpolicy__info(policy)) {
+	if (info)
 		put_identity(obj, policy);
-		put_u64(obj, "link_id", hcpolicy__info(policy)->link_id);
-	} else {
+	else if (name)
 		put_str(obj, "name", name);
-	}
+	if (info || !name)
+		put_u64(obj, "link_id", name ? info->link_id : id);
 	if (set) {
 		put_u64(obj, "shared_pages", hcp_set__count(set));
 		put_state(obj, policy);
 	}
-	if (missing_pins(missing, policy))
+	if (name && missing_pins(missing, policy))
 		put_str(obj, "missing", missing);
-	put_bool(obj, "pinned", !removed);
+	put_bool(obj, "pinned", name && !removed);
 	put_bool(obj, "removed", removed);
 	json_object_array_add(array, obj);
 }
@@ -116,39 +123,6 @@ static void list_remember(struct list *list, const struct hcpolicy *policy)
 	list->ids[list->nids++] = info->link_id;
 }
 
-static void list_id_text(uint32_t id, const struct hcpolicy *policy)
-{
-	const struct hcp_info *info = hcpolicy__info(policy);
-	const struct hcp_set *set = hcpolicy__set(policy);
-	char state[256] = "keeps no set that this version can read";
-
-	list_header();
-	if (set)
-		state_text(state, sizeof(state), policy);
-	printf("%-16s %-12s ", "-", info ? info->policy : "?");
-	if (set)
-		printf("%8d %-5s %12" PRIu64, info->pid, "yes", hcp_set__count(set));
-	else
-		printf("%8s %-5s %12s", "?", "yes", "?");
-	printf("  %s; not pinned: hcpolicy detach --id %" PRIu32 "\n", state, id);
-}
-
-/* It has no name here, whatever name hcp_info has. */
-static void list_id_json(struct json_object *array, uint32_t id, const struct hcpolicy *policy)
-{
-	struct json_object *obj = json_object_new_object();
-	const struct hcp_set *set = hcpolicy__set(policy);
-
-	if (set) {
-		put_identity(obj, policy);
-		put_u64(obj, "shared_pages", hcp_set__count(set));
-		put_state(obj, policy);
-	}
-	put_u64(obj, "link_id", id);
-	put_bool(obj, "pinned", false);
-	json_object_array_add(array, obj);
-}
-
 static int list_id(uint32_t id, void *ctx)
 {
 	struct hcpolicy_opts quiet = *policy_opts();
@@ -163,9 +137,9 @@ static int list_id(uint32_t id, void *ctx)
 	if (!policy)
 		return 0;	/* it has just ended */
 	if (out_json)
-		list_id_json(list->array, id, policy);
+		list_json(list->array, NULL, id, policy, false);
 	else
-		list_id_text(id, policy);
+		list_text(NULL, id, policy);
 	hcpolicy__close(policy);
 	return 0;
 }
@@ -191,9 +165,9 @@ static int list_name(const char *name, void *ctx)
 	list_remember(list, policy);
 	removed = pins_remove_dead(policy);
 	if (out_json)
-		list_json(list->array, name, policy, removed);
+		list_json(list->array, name, 0, policy, removed);
 	else if (!removed)
-		list_text(name, policy);
+		list_text(name, 0, policy);
 	hcpolicy__close(policy);
 	return 0;
 }
@@ -351,15 +325,10 @@ static void show_json(struct hcpolicy *policy)
 
 int cmd_show(const struct args *args)
 {
-	struct hcpolicy *policy;
-	bool gone;
+	struct hcpolicy *policy = pins_open_alive(args->words[0]);
 
-	policy = pins_open(args->words[0], &gone);
-	if (!policy) {
-		if (gone)
-			err("policy '%s' ended with its VM", args->words[0]);
+	if (!policy)
 		return EXIT_FAIL;
-	}
 	if (out_json)
 		show_json(policy);
 	else

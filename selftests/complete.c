@@ -17,14 +17,36 @@
 
 static struct vm *vm;
 static struct vcpu *v;
+static struct hcpolicy *policy;
+static struct hcp_set *set;
+
+static void new_vm(bool exits)
+{
+	vm = vm_new(1, exits);
+	v = &vm->vcpus[0];
+}
+
+static void attach_bitmap(bool take_exits)
+{
+	policy = hcp_attach_bitmap(vm, MAX_GPA, take_exits);
+	set = hcpolicy__set(policy);
+}
+
+/* Any policy, and with options. */
+static void attach(const char *file, const struct hcpolicy_attach_opts *opts)
+{
+	policy = hcp_open(file);
+	CHECK_EQ(hcpolicy__set_max_gpa(policy, MAX_GPA), 0);
+	CHECK_EQ(hcpolicy__load(policy), 0);
+	CHECK_EQ(hcpolicy__attach(policy, vm->fd, opts), 0);
+	set = hcpolicy__set(policy);
+}
 
 TEST(attached_before_the_first_run_the_set_is_complete)
 {
-	struct hcp_set *set;
-
-	vm = vm_new(1, false);
-	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	new_vm(false);
+	attach_bitmap(false);
+	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK_EQ(hcp_set__state(set), 0);
 	CHECK_EQ(hcp_set__missed(set), 0);
 	CHECK(hcp_set__complete(set));
@@ -33,11 +55,9 @@ TEST(attached_before_the_first_run_the_set_is_complete)
 
 TEST(attached_after_a_vCPU_ran_the_set_is_late)
 {
-	struct hcp_set *set;
-
 	vm = vm_new(2, false);
 	CHECK_EQ(vcpu_call(&vm->vcpus[1], GPA, 1, SHARE), -KVM_ENOSYS);
-	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	attach_bitmap(false);
 	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
 	CHECK_EQ(hcp_set__state(set), HCP_LATE);
 	CHECK(!hcp_set__complete(set));
@@ -46,12 +66,9 @@ TEST(attached_after_a_vCPU_ran_the_set_is_late)
 
 TEST(a_reset_makes_a_late_set_complete)
 {
-	struct hcp_set *set;
-
-	vm = vm_new(1, false);
-	v = &vm->vcpus[0];
+	new_vm(false);
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), -KVM_ENOSYS);
-	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	attach_bitmap(false);
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	hcp_set__lost(set, 0, 1);
 	CHECK_EQ(hcp_set__missed(set), 1);
@@ -66,30 +83,19 @@ TEST(a_reset_makes_a_late_set_complete)
 TEST(attached_where_a_guest_will_arrive_the_set_awaits_a_restore)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .incoming = true };
-	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
-	struct hcp_set *set;
 
-	vm = vm_new(1, false);
-	CHECK_EQ(hcpolicy__load(policy), 0);
-	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
-	set = hcpolicy__set(policy);
+	new_vm(false);
+	attach("bpf/bitmap.bpf.o", &opts);
 	CHECK_EQ(hcp_set__state(set), HCP_AWAITS_RESTORE);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK(!hcp_set__complete(set));
 	CHECK_EQ(hcp_set__count(set), 1);
 }
 
 TEST(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not)
 {
-	struct hcpolicy *policy = hcp_open("selftests/loses.bpf.o");
-	struct hcp_set *set;
-
-	vm = vm_new(1, false);
-	v = &vm->vcpus[0];
-	CHECK_EQ(hcpolicy__set_max_gpa(policy, MAX_GPA), 0);
-	CHECK_EQ(hcpolicy__load(policy), 0);
-	CHECK_EQ(hcpolicy__attach(policy, vm->fd, NULL), 0);
-	set = hcpolicy__set(policy);
+	new_vm(false);
+	attach("selftests/loses.bpf.o", NULL);
 	CHECK_EQ(vcpu_call(v, MAX_GPA, 3, SHARE), 0);
 	CHECK_EQ(hcp_set__beyond(set), 3);
 	CHECK(hcp_set__complete(set));
@@ -102,19 +108,15 @@ TEST(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not)
 
 TEST(a_detached_policy_leaves_an_incomplete_set)
 {
-	struct hcpolicy *policy;
-	struct hcp_set *set;
-
-	vm = vm_new(1, false);
-	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
-	set = hcpolicy__set(policy);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	new_vm(false);
+	attach_bitmap(false);
+	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK(hcpolicy__attached(policy));
 	CHECK_EQ(hcpolicy__detach(policy), 0);
 	CHECK(!hcpolicy__attached(policy));
 	CHECK_EQ(hcp_set__state(set), HCP_DETACHED);
 	CHECK(!hcp_set__complete(set));
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, HIDE), -KVM_ENOSYS);
+	CHECK_EQ(vcpu_call(v, GPA, 1, HIDE), -KVM_ENOSYS);
 	CHECK_EQ(hcp_set__count(set), 1);
 }
 
@@ -131,16 +133,12 @@ static bool listed(const char *words)
 TEST(a_set_that_the_program_of_another_link_keeps_too_is_not_complete)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "hcst-foreign" };
-	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
 	struct vm *other = vm_new(1, false);
 	struct pol *p, *next;
-	struct hcp_set *set;
 
-	vm = vm_new(1, false);
-	CHECK_EQ(hcpolicy__load(policy), 0);
-	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
+	new_vm(false);
+	attach("bpf/bitmap.bpf.o", &opts);
 	CHECK_EQ(hcpolicy__pin(policy), 0);
-	set = hcpolicy__set(policy);
 	p = pol_obey(other->fd, 0, KVM_HCPOLICY_HANDLED);
 	CHECK_EQ(hcpolicy__mark_foreign(NULL), 0);
 	CHECK(hcp_set__complete(set) && listed(" complete"));
@@ -166,8 +164,7 @@ TEST(a_set_that_the_program_of_another_link_keeps_too_is_not_complete)
 
 TEST(a_policy_that_is_not_attached_has_an_incomplete_set)
 {
-	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
-
+	policy = hcp_open("bpf/bitmap.bpf.o");
 	CHECK_EQ(hcpolicy__set_max_gpa(policy, MAX_GPA), 0);
 	CHECK_EQ(hcpolicy__load(policy), 0);
 	CHECK_EQ(hcp_set__state(hcpolicy__set(policy)), HCP_UNATTACHED);
@@ -176,14 +173,11 @@ TEST(a_policy_that_is_not_attached_has_an_incomplete_set)
 
 TEST(replace_hands_the_same_complete_set_on)
 {
-	struct hcpolicy *policy, *next;
+	struct hcpolicy *next = hcp_open("bpf/bitmap.bpf.o");
 
-	vm = vm_new(1, false);
-	v = &vm->vcpus[0];
-	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
+	new_vm(false);
+	attach_bitmap(false);
 	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
-
-	next = hcp_open("bpf/bitmap.bpf.o");
 	CHECK_EQ(hcpolicy__replace(policy, next, false), 0);
 	hcpolicy__close(policy);
 	CHECK_EQ(vcpu_call(v, GPA + PAGE, 1, HIDE), 0);
@@ -194,26 +188,20 @@ TEST(replace_hands_the_same_complete_set_on)
 
 TEST(replace_after_the_end_of_the_VM_is_ENOLINK)
 {
-	struct hcpolicy *policy, *next;
-
-	vm = vm_new(1, false);
-	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 3, SHARE), 0);
+	new_vm(false);
+	attach_bitmap(false);
+	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
 	vm_free(vm);
 	WAIT_UNTIL(!hcpolicy__attached(policy));
-	next = hcp_open("bpf/bitmap.bpf.o");
-	CHECK_EQ(hcpolicy__replace(policy, next, false), -ENOLINK);
+	CHECK_EQ(hcpolicy__replace(policy, hcp_open("bpf/bitmap.bpf.o"), false), -ENOLINK);
 	/* What the guest said until its end is still there. */
 	CHECK_EQ(hcp_set__count(hcpolicy__set(policy)), 3);
 }
 
 TEST(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too)
 {
-	struct hcp_set *set;
-
-	vm = vm_new(1, true);
-	v = &vm->vcpus[0];
-	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, false));
+	new_vm(true);
+	attach_bitmap(false);
 	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
 	CHECK_EQ(v->exits, 1);
 	CHECK_EQ(hcp_set__count(set), 3);
@@ -223,11 +211,8 @@ TEST(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too)
 
 TEST(bitmap_with_TAKE_EXITS_leaves_none)
 {
-	struct hcp_set *set;
-
-	vm = vm_new(1, true);
-	v = &vm->vcpus[0];
-	set = hcpolicy__set(hcp_attach_bitmap(vm, MAX_GPA, true));
+	new_vm(true);
+	attach_bitmap(true);
 	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
 	CHECK_EQ(v->exits, 0);
 	CHECK_EQ(hcp_set__count(set), 3);
@@ -237,30 +222,15 @@ TEST(bitmap_with_TAKE_EXITS_leaves_none)
 
 TEST(a_second_policy_is_EBUSY_and_the_set_of_the_first_stays_complete)
 {
-	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
-	struct hcpolicy *policy, *second = hcp_open("bpf/bitmap.bpf.o");
+	struct hcpolicy *second = hcp_open("bpf/bitmap.bpf.o");
 
-	vm = vm_new(1, false);
-	policy = hcp_attach_bitmap(vm, MAX_GPA, false);
+	new_vm(false);
+	attach_bitmap(false);
 	CHECK_EQ(hcpolicy__load(second), 0);
-	CHECK_EQ(hcpolicy__attach(second, vm->fd, &opts), -EBUSY);
+	CHECK_EQ(hcpolicy__attach(second, vm->fd, NULL), -EBUSY);
 	hcpolicy__close(second);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
-	CHECK(hcp_set__complete(hcpolicy__set(policy)));
+	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
+	CHECK(hcp_set__complete(set));
 }
 
-TAP_MAIN(
-	T(attached_before_the_first_run_the_set_is_complete),
-	T(attached_after_a_vCPU_ran_the_set_is_late),
-	T(a_reset_makes_a_late_set_complete),
-	T(attached_where_a_guest_will_arrive_the_set_awaits_a_restore),
-	T(a_request_that_a_policy_gives_up_is_missed_and_one_beyond_the_set_is_not),
-	T(a_detached_policy_leaves_an_incomplete_set),
-	T(a_set_that_the_program_of_another_link_keeps_too_is_not_complete),
-	T(a_policy_that_is_not_attached_has_an_incomplete_set),
-	T(replace_hands_the_same_complete_set_on),
-	T(replace_after_the_end_of_the_VM_is_ENOLINK),
-	T(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too),
-	T(bitmap_with_TAKE_EXITS_leaves_none),
-	T(a_second_policy_is_EBUSY_and_the_set_of_the_first_stays_complete),
-)
+TAP_MAIN

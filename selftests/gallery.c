@@ -397,21 +397,4 @@ TEST(hole_answers_what_is_no_RAM_and_books_what_is)
 	CHECK(hcp_set__complete(set));
 }
 
-TAP_MAIN(
-	T(quota_grants_exactly_up_to_its_ceiling),
-	T(quota_counts_a_page_once_and_takes_it_back),
-	T(quota_refuses_what_is_not_in_its_window),
-	T(quota_asks_the_VMM_where_it_has_enabled_exits),
-	T(quota_counts_anew_after_a_reset_a_restore_and_a_replace),
-	T(quota_s_count_is_exact_after_two_vCPUs_at_once),
-	T(exit_filter_exits_only_for_what_was_asked),
-	T(exit_filter_refuses_nothing_where_the_VMM_has_enabled_no_exits),
-	T(exit_filter_s_set_is_right_after_two_vCPUs_at_once),
-	T(throttle_makes_who_asks_too_often_wait_and_loses_nothing),
-	T(throttle_lets_a_burst_pass),
-	T(freeze_holds_a_request_until_it_is_let_go),
-	T(notify_tells_of_each_change_and_of_nothing_else),
-	T(notify_s_reader_has_the_set_after_two_vCPUs_at_once_though_events_are_lost),
-	T(a_policy_without_events_says_so),
-	T(hole_answers_what_is_no_RAM_and_books_what_is),
-)
+TAP_MAIN

@@ -235,19 +235,4 @@ TEST(a_request_of_many_pieces_half_beyond_the_set_is_booked_inside_it)
 	CHECK(hcp_set__test(set, first));
 }
 
-TAP_MAIN(
-	T(an_unaligned_address_is_EINVAL),
-	T(no_pages_are_EINVAL),
-	T(a_range_that_overflows_is_EINVAL),
-	T(a_range_above_MAXPHYADDR_is_not_shown_to_the_policy),
-	T(a_range_that_ends_above_MAXPHYADDR_is_not_shown_to_the_policy),
-	T(a_range_that_ends_at_MAXPHYADDR_is_shown_to_the_policy),
-	T(reserved_attribute_bits_are_not_shown_to_the_policy),
-	T(every_attribute_that_has_a_meaning_is_shown_to_the_policy),
-	T(a_request_from_CPL_3_is_EPERM_and_not_shown_to_the_policy),
-	T(another_hypercall_is_not_shown_to_the_policy),
-	T(a_change_of_memslots_does_not_wait_for_a_huge_request),
-	T(a_request_beyond_the_set_is_answered_and_ends_no_trust_in_the_set),
-	T(a_request_half_beyond_the_set_is_booked_inside_it),
-	T(a_request_of_many_pieces_half_beyond_the_set_is_booked_inside_it),
-)
+TAP_MAIN

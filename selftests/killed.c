@@ -243,7 +243,7 @@ static struct vm *set_up(void)
 	return vm;
 }
 
-TEST(an_attach_has_happened_or_not)
+TEST_LONG(an_attach_has_happened_or_not, 300)
 {
 	struct vm *vm = set_up();
 	char *const argv[] = { words.path, "attach", words.policy, "--pid", words.pid, "--vm-fd",
@@ -266,7 +266,7 @@ TEST(an_attach_has_happened_or_not)
 	CHECK_CMP(happened, >, 1);
 }
 
-TEST(a_detach_can_be_done_again)
+TEST_LONG(a_detach_can_be_done_again, 300)
 {
 	struct vm *vm = set_up();
 	char *const argv[] = { words.path, "detach", NAME, NULL };
@@ -307,7 +307,7 @@ static void kernel_s_policy(const struct hcpolicy *policy, char name[BPF_OBJ_NAM
 	close(fd);
 }
 
-TEST(a_replace_leaves_a_set_that_is_kept)
+TEST_LONG(a_replace_leaves_a_set_that_is_kept, 300)
 {
 	static const char *const files[] = { "selftests/loses.bpf.o", "bpf/bitmap.bpf.o" };
 	struct vm *vm = set_up();
@@ -338,8 +338,4 @@ TEST(a_replace_leaves_a_set_that_is_kept)
 	CHECK_CMP(replaced, <, n);
 }
 
-TAP_MAIN(
-	T_LONG(an_attach_has_happened_or_not, 300),
-	T_LONG(a_detach_can_be_done_again, 300),
-	T_LONG(a_replace_leaves_a_set_that_is_kept, 300),
-)
+TAP_MAIN

@@ -59,7 +59,7 @@ static struct hcpolicy *attach(const struct vm *vm, const char *name)
 	return policy;
 }
 
-static void the_set_is_what_the_guest_asked_for(void)
+TEST(the_set_is_what_the_guest_asked_for)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
@@ -92,10 +92,9 @@ static void the_set_is_what_the_guest_asked_for(void)
 	CHECK(!hcpolicy__detach(policy));
 	CHECK_ERR(hcpolicy__attach(policy, vm->fd, NULL), EINVAL);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void a_late_policy_says_so(void)
+TEST(a_late_policy_says_so)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy;
@@ -108,10 +107,9 @@ static void a_late_policy_says_so(void)
 	hcp_set__reset(hcpolicy__set(policy));
 	CHECK(hcp_set__complete(hcpolicy__set(policy)));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void exits_are_taken_only_on_demand(void)
+TEST(exits_are_taken_only_on_demand)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_HYPERCALL, .args[0] = 1 << 12 };
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = true };
@@ -133,11 +131,9 @@ static void exits_are_taken_only_on_demand(void)
 	hcpolicy__close(greedy);
 	hcpolicy__close(policy);
 	hcpolicy__close(polite);
-	vm_free(vm);
-	vm_free(other);
 }
 
-static void refused_attaches_leave_no_trace(void)
+TEST(refused_attaches_leave_no_trace)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "a.b", .label = "a label",
 					     .incoming = true };
@@ -179,9 +175,6 @@ static void refused_attaches_leave_no_trace(void)
 	CHECK(hcpolicy__info(policy)->pid == 1 && hcpolicy__info(policy)->vm_fd == 42);
 	hcpolicy__close(first);
 	hcpolicy__close(policy);
-	vm_free(vm);
-	vm_free(taken);
-	close(null);
 }
 
 /* Of root's rights a child keeps CAP_BPF and the like. */
@@ -196,7 +189,7 @@ static bool drop_sys_admin(void)
 	return !syscall(SYS_capset, &head, caps);
 }
 
-static void another_process_needs_cap_sys_admin(void)
+TEST(another_process_needs_cap_sys_admin)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
@@ -208,10 +201,9 @@ static void another_process_needs_cap_sys_admin(void)
 		      !said("another process': that needs CAP_SYS_ADMIN"));
 	CHECK(waitpid(child, &status, 0) == child && !status);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void pins_are_found_again(void)
+TEST(pins_are_found_again)
 {
 	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "pinned"), *found, *rival = attach(other, "pinned");
@@ -238,8 +230,6 @@ static void pins_are_found_again(void)
 	CHECK_NULL(hcpolicy__open_pinned("pinned", &log_opts), ENOENT);
 	CHECK(said("policy 'pinned': nothing is pinned by that name"));
 	hcpolicy__close(found);
-	vm_free(vm);
-	vm_free(other);
 }
 
 static int count_name(const char *name, void *ctx)
@@ -265,7 +255,7 @@ static int find_id(uint32_t id, void *ctx)
 	return 0;
 }
 
-static void attached_policies_have_ids(void)
+TEST(attached_policies_have_ids)
 {
 	struct bpf_insn nothing[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
@@ -306,13 +296,9 @@ static void attached_policies_have_ids(void)
 	seen.all = 0;
 	CHECK_OK(hcpolicy__each_attached(find_id, &seen, &log_opts));
 	CHECK(!seen.all);
-	close(link);
-	close(prog);
-	vm_free(vm);
-	vm_free(other);
 }
 
-static void who_has_the_vm_is_named(void)
+TEST(who_has_the_vm_is_named)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "elsewhere", .pid = 1,
 					     .pid_vm_fd = 42 };
@@ -343,12 +329,9 @@ static void who_has_the_vm_is_named(void)
 	hcpolicy__close(policy);
 	hcpolicy__close(two);
 	hcpolicy__close(three);
-	vm_free(vm);
-	vm_free(other);
-	vm_free(third);
 }
 
-static void names_may_be_in_another_file_system(void)
+TEST(names_may_be_in_another_file_system)
 {
 	static const char elsewhere[] = "/tmp/hcst-bpffs";
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "away" };
@@ -378,10 +361,9 @@ static void names_may_be_in_another_file_system(void)
 	hcpolicy__close(found);
 	hcpolicy__close(policy);
 	CHECK(!umount2(elsewhere, MNT_DETACH) && !rmdir(elsewhere));
-	vm_free(vm);
 }
 
-static void a_folder_that_others_can_change_is_refused(void)
+TEST(a_folder_that_others_can_change_is_refused)
 {
 	static const struct {
 		uid_t uid;
@@ -433,10 +415,9 @@ static void a_folder_that_others_can_change_is_refused(void)
 	CHECK(!unlink(PINS) && !rename(PINS "-moved", PINS));
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void pins_of_another_name_are_refused(void)
+TEST(pins_of_another_name_are_refused)
 {
 	struct vm *vm = vm_new(1, false), *other = vm_new(1, false);
 	struct hcpolicy *one = attach(vm, "one"), *two = attach(other, "two"), *found;
@@ -471,11 +452,9 @@ static void pins_of_another_name_are_refused(void)
 	CHECK(!hcpolicy__detach(one) && !hcpolicy__detach(two));
 	hcpolicy__close(one);
 	hcpolicy__close(two);
-	vm_free(vm);
-	vm_free(other);
 }
 
-static void a_missing_pin_is_found_again(void)
+TEST(a_missing_pin_is_found_again)
 {
 	static const char *const files[] = { "hcp_shared", "hcp_info", "link" };
 	struct vm *vm = vm_new(1, false);
@@ -503,10 +482,9 @@ static void a_missing_pin_is_found_again(void)
 	CHECK(!unlink(PINS "/half/hcp_shared"));
 	CHECK(!hcpolicy__detach(policy) && access(PINS "/half", F_OK) == -1);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void a_name_that_nobody_is_behind_is_free(void)
+TEST(a_name_that_nobody_is_behind_is_free)
 {
 	static const char *const gone[] = { "link", "hcp_info", "hcp_shared", "none" };
 	char path[64];
@@ -547,7 +525,7 @@ static void a_name_that_nobody_is_behind_is_free(void)
 	CHECK(names() == 0);
 }
 
-static void what_a_killed_process_left_is_removed(void)
+TEST(what_a_killed_process_left_is_removed)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "killed"), *next;
@@ -573,10 +551,9 @@ static void what_a_killed_process_left_is_removed(void)
 	CHECK(access(PINS "/~old", F_OK) == -1 && hcpolicy__attached(next));
 	CHECK(!hcpolicy__detach(next) && names() == 0);
 	hcpolicy__close(next);
-	vm_free(vm);
 }
 
-static void a_lock_that_is_never_released_is_named(void)
+TEST(a_lock_that_is_never_released_is_named)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "patient"), *found;
@@ -594,10 +571,9 @@ static void a_lock_that_is_never_released_is_named(void)
 	close(holder);
 	CHECK(!hcpolicy__unpin(policy));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void pinning_is_all_or_nothing(void)
+TEST(pinning_is_all_or_nothing)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "half");
@@ -614,10 +590,9 @@ static void pinning_is_all_or_nothing(void)
 		CHECK(!strstr(line, "half") && !strstr(line, "~"));
 	pclose(ls);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void the_vm_s_end_is_seen(void)
+TEST(the_vm_s_end_is_seen)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "mortal"), *next;
@@ -640,17 +615,16 @@ static void the_vm_s_end_is_seen(void)
 	hcpolicy__close(policy);
 }
 
-static void the_last_close_detaches(void)
+TEST(the_last_close_detaches)
 {
 	struct vm *vm = vm_new(1, false);
 
 	hcpolicy__close(attach(vm, "one"));
 	CHECK(ask(vm, 1, 1, true) == -1000);
 	hcpolicy__close(attach(vm, "two"));
-	vm_free(vm);
 }
 
-static void replace_hands_the_set_on(void)
+TEST(replace_hands_the_set_on)
 {
 	int before = held();
 	struct vm *vm = vm_new(1, false);
@@ -702,7 +676,7 @@ static void replace_hands_the_set_on(void)
 	CHECK(held() == before);
 }
 
-static void a_replace_that_was_cut_short_is_finished(void)
+TEST(a_replace_that_was_cut_short_is_finished)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "cut"), *next = hcpolicy__open(OBJECT("other"), &log_opts);
@@ -723,10 +697,9 @@ static void a_replace_that_was_cut_short_is_finished(void)
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
-	vm_free(vm);
 }
 
-static void a_set_that_is_kept_no_more_is_not_complete(void)
+TEST(a_set_that_is_kept_no_more_is_not_complete)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "taken"), *foreign = load(OBJECT("other")), *found;
@@ -745,10 +718,9 @@ static void a_set_that_is_kept_no_more_is_not_complete(void)
 	close(ops);
 	hcpolicy__close(policy);
 	hcpolicy__close(foreign);
-	vm_free(vm);
 }
 
-static void descriptors_serve_as_pins_do(void)
+TEST(descriptors_serve_as_pins_do)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "broker"), *copy;
@@ -763,10 +735,9 @@ static void descriptors_serve_as_pins_do(void)
 	CHECK(!hcpolicy__detach(copy) && ask(vm, 9, 1, false) == -1000);
 	CHECK(!hcpolicy__attached(copy));
 	hcpolicy__close(copy);
-	vm_free(vm);
 }
 
-static void parameters_reach_the_program(void)
+TEST(parameters_reach_the_program)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
@@ -780,10 +751,9 @@ static void parameters_reach_the_program(void)
 	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
 	CHECK(sum == 1000000 - 1 + 16 - 32 - 64 + 't' + 1);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void what_is_loaded_stays_so(void)
+TEST(what_is_loaded_stays_so)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = load(OBJECT("sample"));
@@ -801,10 +771,9 @@ static void what_is_loaded_stays_so(void)
 	CHECK_ERR(hcpolicy__pin(policy), ENOLINK);
 	CHECK(said("not attached any more, so it cannot be pinned"));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void a_load_that_failed_can_be_tried_again(void)
+TEST(a_load_that_failed_can_be_tried_again)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
 	struct vm *vm = vm_new(1, false);
@@ -830,10 +799,9 @@ static void a_load_that_failed_can_be_tried_again(void)
 	CHECK(!bpf_map_lookup_elem(hcpolicy__map_fd(policy, "extra"), &key, &sum));
 	CHECK(sum == 1000000 - 1 + 3 - 32 - 64 + 't' + 1);
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-static void a_replace_that_failed_can_be_tried_again(void)
+TEST(a_replace_that_failed_can_be_tried_again)
 {
 	struct vm *vm = vm_new(1, false), *other_vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "first"), *other = attach(other_vm, "other");
@@ -859,11 +827,9 @@ static void a_replace_that_failed_can_be_tried_again(void)
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
 	hcpolicy__close(other);
-	vm_free(vm);
-	vm_free(other_vm);
 }
 
-static void the_verifier_is_quoted(void)
+TEST(the_verifier_is_quoted)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("broken"), &log_opts);
 	int lines = 0;
@@ -879,7 +845,7 @@ static void the_verifier_is_quoted(void)
 	hcpolicy__close(policy);
 }
 
-static void loading_needs_privilege(void)
+TEST(loading_needs_privilege)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), &log_opts);
 	int status;
@@ -896,7 +862,7 @@ static void loading_needs_privilege(void)
 	hcpolicy__close(policy);
 }
 
-static void bpffs_that_is_not_mounted_is_named(void)
+TEST(bpffs_that_is_not_mounted_is_named)
 {
 	struct vm *vm = vm_new(1, false);
 	struct hcpolicy *policy = attach(vm, "nowhere");
@@ -907,37 +873,6 @@ static void bpffs_that_is_not_mounted_is_named(void)
 	CHECK(!mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL));
 	CHECK(!hcpolicy__pin(policy) && !hcpolicy__unpin(policy));
 	hcpolicy__close(policy);
-	vm_free(vm);
 }
 
-TAP_MAIN(
-	T(the_set_is_what_the_guest_asked_for),
-	T(a_late_policy_says_so),
-	T(exits_are_taken_only_on_demand),
-	T(refused_attaches_leave_no_trace),
-	T(another_process_needs_cap_sys_admin),
-	T(bpffs_that_is_not_mounted_is_named),
-	T(pins_are_found_again),
-	T(attached_policies_have_ids),
-	T(who_has_the_vm_is_named),
-	T(names_may_be_in_another_file_system),
-	T(a_folder_that_others_can_change_is_refused),
-	T(pins_of_another_name_are_refused),
-	T(a_missing_pin_is_found_again),
-	T(a_name_that_nobody_is_behind_is_free),
-	T(what_a_killed_process_left_is_removed),
-	T(a_lock_that_is_never_released_is_named),
-	T(pinning_is_all_or_nothing),
-	T(the_vm_s_end_is_seen),
-	T(the_last_close_detaches),
-	T(replace_hands_the_set_on),
-	T(a_replace_that_was_cut_short_is_finished),
-	T(a_set_that_is_kept_no_more_is_not_complete),
-	T(descriptors_serve_as_pins_do),
-	T(parameters_reach_the_program),
-	T(what_is_loaded_stays_so),
-	T(a_load_that_failed_can_be_tried_again),
-	T(a_replace_that_failed_can_be_tried_again),
-	T(the_verifier_is_quoted),
-	T(loading_needs_privilege),
-)
+TAP_MAIN

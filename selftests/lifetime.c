@@ -20,6 +20,18 @@
 
 static struct vm *vm;
 
+/* A VM, and a policy that has handled a request of it. */
+static struct pol *set_up(void)
+{
+	struct pol *p;
+
+	vm = vm_new(1, false);
+	p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
+	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
+	CHECK_EQ(p->state->calls, 1);
+	return p;
+}
+
 /* Both vCPUs make one request again and again. */
 static void loop_all(int64_t expect, bool check)
 {
@@ -56,8 +68,7 @@ TEST(policies_attach_and_detach_while_vCPUs_run)
 	int i;
 
 	vm = vm_new(2, false);
-	p = pol_load("obey", vm->fd, 0);
-	p->state->answer = KVM_HCPOLICY_HANDLED;
+	p = pol_handler(vm->fd);
 	loop_all(0, false);
 	for (i = 0; i < 30; i++) {
 		CHECK_EQ(pol_try_attach(p), 0);
@@ -84,10 +95,8 @@ TEST(each_request_is_seen_by_exactly_one_policy_while_they_are_replaced)
 
 	vm = vm_new(2, false);
 	first = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
-	for (i = 0; i < 2; i++) {
-		p[i] = pol_load("obey", -1, 0);
-		p[i]->state->answer = KVM_HCPOLICY_HANDLED;
-	}
+	p[0] = pol_handler(-1);
+	p[1] = pol_handler(-1);
 	loop_all(0, true);
 	WAIT_UNTIL(first->state->calls);
 	pol_replace(first, p[0]);
@@ -100,9 +109,16 @@ TEST(each_request_is_seen_by_exactly_one_policy_while_they_are_replaced)
 	CHECK_EQ(first->state->calls + p[0]->state->calls + p[1]->state->calls, requests);
 }
 
+static void check_no_call(const struct pol *p, int round)
+{
+	if (p->state->in_call)
+		tap_fail(__FILE__, __LINE__, "round %d: %llu calls are in progress", round,
+			 (unsigned long long)p->state->in_call);
+}
+
 /*
- * End a policy in the middle of a call of it, by `end`, and look whether any
- * call is still in progress when that has returned.
+ * End a policy by `end`, in the middle of a call of it.  No call may be in progress when that has
+ * returned.
  */
 static void check_quiet(void (*end)(struct pol *p))
 {
@@ -111,8 +127,7 @@ static void check_quiet(void (*end)(struct pol *p))
 	int i;
 
 	vm = vm_new(2, false);
-	p = pol_load("obey", vm->fd, 0);
-	p->state->answer = KVM_HCPOLICY_HANDLED;
+	p = pol_handler(vm->fd);
 	p->state->spin_ns = 20000000;
 	loop_all(0, false);
 	for (i = 0; i < 20; i++) {
@@ -120,9 +135,7 @@ static void check_quiet(void (*end)(struct pol *p))
 		SPIN_UNTIL(p->state->in_call);
 		end(p);
 		calls = p->state->calls;
-		if (p->state->in_call)
-			tap_fail(__FILE__, __LINE__, "round %d: %llu calls are in progress", i,
-				 (unsigned long long)p->state->in_call);
+		check_no_call(p, i);
 		tap_pause();
 		CHECK_EQ(p->state->calls, calls);
 		if (p->link)
@@ -149,8 +162,7 @@ TEST(when_replace_returns_no_call_of_the_old_policy_is_in_progress)
 
 	vm = vm_new(2, false);
 	for (i = 0; i < 2; i++) {
-		p[i] = pol_load("obey", -1, 0);
-		p[i]->state->answer = KVM_HCPOLICY_HANDLED;
+		p[i] = pol_handler(-1);
 		p[i]->state->spin_ns = 20000000;
 	}
 	pol_replace(pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED), p[0]);
@@ -161,9 +173,7 @@ TEST(when_replace_returns_no_call_of_the_old_policy_is_in_progress)
 		SPIN_UNTIL(old->state->in_call);
 		pol_replace(old, new);
 		calls = old->state->calls;
-		if (old->state->in_call)
-			tap_fail(__FILE__, __LINE__, "round %d: %llu calls are in progress", i,
-				 (unsigned long long)old->state->in_call);
+		check_no_call(old, i);
 		WAIT_UNTIL(new->state->calls);
 		CHECK_EQ(old->state->calls, calls);
 	}
@@ -172,12 +182,9 @@ TEST(when_replace_returns_no_call_of_the_old_policy_is_in_progress)
 
 TEST(a_detached_link_hangs_up_and_the_VM_is_free_for_another)
 {
-	struct pol *p, *next;
+	struct pol *p = set_up(), *next;
 
-	vm = vm_new(1, false);
-	p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
 	CHECK(!pol_hung_up(p, 0));
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
 	pol_detach(p);
 	CHECK(pol_hung_up(p, 0));
 	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), -KVM_ENOSYS);
@@ -191,11 +198,8 @@ TEST(a_detached_link_hangs_up_and_the_VM_is_free_for_another)
 
 TEST(the_link_ends_first_and_then_the_VM)
 {
-	struct pol *p;
+	struct pol *p = set_up();
 
-	vm = vm_new(1, false);
-	p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
 	pol_close_link(p);
 	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), -KVM_ENOSYS);
 	CHECK_EQ(p->state->calls, 1);
@@ -205,11 +209,8 @@ TEST(the_link_ends_first_and_then_the_VM)
 
 TEST(the_VM_ends_first_and_its_link_hangs_up)
 {
-	struct pol *p, *next;
+	struct pol *p = set_up(), *next;
 
-	vm = vm_new(1, false);
-	p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
 	CHECK(!pol_hung_up(p, 0));
 	vm_free(vm);
 	CHECK(pol_hung_up(p, HUP_MS));
@@ -220,18 +221,7 @@ TEST(the_VM_ends_first_and_its_link_hangs_up)
 	pol_detach(p);
 	pol_free(p);
 
-	vm = vm_new(1, false);
-	p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
-	CHECK_EQ(vcpu_call(&vm->vcpus[0], GPA, 1, SHARE), 0);
-}
-
-/* KVM's own folder of a VM in debugfs goes when the VM goes. */
-static bool vm_exists(int vm_fd)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d", getpid(), vm_fd);
-	return !access(path, F_OK);
+	set_up();
 }
 
 TEST(a_link_does_not_keep_the_VM)
@@ -284,8 +274,7 @@ TEST(link_and_VM_may_end_at_the_same_time)
 	for (i = 0; i < 40; i++) {
 		vm = vm_new(1, false);
 		if (vm->fd != fd) {
-			p = pol_load("obey", vm->fd, 0);
-			p->state->answer = KVM_HCPOLICY_HANDLED;
+			p = pol_handler(vm->fd);
 			fd = vm->fd;
 		}
 		CHECK_EQ(pol_try_attach(p), 0);
@@ -333,8 +322,7 @@ TEST(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call)
 	int fd;
 
 	pid = vm_in_child(&fd);
-	p = pol_load("obey", fd, 0);
-	p->state->answer = KVM_HCPOLICY_HANDLED;
+	p = pol_handler(fd);
 	p->state->spin_ns = 20000000;
 	CHECK_EQ(pol_try_attach(p), 0);
 	close(fd);
@@ -345,17 +333,4 @@ TEST(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call)
 	CHECK_EQ(waitpid(pid, NULL, 0), pid);
 }
 
-TAP_MAIN(
-	T(policies_attach_and_detach_while_vCPUs_run),
-	T(each_request_is_seen_by_exactly_one_policy_while_they_are_replaced),
-	T(when_detach_returns_no_call_is_in_progress),
-	T(when_the_last_close_of_the_link_returns_no_call_is_in_progress),
-	T(when_replace_returns_no_call_of_the_old_policy_is_in_progress),
-	T(a_detached_link_hangs_up_and_the_VM_is_free_for_another),
-	T(the_link_ends_first_and_then_the_VM),
-	T(the_VM_ends_first_and_its_link_hangs_up),
-	T(a_link_does_not_keep_the_VM),
-	T(a_pinned_policy_ends_with_its_VM),
-	T(link_and_VM_may_end_at_the_same_time),
-	T(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call),
-)
+TAP_MAIN

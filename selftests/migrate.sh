@@ -100,12 +100,12 @@ other_smp()
 
 # What each kind of bad peer is called: by a source, and by a target.
 declare -A source_says=(
-	[close]='the peer has closed the connection' [stall]='the peer has not moved for 2 s'
+	[close]='the peer has closed the connection' [stall]='the peer has sent and taken nothing for 2 s'
 	[garbage]="does not speak hcvm's migration protocol"
 	[version]='the target speaks version 2 .* the source version 1'
 	[memory]='the target has --mem 1073741824K, the source has --mem 16384K'
 	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
-	[body]='SET and 67108864 bytes instead of WELCOME' [slow]='has not said within 2 s what is due'
+	[body]='SET with 67108864 bytes instead of WELCOME' [slow]='has not answered in full within 2 s'
 )
 declare -A target_says=(
 	[close]='the peer has closed the connection'
@@ -113,12 +113,12 @@ declare -A target_says=(
 	[version]='the source speaks version 2 .* the target version 1'
 	[memory]='the source has --mem 1073741824K, the target has --mem 16384K'
 	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
-	[outside]='page 0x10000500000, which is not memory here' [flags]='a page 0x500006 with'
-	[part]='that no machine has' [state]='cannot set the MSRs 0: Invalid argument'
-	[set]='the shared-page set is refused' [count]='says it sent 1 pages, 0 have come'
-	[crc]='the stream was damaged on its way' [early]='did not send the shared-page set'
-	[commit]='frame of type 9 out of turn' [body]='SET and 67108864 bytes instead of HELLO'
-	[stall]='\(not moved for\|not said within\) 5 s' [drip]='not said within 5 s what is due'
+	[outside]='page 0x10000500000, which is not memory here' [flags]='PAGE with the word 0x500006'
+	[part]='no such part' [state]='cannot set the MSRs of vCPU 0: Invalid argument'
+	[set]='the shared-page set is refused' [count]='says that it sent 1 pages, but 0 have arrived'
+	[crc]='frames were damaged on their way' [early]='did not send the shared-page set'
+	[commit]='frame of type 9 out of turn' [body]='SET with 67108864 bytes instead of HELLO'
+	[stall]='\(nothing for\|in full within\) 5 s' [drip]='not answered in full within 5 s'
 )
 peers()
 {
@@ -138,10 +138,10 @@ peers()
 	works peer && clean peer && quit peer
 }
 
-# never_ran NAME: a target that ends so has not been told that the machine is its
+# never_ran NAME: this target has ended, and was not told to run the VM
 never_ran()
 {
-	ended "$1" 1 && ! grep 'the machine is here' "$work/$1.err"
+	ended "$1" 1 && ! grep 'the VM has arrived' "$work/$1.err"
 }
 
 # The same towards a target.  A greeting that is not right changes nothing there.
@@ -178,11 +178,11 @@ flips()
 	cat <<-LIST
 		HELLO 0 128 the source speaks version 0
 		PAGE $n $((r % 64)) .
-		PAGE $n $((128 + r)) the stream was damaged on its way
+		PAGE $n $((128 + r)) frames were damaged on their way
 		STATE $((n % 20)) $((128 + r % 256)) .
 		SET 0 $((64 + r % 256)) the shared-page set is refused
-		END 0 $((64 + r % 64)) the peer says it sent
-		END 0 $((128 + r % 32)) the stream was damaged on its way
+		END 0 $((64 + r % 64)) the peer says that it sent
+		END 0 $((128 + r % 32)) frames were damaged on their way
 		COMMIT 0 $((r % 32)) .
 		COMMIT 0 $((32 + r % 32)) COMMIT with
 	LIST
@@ -291,7 +291,7 @@ doubt()
 not_resumed()
 {
 	control "$1" resume > "$work/said" 2>&1 && return 1
-	grep 'no migration has left this machine in doubt' "$work/said"
+	grep 'no migration has left this VM in doubt' "$work/said"
 }
 
 # The target was not told, or could not answer: it has ended, and the source is resumed.

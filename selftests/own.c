@@ -216,14 +216,4 @@ TEST(the_command_shows_and_tunes_what_is_set)
 	CHECK_EQ(hcpolicy__detach(policy), 0);
 }
 
-TAP_MAIN(
-	T(an_object_describes_its_parameters_and_itself),
-	T(a_value_outside_the_range_that_the_object_tells_is_ERANGE),
-	T(parameters_of_a_pinned_policy_are_read_as_they_were_set),
-	T(a_setting_changes_while_the_policy_is_attached_and_a_parameter_does_not),
-	T(own_maps_are_pinned_with_the_policy_and_go_with_it),
-	T(a_replacement_begins_its_maps_anew_but_those_that_it_takes_over),
-	T(own_maps_come_by_descriptors_too),
-	T(a_map_that_two_VMs_would_share_is_refused),
-	T(the_command_shows_and_tunes_what_is_set),
-)
+TAP_MAIN

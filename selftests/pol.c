@@ -74,19 +74,30 @@ int pol_try_load(struct pol *p, const char *file, int vm_fd, uint32_t flags)
 	return load(p);
 }
 
-struct pol *pol_booker(int vm_fd, uint64_t max_gpa)
+static struct pol *open_obey(int vm_fd)
 {
-	uint64_t npages = max_gpa / PAGE;
 	struct pol *p = malloc(sizeof(*p));
-	struct bpf_map *map;
 
 	CHECK(p);
 	open_file(p, "obey", vm_fd, 0);
-	map = bpf_object__find_map_by_name(p->obj, HCP_MAP_SHARED);
-	CHECK_EQ(bpf_map__set_max_entries(map, npages / HCP_CHUNK_PAGES), 0);
+	return p;
+}
+
+static void load_keeper(struct pol *p)
+{
 	CHECK_EQ(load(p), 0);
 	p->state->answer = KVM_HCPOLICY_HANDLED;
 	p->state->book = 1;
+}
+
+struct pol *pol_keeper(int vm_fd, uint64_t max_gpa)
+{
+	uint64_t npages = max_gpa / PAGE;
+	struct pol *p = open_obey(vm_fd);
+	struct bpf_map *map = bpf_object__find_map_by_name(p->obj, HCP_MAP_SHARED);
+
+	CHECK_EQ(bpf_map__set_max_entries(map, npages / HCP_CHUNK_PAGES), 0);
+	load_keeper(p);
 	p->info->version = HCP_INFO_VERSION;
 	p->info->npages = npages;
 	p->set = hcp_set__new_over(map_memory(p, HCP_MAP_SHARED, npages / 8),
@@ -102,15 +113,11 @@ static void reuse(struct pol *p, const char *map, int fd)
 
 struct pol *pol_over(int shared_fd, int info_fd)
 {
-	struct pol *p = malloc(sizeof(*p));
+	struct pol *p = open_obey(-1);
 
-	CHECK(p);
-	open_file(p, "obey", -1, 0);
 	reuse(p, HCP_MAP_SHARED, shared_fd);
 	reuse(p, HCP_MAP_INFO, info_fd);
-	CHECK_EQ(load(p), 0);
-	p->state->answer = KVM_HCPOLICY_HANDLED;
-	p->state->book = 1;
+	load_keeper(p);
 	return p;
 }
 
@@ -132,11 +139,11 @@ struct pol *pol_load(const char *file, int vm_fd, uint32_t flags)
 	return p;
 }
 
-struct pol *pol_attach(const char *file, int vm_fd, uint32_t flags)
+struct pol *pol_handler(int vm_fd)
 {
-	struct pol *p = pol_load(file, vm_fd, flags);
+	struct pol *p = pol_load("obey", vm_fd, 0);
 
-	CHECK_EQ(pol_try_attach(p), 0);
+	p->state->answer = KVM_HCPOLICY_HANDLED;
 	return p;
 }
 

@@ -20,7 +20,7 @@ struct pol {
 	struct bpf_map *ops;
 	volatile struct policy_state *state;	/* NULL if the policy has none */
 	volatile struct hcp_info *info;
-	struct hcp_set *set;			/* of pol_booker() */
+	struct hcp_set *set;			/* of pol_keeper() */
 	struct bpf_link *link;			/* NULL if there is none */
 };
 
@@ -39,14 +39,11 @@ int pol_try_attach(struct pol *p);
 
 /* Loaded; vm_fd is -1 for a policy that will replace another. */
 struct pol *pol_load(const char *file, int vm_fd, uint32_t flags);
-/* Loaded and attached. */
-struct pol *pol_attach(const char *file, int vm_fd, uint32_t flags);
-/* obey, which answers with answer. */
+/* obey, which answers with answer: attached; loaded, to answer HANDLED. */
 struct pol *pol_obey(int vm_fd, uint32_t flags, int answer);
-/* obey, not attached, HANDLED, which books in a set up to max_gpa. */
-struct pol *pol_booker(int vm_fd, uint64_t max_gpa);
-
-/* obey, to replace another, HANDLED, which books in the set of these maps. */
+struct pol *pol_handler(int vm_fd);
+/* The same, and it records in a set up to max_gpa, or, to replace another, in that of these maps. */
+struct pol *pol_keeper(int vm_fd, uint64_t max_gpa);
 struct pol *pol_over(int shared_fd, int info_fd);
 
 /* Put next in the place of p, whose link becomes next's. */

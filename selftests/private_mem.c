@@ -181,14 +181,4 @@ TEST(no_conversion_of_a_thousand_is_skipped)
 	CHECK_CMP(v->exits, <, 1000);
 }
 
-TAP_MAIN(
-	T(a_conversion_exits_whatever_the_policy_says),
-	T(a_repeated_request_is_absorbed),
-	T(what_was_never_private_needs_no_conversion_to_be_shared),
-	T(a_range_that_is_so_in_part_exits),
-	T(a_conversion_without_exits_is_ENOSYS),
-	T(a_conversion_that_the_VMM_refuses_is_refused),
-	T(each_piece_of_a_large_request_is_matched_by_itself),
-	T(an_absorbed_request_leaves_the_page_where_it_is),
-	T(no_conversion_of_a_thousand_is_skipped),
-)
+TAP_MAIN

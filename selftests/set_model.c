@@ -203,9 +203,4 @@ TEST(one_request_for_a_whole_TiB)
 	CHECK_STATS(&vm->vcpus[0], .handled = 2);
 }
 
-TAP_MAIN(
-	T(one_vCPU_and_100000_random_overlapping_requests),
-	T(two_vCPUs_and_userspace_at_once_on_ranges_that_share_words),
-	T(requests_at_every_edge),
-	T(one_request_for_a_whole_TiB),
-)
+TAP_MAIN

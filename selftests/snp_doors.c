@@ -351,20 +351,4 @@ TEST(private_memory_is_converted_by_an_exit_and_its_repetition_absorbed)
 	CHECK_EQ(v->exits, 5);
 }
 
-TAP_MAIN(
-	T(an_MSR_request_comes_to_the_policy_as_what_it_is),
-	T(an_MSR_request_that_is_refused_is_an_error_of_the_MSR_protocol),
-	T(an_MSR_request_that_is_left_to_KVM_exits_or_is_an_error),
-	T(neither_door_can_run_a_request_again),
-	T(without_a_policy_both_doors_are_as_before),
-	T(adjacent_entries_of_a_buffer_are_one_request),
-	T(a_whole_buffer_of_2M_entries_comes_in_pieces),
-	T(the_guest_is_resumed_after_64_ranges_and_issues_the_rest),
-	T(a_refused_range_ends_the_buffer_where_it_is),
-	T(ranges_that_exit_and_ranges_that_do_not_make_one_buffer),
-	T(a_header_that_is_rewritten_on_the_way_changes_nothing),
-	T(a_buffer_that_another_vCPU_rewrites_is_gone_through_once),
-	T(a_bad_header_or_entry_is_not_shown_to_the_policy),
-	T(an_address_above_MAXPHYADDR_is_not_shown_to_the_policy),
-	T(private_memory_is_converted_by_an_exit_and_its_repetition_absorbed),
-)
+TAP_MAIN

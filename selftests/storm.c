@@ -388,7 +388,7 @@ static void policies_storm(unsigned int operations)
 	CHECK_EQ(p->state->calls, done + 1);
 }
 
-TEST(policies_come_and_go_from_several_processes_while_vCPUs_convert)
+TEST_LONG(policies_come_and_go_from_several_processes_while_vCPUs_convert, 900)
 {
 	unsigned int n;
 
@@ -576,7 +576,7 @@ static void vms_storm(unsigned int n)
 	CHECK_CMP(everywhere->state->calls, >, 0);
 }
 
-TEST(VMs_die_under_pinned_links_and_every_holder_hears_of_it)
+TEST_LONG(VMs_die_under_pinned_links_and_every_holder_hears_of_it, 900)
 {
 	unsigned int n;
 
@@ -586,7 +586,4 @@ TEST(VMs_die_under_pinned_links_and_every_holder_hears_of_it)
 	check_memory_around(vms_storm, n, n);
 }
 
-TAP_MAIN(
-	T_LONG(policies_come_and_go_from_several_processes_while_vCPUs_convert, 900),
-	T_LONG(VMs_die_under_pinned_links_and_every_holder_hears_of_it, 900),
-)
+TAP_MAIN

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs the tests of a table, each in a process group of its own.  The rule: one
- * result for each test, whatever becomes of its process, and a failure is in the
- * output before that process ends: what it leaves open may take the kernel along.
+ * Runs each test in a process group of its own.  The rule: each test has one result, whatever
+ * becomes of its process.  A failure is in the output before that process ends, because what the
+ * process leaves open may bring the kernel down.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +18,8 @@
 #include "tap.h"
 
 enum { EXIT_PASS = 0, EXIT_FAIL = 1, EXIT_SKIP = 4 };
+
+static struct tap_test *tests;
 
 /* The test that runs, and what its processes say of it: shared with them. */
 static struct {
@@ -175,8 +177,7 @@ static int wait_for(pid_t pid, unsigned int timeout_s)
 
 static int run_once(const struct tap_test *test, bool *hung)
 {
-	unsigned int timeout_s = (test->timeout_s ? test->timeout_s : TAP_TIMEOUT_S) *
-				 tap_patience();
+	unsigned int timeout_s = test->timeout_s * tap_patience();
 	int status;
 	pid_t pid;
 
@@ -253,23 +254,34 @@ static bool chosen(const char *name, int argc, char **argv)
 	return argc < 2;
 }
 
-int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count)
+void tap_add(struct tap_test *test)
 {
-	size_t i, n = 0;
+	struct tap_test **at = &tests;
+
+	while (*at && (*at)->line < test->line)
+		at = &(*at)->next;
+	test->next = *at;
+	*at = test;
+}
+
+int tap_main(int argc, char **argv)
+{
+	const struct tap_test *test;
+	size_t n = 0;
 
 	now = mmap(NULL, sizeof(*now), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (now == MAP_FAILED)
 		return EXIT_FAIL;
 
-	for (i = 0; i < count; i++)
-		n += chosen(tests[i].name, argc, argv);
+	for (test = tests; test; test = test->next)
+		n += chosen(test->name, argc, argv);
 	printf("TAP version 13\n1..%zu\n", n);
 
-	for (i = 0, n = 0; i < count; i++) {
-		if (!chosen(tests[i].name, argc, argv))
+	for (test = tests, n = 0; test; test = test->next) {
+		if (!chosen(test->name, argc, argv))
 			continue;
-		begin(++n, tests[i].name);
-		switch (run_one(&tests[i])) {
+		begin(++n, test->name);
+		switch (run_one(test)) {
 		case EXIT_PASS:
 			passed++;
 			printf("ok %zu %s\n", n, now->name);

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * For every test program in C, of all folders.  It is a table of tests, each of
- * which runs in a process of its own, so that one that crashes or hangs fails
- * alone.  Output is TAP, and then a line that scripts/tally counts.
+ * For every test program in C, of all folders.  Each test runs in a process of its own, so one
+ * that crashes or hangs fails alone.  The output is TAP, and then a line that scripts/tally counts.
  *
  *	TEST(name_with_underscores)
  *	{
  *		CHECK_EQ(answer(), 42);
  *	}
- *	TAP_MAIN(T(name_with_underscores), ...)
+ *	TAP_MAIN
  *
- * A failed check ends the test's process: tests need not clean up.  Arguments
- * of the program choose tests by a part of their name.
+ * A failed check ends the test's process: tests need not clean up.  Arguments of the program
+ * choose tests by a part of their name.
  *
- * Where each result stands on those before it there is no table: tap_ok() for
- * each, then tap_end().  A failed check ends such a program.
+ * If each result depends on those before it, there is no TEST: main() calls tap_ok() for each,
+ * and then tap_end().  A failed check ends such a program.
  */
 #ifndef HCST_TAP_H
 #define HCST_TAP_H
@@ -28,29 +27,39 @@
 struct tap_test {
 	const char *name;
 	void (*run)(void);
-	unsigned int timeout_s;		/* 0: TAP_TIMEOUT_S */
+	unsigned int timeout_s;
+	int line;
+	struct tap_test *next;
 };
 
-#define TEST(fn)	static void fn(void)
-#define T(fn)		{ #fn, fn, 0 }
-#define T_LONG(fn, s)	{ #fn, fn, s }
-#define TAP_MAIN(...)								\
-int main(int argc, char **argv)							\
-{										\
-	static const struct tap_test tests[] = { __VA_ARGS__ };			\
-										\
-	return tap_main(argc, argv, tests, sizeof(tests) / sizeof(*tests));	\
-}
-
 /*
- * A test that takes longer hangs.  Generous: emulation may be slow, and
- * HCP_PATIENCE=N in the environment says that it is N times slower.
+ * A test that takes longer than its limit hangs.  The usual limit is generous, because emulation
+ * may be slow.  HCP_PATIENCE=N in the environment says that it is N times slower.
  */
 #define TAP_TIMEOUT_S	90
 
-int tap_main(int argc, char **argv, const struct tap_test *tests, size_t count);
+#define TEST(fn)	TEST_LONG(fn, TAP_TIMEOUT_S)
+#define TEST_LONG(fn, seconds)							\
+static void fn(void);								\
+__attribute__((constructor)) static void add_##fn(void)			\
+{										\
+	static struct tap_test test = { #fn, fn, seconds, __LINE__, NULL };	\
+										\
+	tap_add(&test);								\
+}										\
+static void fn(void)
 
-/* Without a table: a result; one that is not known, and why; and the exit status of all. */
+#define TAP_MAIN								\
+int main(int argc, char **argv)							\
+{										\
+	return tap_main(argc, argv);						\
+}
+
+/* Tests run in the order of their lines. */
+void tap_add(struct tap_test *test);
+int tap_main(int argc, char **argv);
+
+/* Without TEST: a result; one that is not known, and why; and the exit status of all. */
 __attribute__((format(printf, 2, 3))) void tap_ok(bool good, const char *fmt, ...);
 void tap_unknown(const char *name, const char *why);
 int tap_end(void);

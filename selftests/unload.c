@@ -171,7 +171,7 @@ static void unload_rounds(unsigned long n)
 		_exit(1);	/* it has said why */
 }
 
-TEST(KVM_is_unloaded_right_after_VMs_died_under_pinned_links_and_leaves_nothing)
+TEST_LONG(KVM_is_unloaded_right_after_VMs_died_under_pinned_links_and_leaves_nothing, 600)
 {
 	static struct memory before;
 	unsigned long n = tap_storm(ROUNDS);
@@ -184,8 +184,4 @@ TEST(KVM_is_unloaded_right_after_VMs_died_under_pinned_links_and_leaves_nothing)
 	load_again();
 }
 
-TAP_MAIN(
-	T(KVM_is_not_unloaded_while_a_policy_exists),
-	T(a_policy_that_is_loaded_keeps_KVM),
-	T_LONG(KVM_is_unloaded_right_after_VMs_died_under_pinned_links_and_leaves_nothing, 600),
-)
+TAP_MAIN

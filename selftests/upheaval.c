@@ -110,7 +110,7 @@ static void set_up_interrupted(bool exits, uint64_t max_gpa)
 	npages = max_gpa / PAGE;
 	model = hcp_set__new(npages);
 	CHECK(model);
-	p = pol_booker(vm->fd, max_gpa);
+	p = pol_keeper(vm->fd, max_gpa);
 	CHECK_EQ(pol_try_attach(p), 0);
 	v->stop_on_eintr = true;
 }
@@ -134,7 +134,7 @@ static struct hcg_request random_request(uint64_t max_pages)
 
 #define LARGE_BATCH	4
 
-TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
+TEST_LONG(signals_and_immediate_exit_in_the_middle_of_large_requests, 300)
 {
 	uint64_t rounds = tap_storm(25), round, calls, pages, end[LARGE_BATCH], seen, requests = 0;
 	struct hcg_request reqs[LARGE_BATCH];
@@ -179,7 +179,7 @@ TEST(signals_and_immediate_exit_in_the_middle_of_large_requests)
 }
 
 /* A request whose pieces are handled up to one that says RETRY, until it is let go. */
-TEST(signals_and_immediate_exit_in_the_middle_of_RETRY)
+TEST_LONG(signals_and_immediate_exit_in_the_middle_of_RETRY, 300)
 {
 	uint64_t rounds = tap_storm(100), round, calls, pieces, before, retries = 0;
 	struct hcg_request req;
@@ -246,7 +246,7 @@ static void plug_one(const struct hcg_request *reqs)
 	vcpu_loop(new, reqs, 1);
 }
 
-TEST(vCPUs_are_plugged_in_while_others_convert)
+TEST_LONG(vCPUs_are_plugged_in_while_others_convert, 300)
 {
 	uint64_t rounds = tap_storm(5), round, handled, requests = 0;
 	struct hcg_request reqs[PLUG_BATCH];
@@ -257,10 +257,8 @@ TEST(vCPUs_are_plugged_in_while_others_convert)
 		reqs[i] = hc_request(roll(TIB / PAGE) * PAGE, 1, SHARE, 0);
 	for (round = 0; round < rounds; round++) {
 		vm = vm_new(1, false);
-		for (i = 0; i < 2; i++) {
-			turns[i] = pol_load("obey", -1, 0);
-			turns[i]->state->answer = KVM_HCPOLICY_HANDLED;
-		}
+		turns[0] = pol_handler(-1);
+		turns[1] = pol_handler(-1);
 		p = pol_obey(vm->fd, 0, KVM_HCPOLICY_HANDLED);
 		pol_replace(p, turns[0]);
 		vcpu_loop(&vm->vcpus[0], reqs, 1);
@@ -324,7 +322,7 @@ static void stop_for_good(void)
 	leave = false;
 }
 
-TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
+TEST_LONG(a_reset_among_requests_leaves_the_policy_and_its_set, 300)
 {
 	uint64_t rounds = tap_storm(20), round, calls;
 	struct hcg_request reqs[RESET_BATCH];
@@ -348,7 +346,7 @@ TEST(a_reset_among_requests_leaves_the_policy_and_its_set)
 	}
 }
 
-TEST(a_request_that_is_retried_ends_with_a_reset)
+TEST_LONG(a_request_that_is_retried_ends_with_a_reset, 300)
 {
 	uint64_t rounds = tap_storm(30), round, calls;
 	struct hcg_request req;
@@ -372,7 +370,7 @@ TEST(a_request_that_is_retried_ends_with_a_reset)
 }
 
 /* As KVM wants it: what an exit leaves to be done is done before the registers change. */
-TEST(a_request_whose_exit_is_pending_ends_with_a_reset)
+TEST_LONG(a_request_whose_exit_is_pending_ends_with_a_reset, 300)
 {
 	uint64_t rounds = tap_storm(20), round;
 	struct hcg_request req;
@@ -393,11 +391,4 @@ TEST(a_request_whose_exit_is_pending_ends_with_a_reset)
 	}
 }
 
-TAP_MAIN(
-	T_LONG(signals_and_immediate_exit_in_the_middle_of_large_requests, 300),
-	T_LONG(signals_and_immediate_exit_in_the_middle_of_RETRY, 300),
-	T_LONG(vCPUs_are_plugged_in_while_others_convert, 300),
-	T_LONG(a_reset_among_requests_leaves_the_policy_and_its_set, 300),
-	T_LONG(a_request_that_is_retried_ends_with_a_reset, 300),
-	T_LONG(a_request_whose_exit_is_pending_ends_with_a_reset, 300),
-)
+TAP_MAIN

@@ -151,14 +151,10 @@ TEST(DEFAULT_with_TAKE_EXITS_exits)
 
 TEST(TAKE_EXITS_is_given_up_by_a_replacement_without_it)
 {
-	struct pol *next;
-
 	set_up(EXITS, KVM_HCPOLICY_TAKE_EXITS, KVM_HCPOLICY_HANDLED);
-	next = pol_load("obey", -1, 0);
-	next->state->answer = KVM_HCPOLICY_HANDLED;
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK_EQ(v->exits, 0);
-	pol_replace(p, next);
+	pol_replace(p, pol_handler(-1));
 	CHECK_EQ(vcpu_call(v, GPA, 1, SHARE), 0);
 	CHECK_EQ(v->exits, 1);
 	CHECK_STATS(v, .handled = 1, .dflt = 1, .overruled = 1);
@@ -403,31 +399,4 @@ TEST(RETRY_of_a_piece_starts_the_request_over)
 	CHECK_STATS(v, .handled = 1, .retry = p->state->calls - 5);
 }
 
-TAP_MAIN(
-	T(without_a_policy_and_without_exits_the_guest_sees_ENOSYS),
-	T(without_a_policy_the_request_exits),
-	T(the_policy_sees_the_request_as_the_guest_made_it),
-	T(the_policy_is_told_which_vCPU_asks),
-	T(a_policy_does_not_see_requests_of_another_VM),
-	T(DEFAULT_with_exits_off_is_ENOSYS),
-	T(DEFAULT_with_exits_on_exits),
-	T(HANDLED_with_exits_off_is_success),
-	T(HANDLED_with_exits_on_exits_and_counts_as_overruled),
-	T(HANDLED_with_exits_on_and_TAKE_EXITS_does_not_exit),
-	T(DEFAULT_with_TAKE_EXITS_exits),
-	T(TAKE_EXITS_is_given_up_by_a_replacement_without_it),
-	T(RETRY_calls_again_until_the_policy_changes_its_mind),
-	T(RETRY_may_end_in_a_refusal_or_an_exit),
-	T(RETRY_ends_when_the_policy_is_detached),
-	T(RETRY_without_end_sleeps_from_the_17th_on),
-	T(RETRY_without_end_is_interruptible_while_it_spins),
-	T(RETRY_without_end_is_interruptible_while_it_sleeps),
-	T(each_errno_becomes_its_KVM_errno),
-	T(an_errno_that_guests_do_not_know_becomes_EINVAL),
-	T(an_answer_that_is_no_verdict_is_DEFAULT_and_counted),
-	T(an_answer_that_is_no_verdict_is_ENOSYS_without_exits),
-	T(a_large_request_comes_in_pieces_that_cover_it),
-	T(a_refused_piece_ends_the_request),
-	T(a_piece_that_is_left_to_KVM_makes_one_exit_of_the_whole),
-	T(RETRY_of_a_piece_starts_the_request_over),
-)
+TAP_MAIN

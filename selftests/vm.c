@@ -164,6 +164,14 @@ void vm_free(struct vm *vm)
 	free(vm);
 }
 
+bool vm_exists(int vm_fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d", getpid(), vm_fd);
+	return !access(path, F_OK);
+}
+
 static void hypercall_exit(struct vcpu *v)
 {
 	unsigned int i;

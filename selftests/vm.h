@@ -85,6 +85,8 @@ struct vcpu *vm_add_vcpu(struct vm *vm);
 void vm_reset(struct vm *vm);
 /* Everything that holds the VM goes: when this returns the VM has been destroyed. */
 void vm_free(struct vm *vm);
+/* Has KVM a VM that this process made by that number?  Its folder in debugfs goes with the VM. */
+bool vm_exists(int vm_fd);
 
 /* The hypercall KVM_HC_MAP_GPA_RANGE with these arguments; what the guest sees. */
 int64_t vcpu_call(struct vcpu *v, uint64_t gpa, uint64_t npages, uint64_t attrs);

@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "addr.h"
 #include "args.h"
 
+/* Writes the reason of an error into why. */
 __attribute__((format(printf, 3, 4)))
-static int say(char *why, size_t len, const char *fmt, ...)
+static int explain(char *why, size_t len, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -26,13 +26,11 @@ static int say(char *why, size_t len, const char *fmt, ...)
 	return -1;
 }
 
-static int unix_address(const char *path, struct sockaddr_un *un, char *why, size_t len)
+int addr_unix(const char *path, struct sockaddr_un *un)
 {
-	memset(un, 0, sizeof(*un));
-	un->sun_family = AF_UNIX;
+	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (!*path || strlen(path) >= sizeof(un->sun_path))
-		return say(why, len, "unix:%s: wanted a path of 1 to %zu bytes", path,
-			   sizeof(un->sun_path) - 1);
+		return -1;
 	strcpy(un->sun_path, path);
 	return 0;
 }
@@ -47,7 +45,7 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	int err;
 
 	if (!colon || !colon[1] || colon == text || colon - text >= (long)sizeof(host)) {
-		say(why, len, "tcp:%s: wanted tcp:HOST:PORT", text);
+		explain(why, len, "tcp:%s: wanted tcp:HOST:PORT", text);
 		return NULL;
 	}
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
@@ -57,12 +55,12 @@ static struct addrinfo *tcp_address(const char *text, bool passive, char *why, s
 	}
 	/* getaddrinfo() takes 99999 and uses another port. */
 	if (!parse_number(colon + 1, 65535, &port)) {
-		say(why, len, "tcp:%s: wanted a port from 1 to 65535", text);
+		explain(why, len, "tcp:%s: wanted a port from 1 to 65535", text);
 		return NULL;
 	}
 	err = getaddrinfo(host, colon + 1, &hints, &list);
 	if (err) {
-		say(why, len, "tcp:%s: %s", text, gai_strerror(err));
+		explain(why, len, "tcp:%s: %s", text, gai_strerror(err));
 		return NULL;
 	}
 	return list;
@@ -125,8 +123,8 @@ static const char *reason(const struct conn *c)
 static const char *remedy(bool listening, bool tcp)
 {
 	if (listening && errno == EADDRINUSE)
-		return tcp ? " (take another port, or end who has it)" :
-			     " (remove the socket if nobody listens there)";
+		return tcp ? " (use another port, or end the process that has it)" :
+			     " (remove the socket if no process listens there)";
 	if (!listening && (errno == ECONNREFUSED || errno == ENOENT))
 		return " (start hcvm --incoming there first)";
 	return "";
@@ -139,8 +137,9 @@ static int open_addr(const char *addr, const struct conn *c, char *why, size_t l
 	int fd = -1;
 
 	if (!strncmp(addr, "unix:", 5)) {
-		if (unix_address(addr + 5, &un, why, len))
-			return -1;
+		if (addr_unix(addr + 5, &un))
+			return explain(why, len, "%s: wanted a path of 1 to %zu bytes", addr,
+				       sizeof(un.sun_path) - 1);
 		fd = try_one(AF_UNIX, (struct sockaddr *)&un, sizeof(un), c);
 	} else if (!strncmp(addr, "tcp:", 4)) {
 		list = tcp_address(addr + 4, !c, why, len);
@@ -150,11 +149,11 @@ static int open_addr(const char *addr, const struct conn *c, char *why, size_t l
 			fd = try_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, c);
 		freeaddrinfo(list);
 	} else {
-		return say(why, len, "'%s' is no address: wanted unix:PATH or tcp:HOST:PORT", addr);
+		return explain(why, len, "'%s': wanted unix:PATH or tcp:HOST:PORT", addr);
 	}
 	if (fd < 0)
-		return say(why, len, "cannot %s %s: %s%s", c ? "connect to" : "listen at",
-			   addr, reason(c), remedy(!c, addr[0] == 't'));
+		return explain(why, len, "cannot %s %s: %s%s", c ? "connect to" : "listen at",
+			       addr, reason(c), remedy(!c, addr[0] == 't'));
 	return fd;
 }
 

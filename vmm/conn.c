@@ -16,7 +16,7 @@
 #include "conn.h"
 #include "util.h"
 
-/* To send or to receive an ERROR. */
+/* How long an ERROR may take to be sent or received. */
 #define LAST_WORD_NS	500000000ULL
 
 #define OUT_SIZE	(256u * 1024)
@@ -56,7 +56,7 @@ int conn_open(struct conn *c, int fd, int timeout_ms)
 	c->fd = fd;
 	c->timeout_ms = timeout_ms;
 	c->out = malloc(OUT_SIZE);
-	/* Large, but memory is taken only for what is used. */
+	/* This is large, but the kernel gives memory only for what is used. */
 	c->in = malloc(IN_SIZE);
 	if (!c->out || !c->in)
 		return conn_fail(c, "out of memory");
@@ -120,11 +120,11 @@ static int aborted(struct conn *c)
 	return why ? conn_fail(c, "%s", why) : 0;
 }
 
-/* Is the deadline over?  Bytes may still move then. */
+/* Is the deadline over?  It counts even while bytes move. */
 static int overdue(struct conn *c)
 {
 	return c->deadline_ns && now_ns() > c->deadline_ns ?
-	       conn_fail(c, "the peer has not said within %g s what is due",
+	       conn_fail(c, "the peer has not answered in full within %g s",
 			 c->timeout_ms / 1000.0) : 0;
 }
 
@@ -147,7 +147,7 @@ static int wait_for(struct conn *c, short events)
 		return conn_fail(c, "poll: %s", strerror(errno));
 	if (aborted(c) || overdue(c))
 		return -1;
-	return n ? 0 : conn_fail(c, "the peer has not moved for %g s", c->timeout_ms / 1000.0);
+	return n ? 0 : conn_fail(c, "the peer has sent and taken nothing for %g s", c->timeout_ms / 1000.0);
 }
 
 static int closed(struct conn *c, const char *detail)
@@ -226,8 +226,8 @@ int conn_put(struct conn *c, uint32_t type, const void *a, size_t alen,
 	bool fits = sizeof(h) + alen + blen <= OUT_SIZE - c->out_len;
 
 	if (alen + blen > frames[type].max)
-		return conn_fail(c, "%zu bytes are too many for a frame of type %s",
-				 alen + blen, frames[type].name);
+		return conn_fail(c, "%zu bytes are too many for a frame of type %s: at most %u",
+				 alen + blen, frames[type].name, frames[type].max);
 	/* If a flush fails, no part of this frame was sent: an ERROR can follow it. */
 	if (!fits && conn_flush(c))
 		return -1;
@@ -278,7 +278,7 @@ static int next_header(struct conn *c, struct frame_header *h)
 		return conn_fail(c, "the peer does not speak hcvm's migration protocol (frame of type 0x%x)",
 				 h->type);
 	if (h->len > frames[h->type].max)
-		return conn_fail(c, "the peer sent a frame of type %s with %u bytes, at most %u are right",
+		return conn_fail(c, "the peer sent a frame of type %s with %u bytes: at most %u are allowed",
 				 frames[h->type].name, h->len, frames[h->type].max);
 	return 0;
 }
@@ -324,9 +324,9 @@ int conn_expect(struct conn *c, uint32_t type, void *data, size_t len)
 
 	if (next_header(c, &h))
 		return -1;
-	/* Checked before the data is waited for: the wrong frame may be long. */
+	/* Check this before waiting for the data: the wrong frame may be long. */
 	if (h.type != FRAME_ERROR && (h.type != type || h.len != len))
-		return conn_fail(c, "the peer sent a frame of type %s and %u bytes instead of %s and %zu",
+		return conn_fail(c, "the peer sent a frame of type %s with %u bytes instead of %s with %zu",
 				 frames[h.type].name, h.len, frames[type].name, len);
 	if (next_data(c, &h, &f))
 		return -1;

@@ -31,7 +31,7 @@ struct conn {
 	int fd;
 	struct conn_abort aborts[MAX_ABORTS];
 	unsigned int naborts;
-	int timeout_ms;		/* give up if no byte moves for so long */
+	int timeout_ms;		/* give up after so long without a byte sent or received */
 	uint64_t sent;		/* bytes */
 	uint32_t crc_out, crc_in;
 	uint8_t *out, *in;

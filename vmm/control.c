@@ -13,9 +13,9 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "args.h"
 #include "control.h"
 #include "migrate.h"
@@ -137,7 +137,7 @@ static const char *claim(struct vm *vm, struct migration *m)
 	if (vm->migration)
 		why = "a migration is under way";
 	else if (vm->state != VM_RUNNING)
-		why = "the machine does not run here";
+		why = "the VM does not run here";
 	else
 		vm->migration = m;
 	pthread_mutex_unlock(&vm->lock);
@@ -253,11 +253,11 @@ static bool command(struct vm *vm, int argc, char **argv, FILE *out)
 			vm_resume(vm);
 			fprintf(out, "ok\n");
 		} else {
-			fprintf(out, "error resume: no migration has left this machine in doubt\n");
+			fprintf(out, "error resume: no migration has left this VM in doubt\n");
 		}
 	} else if (!strcmp(argv[0], "quit")) {
 		fprintf(out, "ok\n");
-		vm_stop(vm, END_QUIT, 0);
+		vm_end(vm, END_QUIT, 0);
 	} else if (!vm->ops->command || !vm->ops->command(vm, argc, argv, out)) {
 		fprintf(out, "error '%s': wanted migrate, status, cancel, resume or quit\n", argv[0]);
 	}
@@ -311,15 +311,6 @@ static void *control_thread(void *arg)
 	}
 }
 
-static bool socket_address(const char *path, struct sockaddr_un *un)
-{
-	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (!*path || strlen(path) >= sizeof(un->sun_path))
-		return false;
-	strcpy(un->sun_path, path);
-	return true;
-}
-
 int control_start(struct vm *vm)
 {
 	struct sockaddr_un un;
@@ -330,7 +321,7 @@ int control_start(struct vm *vm)
 	if (!vm->cfg->control)
 		return 0;
 	c = vm->control = calloc(1, sizeof(*c));
-	if (!c || !socket_address(vm->cfg->control, &un))
+	if (!c || addr_unix(vm->cfg->control, &un))
 		return fail("--control '%s': wanted a path of 1 to %zu bytes", vm->cfg->control,
 			    sizeof(un.sun_path) - 1);
 	c->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -377,7 +368,7 @@ int control_client(const char *path, int argc, char **argv)
 	char line[MAX_LINE];
 	FILE *f;
 
-	if (fd < 0 || !socket_address(path, &un))
+	if (fd < 0 || addr_unix(path, &un))
 		return -fail("'%s' is no path of a socket", path);
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un)))
 		return -fail_errno("'%s' (the --control of a running hcvm?)", path);

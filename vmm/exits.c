@@ -51,7 +51,7 @@ void handle_exit(struct vcpu *vcpu)
 	vcpu->exits[EXIT_OTHER]++;
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
-		vm_stop(vm, END_TRIPLE_FAULT, 0);
+		vm_end(vm, END_TRIPLE_FAULT, 0);
 		return;
 	case KVM_EXIT_INTERNAL_ERROR:
 		fail("vCPU %u: KVM gave up, internal error %u; a /dev/kvm without svm or vmx in /proc/cpuinfo is of no use",
@@ -64,5 +64,5 @@ void handle_exit(struct vcpu *vcpu)
 	default:
 		fail("vCPU %u: unexpected exit %u", vcpu->index, run->exit_reason);
 	}
-	vm_stop(vm, END_ERROR, 0);
+	vm_end(vm, END_ERROR, 0);
 }

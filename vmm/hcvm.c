@@ -99,7 +99,7 @@ static int main_loop(struct vm *vm, int signal_fd)
 			fail_errno("poll");
 		if (fds[SIGNAL].revents && read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
 			sig = info.ssi_signo;
-			vm_stop(vm, END_SIGNAL, 0);
+			vm_end(vm, END_SIGNAL, 0);
 		}
 		if (fds[END].revents)
 			return sig;

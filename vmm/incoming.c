@@ -18,7 +18,7 @@
 #include "addr.h"
 #include "incoming.h"
 #include "keeper.h"
-#include "machine.h"
+#include "hello.h"
 #include "state.h"
 
 /* Give up a source that sends nothing for so long. */
@@ -61,13 +61,13 @@ static void on_log(void *ctx, const char *line)
 
 static int take_set(struct vm *vm, struct conn *c, const struct frame *f)
 {
-	/* The set brings its label, which need not be the --label given here. */
+	/* The set brings its own label, so --label here need not be the same. */
 	struct hcp_stream_opts opts = { .sz = sizeof(opts), .log = on_log, .any_label = true };
 	struct reader r = { f->data, f->len };
 	int err;
 
 	if (!vm->keeper)
-		return conn_fail(c, "the peer sent a shared-page set, and none is kept here");
+		return conn_fail(c, "the peer sent a shared-page set, but this VM keeps none (--policy)");
 	err = hcp_set__restore(keeper_set(vm), read_set, &r, &opts);
 	if (err)
 		return conn_fail(c, "the shared-page set is refused: %s",
@@ -86,14 +86,14 @@ static int take_page(struct vm *vm, struct conn *c, const struct frame *f)
 	gpa = word & ~(uint64_t)PAGE_FLAGS;
 	want = sizeof(word) + (word & PAGE_ZERO ? 0 : PAGE_SIZE);
 	if (f->len != want || word & PAGE_FLAGS & ~(PAGE_SHARED | PAGE_ZERO))
-		return conn_fail(c, "the peer sent a page 0x%llx with %u bytes",
+		return conn_fail(c, "the peer sent a PAGE with the word 0x%llx and %u bytes: no such page",
 				 (unsigned long long)word, f->len);
 	page = vm_hva(vm, gpa, PAGE_SIZE);
 	if (!page)
 		return conn_fail(c, "the peer sent page 0x%llx, which is not memory here",
 				 (unsigned long long)gpa);
 	if (vm->key && gpa == HCG_KEY_GPA)
-		return conn_fail(c, "the peer sent the page of the key");
+		return conn_fail(c, "the peer sent the page of the key, which each VM keeps to itself");
 	/* Do not write zeroes over zeroes: memory that was never written takes no room. */
 	if (!(word & PAGE_ZERO))
 		memcpy(page, f->data + sizeof(word), PAGE_SIZE);
@@ -113,19 +113,19 @@ static int take_end(struct vm *vm, struct conn *c, const struct frame *f, uint64
 		return conn_fail(c, "the peer sent a frame of type END with %u bytes", f->len);
 	memcpy(&end, f->data, sizeof(end));
 	if (end.zero)
-		return conn_fail(c, "the stream was damaged on its way (END)");
+		return conn_fail(c, "frames were damaged on their way (END)");
 	if (end.pages != pages)
-		return conn_fail(c, "the peer says it sent %llu pages, %llu have come",
+		return conn_fail(c, "the peer says that it sent %llu pages, but %llu have arrived",
 				 (unsigned long long)end.pages, (unsigned long long)pages);
 	if (end.crc != c->crc_in)
-		return conn_fail(c, "the stream was damaged on its way (CRC-32 0x%x, not 0x%x)",
+		return conn_fail(c, "frames were damaged on their way (CRC-32 0x%x, not 0x%x)",
 				 c->crc_in, end.crc);
 	if (vm->keeper && !have_set)
 		return conn_fail(c, "the peer did not send the shared-page set");
 	return state_complete(vm, c);
 }
 
-static int take_machine(struct vm *vm, struct conn *c)
+static int take_vm(struct vm *vm, struct conn *c)
 {
 	bool have_set = false;
 	uint64_t pages = 0;
@@ -163,10 +163,10 @@ static int take_machine(struct vm *vm, struct conn *c)
 
 static int take(struct vm *vm, struct conn *c)
 {
-	if (take_machine(vm, c))
+	if (take_vm(vm, c))
 		return -1;
 	if (!keeper_keeps(vm))
-		return conn_fail(c, "the policy was detached: nobody keeps the shared-page set");
+		return conn_fail(c, "the policy was detached here, so nobody keeps the shared-page set");
 	if (conn_put(c, FRAME_READY, NULL, 0, NULL, 0) || conn_flush(c) ||
 	    conn_expect(c, FRAME_COMMIT, NULL, 0))
 		return -1;
@@ -185,10 +185,10 @@ static int greet(struct vm *vm, struct conn *c)
 {
 	struct frame_hello mine, theirs;
 
-	machine_hello(vm, &mine);
+	hello_fill(vm, &mine);
 	conn_set_deadline(c);
 	if (conn_expect(c, FRAME_HELLO, &theirs, sizeof(theirs)) ||
-	    machine_matches(c, &theirs, &mine, "the source", "the target") ||
+	    hello_matches(c, &theirs, &mine, "the source", "the target") ||
 	    conn_put(c, FRAME_WELCOME, &mine, sizeof(mine), NULL, 0) || conn_flush(c))
 		return -1;
 	c->deadline_ns = 0;
@@ -239,7 +239,7 @@ static int accept_source(struct vm *vm, struct conn *c, int listen_fd, int signa
 		conn_abort_by(c, vm->end_fd, POLLIN, "interrupted");
 		if (!greet(vm, c))
 			return 0;
-		note("incoming: who came to %s was turned away: %s", vm->cfg->incoming, c->why);
+		note("incoming: a peer at %s was turned away: %s", vm->cfg->incoming, c->why);
 		conn_say_error(c, c->why);
 		conn_close(c);
 	}
@@ -272,6 +272,6 @@ int incoming(struct vm *vm, int signal_fd)
 	conn_close(&c);
 	if (err)
 		return fail("--incoming %s: %s", addr, c.why);
-	note("incoming: the machine is here");
+	note("incoming: the VM has arrived");
 	return 0;
 }

@@ -10,14 +10,11 @@
  * guest's memory before it is used.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <asm/bootparam.h>
 
+#include "../guest/map.h"
 #include "acpi.h"
 #include "linux.h"
 
@@ -40,76 +37,48 @@
 #define E820_RAM	1
 #define E820_RESERVED	2
 
-struct file {
-	const char *path;
-	const uint8_t *data;
-	uint64_t size;
-};
-
-static int map_file(const char *path, struct file *f)
+static int map_file(const char *path, struct hcg_map *map)
 {
-	struct stat st;
-	void *p;
-	int fd;
+	int err = hcg_map(path, map);
 
-	f->path = path;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail_errno("'%s'", path);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size) {
-		close(fd);
-		return fail("'%s': not a regular file, or empty", path);
-	}
-	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (p == MAP_FAILED)
-		return fail_errno("'%s'", path);
-	f->data = p;
-	f->size = st.st_size;
-	return 0;
-}
-
-static void unmap_file(struct file *f)
-{
-	if (f->data)
-		munmap((void *)f->data, f->size);
+	return err ? fail("'%s': %s", path, hcg_map_error(err)) : 0;
 }
 
 /* Fills hdr from the image; the rest of it stays zero, as the protocol wants. */
-static int read_header(const struct file *f, struct setup_header *hdr)
+static int read_header(const char *path, const struct hcg_map *f, struct setup_header *hdr)
 {
 	uint64_t end;
 
 	memset(hdr, 0, sizeof(*hdr));
 	if (f->size < 1024)
-		return fail("kernel '%s': too short for a bzImage", f->path);
+		return fail("kernel '%s': too short for a bzImage", path);
 	end = 0x202 + f->data[0x201];
 	if (end > HEADER_OFFSET + sizeof(*hdr))
 		end = HEADER_OFFSET + sizeof(*hdr);
 	memcpy(hdr, f->data + HEADER_OFFSET, end - HEADER_OFFSET);
 
 	if (hdr->boot_flag != 0xaa55 || hdr->header != HEADER_MAGIC)
-		return fail("kernel '%s': not a bzImage", f->path);
+		return fail("kernel '%s': not a bzImage", path);
 	if (hdr->version < MIN_VERSION || !(hdr->loadflags & LOADED_HIGH) ||
 	    !(hdr->xloadflags & XLF_KERNEL_64))
-		return fail("kernel '%s': no 64-bit entry (boot protocol %d.%02d)", f->path,
+		return fail("kernel '%s': no 64-bit entry (boot protocol %d.%02d)", path,
 			    hdr->version >> 8, hdr->version & 0xff);
 	return 0;
 }
 
-static int load_kernel(struct vm *vm, const struct file *f, const struct setup_header *hdr)
+static int load_kernel(struct vm *vm, const struct hcg_map *f, const struct setup_header *hdr)
 {
 	uint64_t start = ((hdr->setup_sects ?: 4) + 1) * 512;
 	uint64_t need = hdr->init_size;
 	void *to;
 
 	if (f->size <= start)
-		return fail("kernel '%s': cut short", f->path);
+		return fail("kernel '%s': cut short", vm->cfg->kernel);
 	if (need < f->size - start)
 		need = f->size - start;
 	to = vm_hva(vm, hdr->pref_address, need);
 	if (!to)
-		return fail("kernel '%s' needs at least --mem %lluM", f->path,
+		return fail("kernel '%s' needs at least --mem %lluM", vm->cfg->kernel,
 			    (unsigned long long)((hdr->pref_address + need) / MIB + 1));
 	memcpy(to, f->data + start, f->size - start);
 	return 0;
@@ -118,7 +87,7 @@ static int load_kernel(struct vm *vm, const struct file *f, const struct setup_h
 static int load_initrd(struct vm *vm, const char *path, struct setup_header *hdr)
 {
 	uint64_t top = vm->slots[0].size;
-	struct file f = {};
+	struct hcg_map f;
 	uint64_t gpa;
 
 	if (map_file(path, &f))
@@ -127,14 +96,14 @@ static int load_initrd(struct vm *vm, const char *path, struct setup_header *hdr
 		top = (uint64_t)hdr->initrd_addr_max + 1;
 	gpa = f.size < top ? (top - f.size) & ~0xfffULL : 0;
 	if (gpa < hdr->pref_address + hdr->init_size) {
-		unmap_file(&f);
+		hcg_unmap(&f);
 		return fail("initrd '%s' (%llu MiB) does not fit beside the kernel; raise --mem",
 			    path, (unsigned long long)(f.size / MIB));
 	}
 	memcpy(vm_hva(vm, gpa, f.size), f.data, f.size);
 	hdr->ramdisk_image = gpa;
 	hdr->ramdisk_size = f.size;
-	unmap_file(&f);
+	hcg_unmap(&f);
 	return 0;
 }
 
@@ -237,12 +206,12 @@ static int set_registers(struct vm *vm, uint64_t entry)
 int linux_load(struct vm *vm)
 {
 	struct setup_header hdr;
-	struct file f = {};
+	struct hcg_map f;
 	int ret = -1;
 
 	if (map_file(vm->cfg->kernel, &f))
 		return -1;
-	if (read_header(&f, &hdr) || load_kernel(vm, &f, &hdr) || load_cmdline(vm, &hdr))
+	if (read_header(vm->cfg->kernel, &f, &hdr) || load_kernel(vm, &f, &hdr) || load_cmdline(vm, &hdr))
 		goto out;
 	if (vm->cfg->initrd && load_initrd(vm, vm->cfg->initrd, &hdr))
 		goto out;
@@ -252,6 +221,6 @@ int linux_load(struct vm *vm)
 	write_page_tables(vm);
 	ret = set_registers(vm, hdr.pref_address + ENTRY_64);
 out:
-	unmap_file(&f);
+	hcg_unmap(&f);
 	return ret;
 }

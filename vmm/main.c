@@ -10,7 +10,7 @@
  *	control.c		commands, such as `migrate`
  *	migrate.c, rounds.c	the source of a migration
  *	incoming.c		its target
- *	machine.c, state.c	what both VMs must have in common, and what a VM's state is
+ *	hello.c, state.c	what both VMs must have in common, and what a VM's state is
  *	frames.h, conn.c	the format of a migration, and the connection that carries it
  */
 #include "hcvm.h"

@@ -24,7 +24,7 @@
 
 #include "addr.h"
 #include "keeper.h"
-#include "machine.h"
+#include "hello.h"
 #include "migrate.h"
 #include "rounds.h"
 #include "state.h"
@@ -57,11 +57,11 @@ static int greet(struct migration *m)
 {
 	struct frame_hello mine, theirs;
 
-	machine_hello(m->vm, &mine);
+	hello_fill(m->vm, &mine);
 	if (conn_put(&m->conn, FRAME_HELLO, &mine, sizeof(mine), NULL, 0) || conn_flush(&m->conn) ||
 	    conn_expect(&m->conn, FRAME_WELCOME, &theirs, sizeof(theirs)))
 		return -1;
-	return machine_matches(&m->conn, &theirs, &mine, "the target", "the source");
+	return hello_matches(&m->conn, &theirs, &mine, "the target", "the source");
 }
 
 static bool is_ready(const struct vm *vm)
@@ -70,7 +70,7 @@ static bool is_ready(const struct vm *vm)
 			    KVM_MIGRATION_READY;
 }
 
-/* Could n pages be sent within the wanted downtime? */
+/* Can n pages be sent within the downtime that was asked for? */
 static bool fits(const struct migration *m, int64_t n)
 {
 	uint64_t rate = rate_of(m);
@@ -81,8 +81,8 @@ static bool fits(const struct migration *m, int64_t n)
 }
 
 /*
- * Is the guest ready?  This adds up the time in which it was not.  The time between two looks
- * counts if both of them find the guest not ready.
+ * Is the guest ready?  Adds up the time in which it was not: the time between two looks counts if
+ * both find it not ready.
  */
 static bool look_ready(struct migration *m)
 {
@@ -108,7 +108,7 @@ static int wait_for_guest(struct migration *m)
 
 	if (m->unready_ns >= limit)
 		return conn_fail(&m->conn,
-				 "the guest was not ready to be migrated (MSR_KVM_MIGRATION_CONTROL) for ready=%u seconds in all: migrate it when it is, or say a higher ready=",
+				 "the guest was not ready to be migrated (MSR_KVM_MIGRATION_CONTROL) for ready=%u seconds in all: migrate it once it is ready, or give a larger ready=",
 				 m->opts.ready_s);
 	if (!m->waiting)
 		fprintf(m->out, "waiting until the guest says that it can be migrated (MSR_KVM_MIGRATION_CONTROL)\n");
@@ -206,7 +206,7 @@ int migrate_last_round(struct migration *m)
 	if (n < 0 || m->ops->send(m, true) < 0 || rounds_complete(m))
 		return -1;
 	m->last_pages = n;
-	m->stopped = true;
+	m->last_done = true;
 	return 0;
 }
 
@@ -294,7 +294,7 @@ static int set_limit(struct migration *m)
 	if (m->limit_fd < 0 || timerfd_settime(m->limit_fd, 0, &limit, NULL))
 		return conn_fail(&m->conn, "no timer for limit=: %s", strerror(errno));
 	snprintf(m->limit_why, sizeof(m->limit_why),
-		 "the migration was not through within limit=%u seconds: allow it more time, bandwidth or downtime",
+		 "the migration was not through within limit=%u seconds: give it more time, bandwidth or downtime",
 		 m->opts.limit_s);
 	conn_abort_by(&m->conn, m->limit_fd, POLLIN, m->limit_why);
 	return 0;
@@ -330,7 +330,7 @@ int migrate(struct migration *m)
 				conn_say_error(&m->conn, m->conn.why);
 		}
 		/* Not before: a client that does not read must not keep the guest waiting. */
-		if (m->stopped)
+		if (m->last_done)
 			tell(m, " (stopped)", m->last_pages, 0);
 		rounds_close(m);
 	}
@@ -342,11 +342,11 @@ int migrate(struct migration *m)
 		m->vm->in_doubt = true;
 		pthread_mutex_unlock(&m->vm->lock);
 		snprintf(m->conn.why, sizeof(m->conn.why),
-			 "the target was told to run, and has not answered: the VM stays paused here; if it runs there, say quit here, else end that hcvm and then say resume");
+			 "the target was told to run, and has not answered, so the VM stays paused here.  Look there: if the VM runs, say quit here; if not, end that hcvm, and then say resume here");
 	} else if (err) {
 		vm_resume(m->vm);
 	} else {
-		vm_stop(m->vm, END_MIGRATED, 0);
+		vm_end(m->vm, END_MIGRATED, 0);
 	}
 	return err;
 }

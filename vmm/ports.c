@@ -49,7 +49,7 @@ void ports_access(struct vm *vm, const struct kvm_run *run)
 static void exit_out(struct vm *vm, void *state, uint16_t port, const uint8_t *data,
 		     unsigned int size)
 {
-	vm_stop(vm, END_EXIT, data[0]);
+	vm_end(vm, END_EXIT, data[0]);
 }
 
 static void keyboard_in(struct vm *vm, void *state, uint16_t port, uint8_t *data,
@@ -62,7 +62,7 @@ static void keyboard_out(struct vm *vm, void *state, uint16_t port, const uint8_
 			 unsigned int size)
 {
 	if (data[0] == KBD_RESET)
-		vm_stop(vm, END_RESET, 0);
+		vm_end(vm, END_RESET, 0);
 }
 
 /* The registers in acpi.c's FADT.  What is written can be read; going to S5 ends the VM. */
@@ -95,7 +95,7 @@ static void pm_out(struct vm *vm, void *state, uint16_t port, const uint8_t *dat
 
 	memcpy(&control, pm->regs + ACPI_PM_CONTROL, sizeof(control));
 	if (control & SLP_EN && SLP_TYP(control) == ACPI_S5)
-		vm_stop(vm, END_POWEROFF, 0);
+		vm_end(vm, END_POWEROFF, 0);
 }
 
 int ports_init(struct vm *vm)

@@ -48,8 +48,8 @@ static union {
 } buf;
 
 /*
- * What each part is called, its size (0: it varies), and KVM's calls for a vCPU's part (0:
- * it is not that simple; save_part() and load_part() have a case for it).
+ * What each part is called, its size (0: it varies), and KVM's pair of calls for it.  0: that is
+ * not enough, and save_part() and load_part() have a case for it; or it is not a vCPU's part.
  */
 static const struct part {
 	const char *name;
@@ -60,7 +60,7 @@ static const struct part {
 	[STATE_PIT] = { "PIT", sizeof(buf.pit), 0, 0 },
 	[STATE_CLOCK] = { "clock", sizeof(buf.clock), 0, 0 },
 	[STATE_DEVICE] = { "device", 0, 0, 0 },
-	[STATE_MACHINE] = { "machine", sizeof(buf.word), 0, 0 },
+	[STATE_MIGRATION_CONTROL] = { "migration control MSR", sizeof(buf.word), 0, 0 },
 	[STATE_CPUID] = { "CPUID", 0, 0, 0 },
 	[STATE_TSC_KHZ] = { "TSC frequency", sizeof(buf.word), 0, 0 },
 	[STATE_SREGS] = { "sregs", sizeof(buf.sregs), KVM_GET_SREGS2, KVM_SET_SREGS2 },
@@ -73,7 +73,7 @@ static const struct part {
 	[STATE_DEBUG] = { "debug registers", sizeof(buf.debug), KVM_GET_DEBUGREGS,
 			  KVM_SET_DEBUGREGS },
 	[STATE_REGS] = { "registers", sizeof(buf.regs), KVM_GET_REGS, KVM_SET_REGS },
-	[STATE_HELD] = { "hold", sizeof(buf.word), 0, 0 },
+	[STATE_HELD] = { "held flag", sizeof(buf.word), 0, 0 },
 };
 
 static int put(struct conn *c, enum state_part part, uint32_t index, const void *data,
@@ -84,9 +84,11 @@ static int put(struct conn *c, enum state_part part, uint32_t index, const void 
 	return conn_put(c, FRAME_STATE, &head, sizeof(head), data, size);
 }
 
+/* index: of the vCPU, or of the VM's chip. */
 static int cannot(struct conn *c, const char *what, enum state_part part, uint32_t index)
 {
-	return conn_fail(c, "cannot %s the %s %u: %s", what, parts[part].name, index,
+	return conn_fail(c, part < STATE_CPUID ? "cannot %s the VM's %s, number %u: %s" :
+			 "cannot %s the %s of vCPU %u: %s", what, parts[part].name, index,
 			 strerror(errno));
 }
 
@@ -123,7 +125,8 @@ static int save_vm(struct vm *vm, struct conn *c)
 	for (dev = vm->devs; dev < vm->devs + vm->ndevs; dev++)
 		if (dev->state_size && put(c, STATE_DEVICE, dev->port, dev->state, dev->state_size))
 			return -1;
-	return put(c, STATE_MACHINE, 0, &vm->migration_control, sizeof(vm->migration_control));
+	return put(c, STATE_MIGRATION_CONTROL, 0, &vm->migration_control,
+		   sizeof(vm->migration_control));
 }
 
 /* Get a part of a vCPU into buf.  Returns its size, or -1. */
@@ -194,14 +197,17 @@ static int load_device(struct vm *vm, struct conn *c, uint32_t port, uint32_t si
 {
 	struct dev *dev;
 
-	for (dev = vm->devs; dev < vm->devs + vm->ndevs; dev++)
-		if (dev->port == port && dev->state_size == size && size &&
-		    (!dev->valid || dev->valid(buf.bytes))) {
-			memcpy(dev->state, buf.bytes, size);
-			vm->devs_loaded |= 1u << (dev - vm->devs);
-			return 0;
-		}
-	return conn_fail(c, "the peer sent %u bytes for a device at port 0x%x that is not here, or nonsense",
+	for (dev = vm->devs; dev < vm->devs + vm->ndevs; dev++) {
+		if (dev->port != port || dev->state_size != size || !size)
+			continue;
+		if (dev->valid && !dev->valid(buf.bytes))
+			return conn_fail(c, "the peer sent an invalid state of the device at port 0x%x",
+					 port);
+		memcpy(dev->state, buf.bytes, size);
+		vm->devs_loaded |= 1u << (dev - vm->devs);
+		return 0;
+	}
+	return conn_fail(c, "the peer sent %u bytes for the device at port 0x%x: there is no such device here",
 			 size, port);
 }
 
@@ -213,7 +219,7 @@ static int load_vm(struct vm *vm, struct conn *c, enum state_part part, uint32_t
 	switch (part) {
 	case STATE_CHIP:
 		if (index >= 3 || buf.chip.chip_id != index)
-			return conn_fail(c, "the peer sent an interrupt controller %u", index);
+			return conn_fail(c, "the peer sent interrupt controller %u: there are only 0 to 2", index);
 		vm->chips_loaded |= 1u << index;
 		request = KVM_SET_IRQCHIP;
 		break;
@@ -296,7 +302,7 @@ int state_load(struct vm *vm, struct conn *c, const struct frame *f)
 	if (!head.part || head.part >= NR_STATE_PARTS || size > sizeof(buf) ||
 	    (parts[head.part].size && parts[head.part].size != size) ||
 	    (head.part >= STATE_CPUID && head.index >= vm->nvcpus))
-		return conn_fail(c, "the peer sent a part %u (%u) of %u bytes that no machine has",
+		return conn_fail(c, "the peer sent part %u, index %u, with %u bytes: a VM's state has no such part",
 				 head.part, head.index, size);
 	memset(&buf, 0, sizeof(buf));
 	memcpy(&buf, f->data + sizeof(head), size);

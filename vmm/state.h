@@ -15,7 +15,7 @@ enum state_part {
 	STATE_PIT,
 	STATE_CLOCK,
 	STATE_DEVICE,		/* index: its first port */
-	STATE_MACHINE,		/* what hcvm itself remembers */
+	STATE_MIGRATION_CONTROL,	/* MSR_KVM_MIGRATION_CONTROL, which hcvm emulates */
 	/* Of the vCPU number index. */
 	STATE_CPUID,
 	STATE_TSC_KHZ,

@@ -8,7 +8,7 @@
 
 #include "util.h"
 
-static void say(const char *fmt, va_list ap, const char *end)
+static void print_line(const char *fmt, va_list ap, const char *end)
 {
 	char line[512];
 
@@ -22,7 +22,7 @@ int fail(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(fmt, ap, "");
+	print_line(fmt, ap, "");
 	va_end(ap);
 	return -1;
 }
@@ -33,7 +33,7 @@ int fail_errno(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(fmt, ap, why);
+	print_line(fmt, ap, why);
 	va_end(ap);
 	return -1;
 }
@@ -43,7 +43,7 @@ void note(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(fmt, ap, "");
+	print_line(fmt, ap, "");
 	va_end(ap);
 }
 

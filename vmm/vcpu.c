@@ -96,7 +96,7 @@ static void *vcpu_thread(void *arg)
 			continue;
 		if (errno != EINTR) {
 			fail_errno("KVM_RUN of vCPU %u", vcpu->index);
-			vm_stop(vcpu->vm, END_ERROR, 0);
+			vm_end(vcpu->vm, END_ERROR, 0);
 		}
 		run = park(vcpu);
 	}
@@ -177,7 +177,7 @@ void vm_pause(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void vm_stop(struct vm *vm, enum vm_end end, int status)
+void vm_end(struct vm *vm, enum end_reason end, int status)
 {
 	pthread_mutex_lock(&vm->lock);
 	if (vm->end == END_NONE) {

@@ -15,8 +15,8 @@ void vm_pause(struct vm *vm);
  * migration takes the hold along.
  */
 void vcpu_hold(struct vcpu *vcpu, bool hold);
-/* Ask for the end of the VM, from any thread.  Only the first call counts. */
-void vm_stop(struct vm *vm, enum vm_end end, int status);
+/* End the VM, for this reason.  Any thread may call it.  Only the first call counts. */
+void vm_end(struct vm *vm, enum end_reason end, int status);
 /* End the threads, and join them. */
 void vcpus_quit(struct vm *vm);
 

@@ -82,8 +82,8 @@ struct vcpu {
 
 enum vm_state { VM_PAUSED, VM_RUNNING, VM_QUIT };
 
-/* Why the VM has ended.  With END_ERROR the error has already been printed. */
-enum vm_end {
+/* Why the VM has ended.  With END_ERROR, hcvm has already printed the error. */
+enum end_reason {
 	END_NONE,
 	END_EXIT,		/* the guest wrote a status to EXIT_PORT */
 	END_POWEROFF,
@@ -154,7 +154,7 @@ struct vm {
 	enum vm_arrival arrival;
 	struct migration *migration;	/* the one from here that is under way; NULL: none */
 	bool in_doubt;		/* COMMIT was sent to a target, which did not answer */
-	enum vm_end end;
+	enum end_reason end;
 	int status;		/* with END_EXIT: what the guest wrote */
 	int end_fd;		/* an eventfd: readable once end is set */
 };

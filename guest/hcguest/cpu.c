@@ -124,17 +124,8 @@ static void report(unsigned int index, const struct exception_frame *f, uint64_t
 		mb->fault.cr2 = cr2;
 		outl(HCG_PORT, HCG_EV_FAULT | (uint32_t)f->vector << 8);
 	}
-	serial_puts("FAIL vCPU ");
-	serial_dec(index);
-	serial_puts(": exception ");
-	serial_dec(f->vector);
-	serial_puts(" at ");
-	serial_hex(f->rip);
-	serial_puts(", error code ");
-	serial_hex(f->error);
-	serial_puts(", cr2 ");
-	serial_hex(cr2);
-	serial_puts("\n");
+	serial_print("FAIL vCPU %lu: exception %lu at 0x%lx, error code 0x%lx, cr2 0x%lx\n",
+		     (uint64_t)index, f->vector, f->rip, f->error, cr2);
 }
 
 /* Called by the stubs.  A hypercall that nobody serves (#UD, or #GP at CPL 3) is an answer. */

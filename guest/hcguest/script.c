@@ -72,7 +72,7 @@ static void print_ret(int64_t ret)
 	else if (ret == HCG_RET_BAD_REQUEST)
 		serial_puts("bad-request");
 	else
-		serial_dec(ret);
+		serial_print("%ld", ret);
 }
 
 static void answer(const char *what, int64_t ret)
@@ -85,14 +85,7 @@ static void answer(const char *what, int64_t ret)
 static void complain(const char *what, const char *word)
 {
 	failures++;
-	serial_puts("FAIL ");
-	serial_puts(what);
-	if (word) {
-		serial_puts(" '");
-		serial_puts(word);
-		serial_puts("'");
-	}
-	serial_puts("\n");
+	serial_print(word ? "FAIL %s '%s'\n" : "FAIL %s\n", what, word);
 }
 
 static int same(const char *a, const char *b)
@@ -253,9 +246,7 @@ static void run_random(char *line)
 		op_do(0, &r);
 		if (op_failed(&r)) {
 			failures++;
-			serial_puts("FAIL request ");
-			serial_dec(i);
-			serial_puts(": ret ");
+			serial_print("FAIL request %lu: ret ", i);
 			print_ret(r.ret);
 			answer(", expected ", r.expect);
 			return;
@@ -288,21 +279,9 @@ static void answer_work(const struct hcg_work *w)
 		return;
 	}
 	failures++;
-	serial_puts("FAIL bad pages: ");
-	serial_dec(w->bad);
-	serial_puts(", the first gfn ");
-	serial_hex(w->bad_gfn);
-	serial_puts(": bad words: ");
-	serial_dec(w->bad_words);
-	serial_puts(", the first at offset ");
-	serial_hex(w->bad_offset);
-	serial_puts(" is ");
-	serial_hex(w->bad_got);
-	serial_puts(" instead of ");
-	serial_hex(w->bad_expected);
-	serial_puts(", ");
-	serial_puts(found(w->bad_found));
-	serial_puts("\n");
+	serial_print("FAIL bad pages: %lu, the first gfn 0x%lx: bad words: %lu, the first at offset 0x%lx is 0x%lx instead of 0x%lx, %s\n",
+		     w->bad, w->bad_gfn, w->bad_words, w->bad_offset, w->bad_got, w->bad_expected,
+		     found(w->bad_found));
 }
 
 /* Say about each second, on any processor of our time, how far the work is. */
@@ -313,13 +292,8 @@ static void work_report(const struct hcg_work *w, uint64_t *last)
 	if (now - *last < 1ULL << 31)
 		return;
 	*last = now;
-	serial_puts("work: written ");
-	serial_dec(w->writes);
-	serial_puts(", conversions ");
-	serial_dec(w->conversions);
-	serial_puts(", refused ");
-	serial_dec(w->refused);
-	serial_puts(*key ? ", encrypted\n" : "\n");
+	serial_print("work: written %lu, conversions %lu, refused %lu%s\n", w->writes, w->conversions,
+		     w->refused, *key ? ", encrypted" : "");
 }
 
 static void run_work(char *line)

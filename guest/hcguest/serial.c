@@ -4,6 +4,8 @@
  * each read may cost an exit.  So the wait for the transmitter is bounded, and a port
  * that was not ready in time is not written any more.
  */
+#include <stdarg.h>
+
 #include "io.h"
 #include "serial.h"
 
@@ -30,13 +32,17 @@ static void serial_putc(char c)
 	outb(COM1, c);
 }
 
+static void put_char(char c)
+{
+	if (c == '\n')
+		serial_putc('\r');
+	serial_putc(c);
+}
+
 void serial_puts(const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '\n')
-			serial_putc('\r');
-		serial_putc(*s);
-	}
+	for (; *s; s++)
+		put_char(*s);
 }
 
 static void put_number(uint64_t v, unsigned int base)
@@ -51,17 +57,35 @@ static void put_number(uint64_t v, unsigned int base)
 	serial_puts(p);
 }
 
-void serial_dec(int64_t v)
+static void put_signed(int64_t v)
 {
 	if (v < 0)
 		serial_putc('-');
 	put_number(v < 0 ? -(uint64_t)v : (uint64_t)v, 10);
 }
 
-void serial_hex(uint64_t v)
+void serial_print(const char *fmt, ...)
 {
-	serial_puts("0x");
-	put_number(v, 16);
+	va_list ap;
+
+	va_start(ap, fmt);
+	for (; *fmt; fmt++) {
+		if (*fmt != '%') {
+			put_char(*fmt);
+			continue;
+		}
+		fmt++;
+		if (*fmt == 's') {
+			serial_puts(va_arg(ap, const char *));
+			continue;
+		}
+		fmt++;	/* the l of a number */
+		if (*fmt == 'd')
+			put_signed(va_arg(ap, int64_t));
+		else
+			put_number(va_arg(ap, uint64_t), *fmt == 'x' ? 16 : 10);
+	}
+	va_end(ap);
 }
 
 int serial_pending(void)

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 void serial_puts(const char *s);
-void serial_dec(int64_t v);
-void serial_hex(uint64_t v);
+/* As printf(), but only %s, %ld, %lu and %lx. */
+__attribute__((format(printf, 1, 2))) void serial_print(const char *fmt, ...);
 
 /* Is there something to read? */
 int serial_pending(void);

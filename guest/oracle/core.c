@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The reader of guest dumps.  No offset or size is used before it is checked. */
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core.h"
 #include "../dump.h"
@@ -31,46 +25,20 @@ static int fail(struct core *c, int err, const char *fmt, ...)
 	return -err;
 }
 
-static int map_file(struct core *c, const char *path)
-{
-	struct stat st;
-	int fd, err;
-	void *p;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(c, errno, "core '%s': %s", path, strerror(errno));
-	if (fstat(fd, &st)) {
-		err = errno;
-		close(fd);
-		return fail(c, err, "core '%s': %s", path, strerror(err));
-	}
-	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(Elf64_Ehdr)) {
-		close(fd);
-		return fail(c, ENOEXEC, "core '%s': not an ELF core", path);
-	}
-	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-	err = errno;
-	close(fd);
-	if (p == MAP_FAILED)
-		return fail(c, err, "core '%s': mmap: %s", path, strerror(err));
-	c->file = p;
-	c->size = st.st_size;
-	return 0;
-}
-
 static int check_header(struct core *c, const char *path, Elf64_Ehdr *eh)
 {
-	memcpy(eh, c->file, sizeof(*eh));
-	if (memcmp(eh->e_ident, ELFMAG, SELFMAG) || eh->e_type != ET_CORE)
+	if (c->file.size >= sizeof(*eh))
+		memcpy(eh, c->file.data, sizeof(*eh));
+	if (c->file.size < sizeof(*eh) || memcmp(eh->e_ident, ELFMAG, SELFMAG) ||
+	    eh->e_type != ET_CORE)
 		return fail(c, ENOEXEC, "core '%s': not an ELF core", path);
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    eh->e_machine != EM_X86_64)
 		return fail(c, ENOEXEC, "core '%s': not of an x86-64 guest", path);
 	if (eh->e_phnum == PN_XNUM)
 		return fail(c, ENOEXEC, "core '%s': more than %d blocks of RAM", path, PN_XNUM - 1);
-	if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff > c->size ||
-	    (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > c->size - eh->e_phoff)
+	if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff > c->file.size ||
+	    (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > c->file.size - eh->e_phoff)
 		return fail(c, ENOEXEC, "core '%s': its program headers lie outside the file", path);
 	return 0;
 }
@@ -86,7 +54,7 @@ static int take_block(struct core *c, const char *path, const Elf64_Phdr *ph)
 	c->blocks[c->nblocks++] = (struct core_block){
 		.gfn = ph->p_paddr >> PAGE_SHIFT,
 		.nframes = ph->p_memsz >> PAGE_SHIFT,
-		.data = c->file + ph->p_offset,
+		.data = c->file.data + ph->p_offset,
 	};
 	return 0;
 }
@@ -156,16 +124,16 @@ static int take_notes(struct core *c, const char *path, const Elf64_Phdr *ph)
 	int err = 0;
 
 	while (!err && end - pos >= sizeof(nh)) {
-		memcpy(&nh, c->file + pos, sizeof(nh));
+		memcpy(&nh, c->file.data + pos, sizeof(nh));
 		name = pos + sizeof(nh);
 		desc = name + (((uint64_t)nh.n_namesz + 3) & ~3ULL);
 		pos = desc + (((uint64_t)nh.n_descsz + 3) & ~3ULL);
 		if (pos > end)
 			return fail(c, ENOEXEC, "core '%s': a note is longer than its segment", path);
-		if (is_note(&nh, c->file + name, QEMU_NOTE_NAME, QEMU_NOTE_TYPE))
-			err = take_vcpu(c, path, c->file + desc, nh.n_descsz);
-		else if (is_note(&nh, c->file + name, HCG_DUMP_NOTE_NAME, HCG_DUMP_NOTE_TYPE))
-			err = take_set(c, path, c->file + desc, nh.n_descsz);
+		if (is_note(&nh, c->file.data + name, QEMU_NOTE_NAME, QEMU_NOTE_TYPE))
+			err = take_vcpu(c, path, c->file.data + desc, nh.n_descsz);
+		else if (is_note(&nh, c->file.data + name, HCG_DUMP_NOTE_NAME, HCG_DUMP_NOTE_TYPE))
+			err = take_set(c, path, c->file.data + desc, nh.n_descsz);
 	}
 	return err;
 }
@@ -206,10 +174,10 @@ static int read_core(struct core *c, const char *path)
 		return fail(c, ENOMEM, "core '%s': out of memory", path);
 
 	for (i = 0; !err && i < eh.e_phnum; i++) {
-		memcpy(&ph, c->file + eh.e_phoff + i * sizeof(ph), sizeof(ph));
+		memcpy(&ph, c->file.data + eh.e_phoff + i * sizeof(ph), sizeof(ph));
 		if (ph.p_type != PT_LOAD && ph.p_type != PT_NOTE)
 			continue;
-		if (ph.p_offset > c->size || ph.p_filesz > c->size - ph.p_offset)
+		if (ph.p_offset > c->file.size || ph.p_filesz > c->file.size - ph.p_offset)
 			return fail(c, ENOEXEC, "core '%s': it is truncated: segment %d ends beyond it",
 				    path, i);
 		err = ph.p_type == PT_LOAD ? take_block(c, path, &ph) : take_notes(c, path, &ph);
@@ -226,9 +194,9 @@ int core_open(struct core *core, const char *path)
 	int err;
 
 	memset(core, 0, sizeof(*core));
-	err = map_file(core, path);
+	err = hcg_map(path, &core->file);
 	if (err)
-		return err;
+		return fail(core, -err, "core '%s': %s", path, hcg_map_error(err));
 	err = read_core(core, path);
 	if (err)
 		core_close(core);
@@ -237,7 +205,7 @@ int core_open(struct core *core, const char *path)
 
 void core_close(struct core *core)
 {
-	munmap((void *)core->file, core->size);
+	hcg_unmap(&core->file);
 	free(core->blocks);
 	free(core->vcpus);
 	free(core->words);

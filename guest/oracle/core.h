@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../map.h"
+
 #define CORE_NO_FRAME	UINT64_MAX
 
 /* RAM, sorted by gfn.  All frames of all blocks are numbered from 0 in this order. */
@@ -25,8 +27,7 @@ struct core_vcpu {
 };
 
 struct core {
-	const unsigned char *file;
-	uint64_t size;
+	struct hcg_map file;
 	struct core_block *blocks;
 	unsigned int nblocks;
 	uint64_t nframes;

@@ -26,7 +26,7 @@ static struct hcpolicy *open_sample(void)
 	return policy;
 }
 
-static void a_name_is_looked_up_in_hcpolicy_path(void)
+TEST(a_name_is_looked_up_in_hcpolicy_path)
 {
 	struct hcpolicy *policy;
 
@@ -44,7 +44,7 @@ static void a_name_is_looked_up_in_hcpolicy_path(void)
 	CHECK(said("HCPOLICY_PATH (not set) or " HCPOLICY_DIR));
 }
 
-static void a_slash_makes_a_path(void)
+TEST(a_slash_makes_a_path)
 {
 	struct hcpolicy *policy = hcpolicy__open(OBJECT("sample"), NULL);
 
@@ -56,7 +56,7 @@ static void a_slash_makes_a_path(void)
 	CHECK(said("no policy named"));
 }
 
-static void what_is_not_a_policy(void)
+TEST(what_is_not_a_policy)
 {
 	CHECK_NULL(hcpolicy__open("/etc/passwd", &log_opts), EINVAL);
 	CHECK(said("policy 'passwd': /etc/passwd is not a BPF object"));
@@ -80,7 +80,7 @@ _Static_assert(sizeof(struct hcpolicy_opts) == offsetof(struct hcpolicy_opts, bp
 _Static_assert(sizeof(struct hcpolicy_attach_opts) ==
 	       offsetof(struct hcpolicy_attach_opts, label) + sizeof(void *), "padding");
 
-static void options_of_another_version(void)
+TEST(options_of_another_version)
 {
 	struct {
 		struct hcpolicy_opts v1;
@@ -130,7 +130,7 @@ static void options_of_another_version(void)
 	hcpolicy__close(policy);
 }
 
-static void the_highest_address_sets_the_size(void)
+TEST(the_highest_address_sets_the_size)
 {
 	struct hcpolicy *policy = open_sample();
 	struct bpf_map *map = bpf_object__find_map_by_name(policy->obj, HCP_MAP_SHARED);
@@ -171,7 +171,7 @@ static long param(const struct hcpolicy *policy, const char *key)
 	return 0;
 }
 
-static void parameters_take_what_fits(void)
+TEST(parameters_take_what_fits)
 {
 	static const struct {
 		const char *key, *value;
@@ -222,7 +222,7 @@ static void parameters_take_what_fits(void)
 	hcpolicy__close(policy);
 }
 
-static void what_comes_before_load(void)
+TEST(what_comes_before_load)
 {
 	struct hcpolicy *policy = open_sample(), *other = open_sample();
 
@@ -248,7 +248,7 @@ static int call_nothing(const char *name, void *ctx)
 	return 0;
 }
 
-static void nothing_is_not_an_object(void)
+TEST(nothing_is_not_an_object)
 {
 	struct hcpolicy *policy = open_sample();
 
@@ -282,7 +282,7 @@ static void nothing_is_not_an_object(void)
 }
 
 /* Whose it is that is to be used is said by the option, then by the environment. */
-static void the_bpf_file_system_is_named(void)
+TEST(the_bpf_file_system_is_named)
 {
 	struct hcpolicy_opts opts = log_opts;
 
@@ -297,7 +297,7 @@ static void the_bpf_file_system_is_named(void)
 	unsetenv("HCPOLICY_BPFFS");
 }
 
-static void a_kernel_without_the_hook_is_named(void)
+TEST(a_kernel_without_the_hook_is_named)
 {
 	struct hcpolicy *policy;
 	int err = hcpolicy__probe();
@@ -331,7 +331,7 @@ static int new_info(const struct hcp_info *info)
 	return fd;
 }
 
-static void a_set_from_descriptors(void)
+TEST(a_set_from_descriptors)
 {
 	struct hcp_info info = {
 		.version = HCP_INFO_VERSION,
@@ -368,7 +368,7 @@ static void a_set_from_descriptors(void)
 	CHECK(held() == before - 2);
 }
 
-static void wrong_descriptors_are_named(void)
+TEST(wrong_descriptors_are_named)
 {
 	struct hcp_info info = { .version = HCP_INFO_VERSION, .npages = 2 * HCP_CHUNK_PAGES };
 	int shared = new_map(BPF_MAP_TYPE_ARRAY, CHUNK_SIZE, 2, BPF_F_MMAPABLE);
@@ -421,7 +421,7 @@ static void wrong_descriptors_are_named(void)
 		close(fd);
 }
 
-static void names_that_cannot_be(void)
+TEST(names_that_cannot_be)
 {
 	char longest[HCP_NAME_LEN + 1] = "";
 	static const char *const bad[] = { "", ".", "..", "a.b", "a/b", "../x", "a b", "\xc3\xa4" };
@@ -465,7 +465,7 @@ static int try_another_namespace(void)
 	return !WIFEXITED(child) || WEXITSTATUS(child);
 }
 
-static void a_process_is_told_by_number_namespace_and_start(void)
+TEST(a_process_is_told_by_number_namespace_and_start)
 {
 	uint64_t ns = process_ns(), own, start, ticks;
 	struct stat st;
@@ -498,7 +498,7 @@ static void a_process_is_told_by_number_namespace_and_start(void)
 	CHECK(!WEXITSTATUS(status));
 }
 
-static void descriptors_are_given_back(void)
+TEST(descriptors_are_given_back)
 {
 	int before = held();
 
@@ -511,20 +511,4 @@ static void descriptors_are_given_back(void)
 	CHECK(held() == before);
 }
 
-TAP_MAIN(
-	T(a_name_is_looked_up_in_hcpolicy_path),
-	T(a_slash_makes_a_path),
-	T(what_is_not_a_policy),
-	T(options_of_another_version),
-	T(the_highest_address_sets_the_size),
-	T(parameters_take_what_fits),
-	T(what_comes_before_load),
-	T(nothing_is_not_an_object),
-	T(the_bpf_file_system_is_named),
-	T(a_kernel_without_the_hook_is_named),
-	T(a_set_from_descriptors),
-	T(wrong_descriptors_are_named),
-	T(names_that_cannot_be),
-	T(a_process_is_told_by_number_namespace_and_start),
-	T(descriptors_are_given_back),
-)
+TAP_MAIN

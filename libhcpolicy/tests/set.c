@@ -39,7 +39,7 @@ static void check_model(const struct hcp_set *set, const unsigned char *model)
 	CHECK(!memchr(model + gfn, 1, PAGES - gfn));
 }
 
-static void random_updates_match_a_model(void)
+TEST(random_updates_match_a_model)
 {
 	static unsigned char model[PAGES];
 	struct hcp_set *set = hcp_set__new(PAGES);
@@ -97,7 +97,7 @@ static void *write_stripes(void *arg)
 	return NULL;
 }
 
-static void two_threads_share_words(void)
+TEST(two_threads_share_words)
 {
 	static unsigned char model[PAGES];
 	struct hcp_set *set = hcp_set__new(PAGES);
@@ -119,7 +119,7 @@ static void two_threads_share_words(void)
 	hcp_set__free(set);
 }
 
-static void edges_of_the_set(void)
+TEST(edges_of_the_set)
 {
 	struct hcp_set *set = hcp_set__new(1);
 
@@ -148,7 +148,7 @@ static void edges_of_the_set(void)
 	hcp_set__free(NULL);
 }
 
-static void no_count_wraps_to_none(void)
+TEST(no_count_wraps_to_none)
 {
 	static uint64_t words[HCP_CHUNK_WORDS];
 	struct hcp_info info = {
@@ -165,7 +165,7 @@ static void no_count_wraps_to_none(void)
 }
 
 /* A guest may ask for frames that are no memory: what is inside can be trusted all the same. */
-static void what_lies_beyond_is_counted_apart(void)
+TEST(what_lies_beyond_is_counted_apart)
 {
 	struct hcp_set *set = hcp_set__new(PAGES);
 
@@ -194,7 +194,7 @@ static bool why_is(const struct hcp_set *set, uint32_t more, unsigned int n, uin
 	       !strcmp(reason.why, why) && reason.help[0];
 }
 
-static void each_reason_is_told_in_words(void)
+TEST(each_reason_is_told_in_words)
 {
 	static uint64_t words[HCP_CHUNK_WORDS];
 	struct hcp_info info = {
@@ -229,7 +229,7 @@ static void each_reason_is_told_in_words(void)
 	hcp_set__free(set);
 }
 
-static void a_guest_that_is_to_arrive_is_awaited(void)
+TEST(a_guest_that_is_to_arrive_is_awaited)
 {
 	struct hcp_set *set = hcp_set__new(PAGES);
 
@@ -261,7 +261,7 @@ static bool still(void *ctx)
 	return stood_still;
 }
 
-static void a_reset_is_complete_only_if_the_VM_stood_still(void)
+TEST(a_reset_is_complete_only_if_the_VM_stood_still)
 {
 	struct hcp_set *set = hcp_set__new(PAGES);
 
@@ -278,7 +278,7 @@ static void a_reset_is_complete_only_if_the_VM_stood_still(void)
 	hcp_set__free(set);
 }
 
-static void labels(void)
+TEST(labels)
 {
 	static const char *const bad[] = { "a\nb", "\033[2J", "\x7f", "\xc3\xa4" };
 	char longest[HCP_NAME_LEN + 1] = "";
@@ -306,7 +306,7 @@ static bool said_einval(void)
 	return yes;
 }
 
-static void no_set_is_EINVAL(void)
+TEST(no_set_is_EINVAL)
 {
 	struct hcp_reason reason;
 	struct hcp_range r = {};
@@ -337,7 +337,7 @@ static void no_set_is_EINVAL(void)
 	CHECK(said_einval());
 }
 
-static void runs_are_sorted_and_merged(void)
+TEST(runs_are_sorted_and_merged)
 {
 	struct hcp_set *set = hcp_set__new(PAGES);
 	struct hcp_range r = {};
@@ -368,7 +368,7 @@ static void runs_are_sorted_and_merged(void)
 	hcp_set__free(set);
 }
 
-static void reset_forgets_the_old_guest(void)
+TEST(reset_forgets_the_old_guest)
 {
 	static uint64_t words[HCP_CHUNK_WORDS];
 	struct hcp_info info = {
@@ -397,7 +397,7 @@ static void reset_forgets_the_old_guest(void)
 	hcp_set__free(set);
 }
 
-static void exits_are_answered_as_kvm_does(void)
+TEST(exits_are_answered_as_kvm_does)
 {
 	static const struct {
 		uint64_t gpa, npages, attrs;
@@ -428,7 +428,7 @@ static void exits_are_answered_as_kvm_does(void)
 	hcp_set__free(set);
 }
 
-static void what_cannot_be_a_set(void)
+TEST(what_cannot_be_a_set)
 {
 	static uint64_t words[HCP_CHUNK_WORDS];
 	struct hcp_info info = { .version = HCP_INFO_VERSION, .npages = 64 };
@@ -457,7 +457,7 @@ static void what_cannot_be_a_set(void)
 	hcp_set__free(set);
 }
 
-static void the_largest_set_costs_what_is_written(void)
+TEST(the_largest_set_costs_what_is_written)
 {
 	void *room = mmap(NULL, 1ULL << 37, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -473,20 +473,4 @@ static void the_largest_set_costs_what_is_written(void)
 	hcp_set__free(set);
 }
 
-TAP_MAIN(
-	T(random_updates_match_a_model),
-	T(two_threads_share_words),
-	T(edges_of_the_set),
-	T(no_count_wraps_to_none),
-	T(what_lies_beyond_is_counted_apart),
-	T(each_reason_is_told_in_words),
-	T(a_guest_that_is_to_arrive_is_awaited),
-	T(a_reset_is_complete_only_if_the_VM_stood_still),
-	T(labels),
-	T(no_set_is_EINVAL),
-	T(runs_are_sorted_and_merged),
-	T(reset_forgets_the_old_guest),
-	T(exits_are_answered_as_kvm_does),
-	T(what_cannot_be_a_set),
-	T(the_largest_set_costs_what_is_written),
-)
+TAP_MAIN

@@ -131,7 +131,7 @@ static void sign(void)
 	put32(buf.size - 4, crc32(sum, buf.bytes + HEADER, buf.size - HEADER - 4));
 }
 
-static void what_is_saved_comes_back(void)
+TEST(what_is_saved_comes_back)
 {
 	uint64_t state = tap_seed();
 
@@ -157,7 +157,7 @@ static void what_is_saved_comes_back(void)
 	end();
 }
 
-static void a_stream_is_never_much_larger_than_the_set(void)
+TEST(a_stream_is_never_much_larger_than_the_set)
 {
 	const size_t room = HEADER + TRAILER + 3 * 8;
 
@@ -210,7 +210,7 @@ static const unsigned char example[] = {
 	0xe4, 0x68, 0x1a, 0x4c,
 };
 
-static void the_format_is_the_documented_one(void)
+TEST(the_format_is_the_documented_one)
 {
 	begin(2 * HCP_CHUNK_PAGES);
 	CHECK(!hcp_set__set_label(set, "web1"));
@@ -226,7 +226,7 @@ static void the_format_is_the_documented_one(void)
 }
 
 /* What version 1 of this library wrote of a set that shares 5 to 7, 0x100 and all of chunk 1. */
-static void a_stream_of_version_1_is_read(void)
+TEST(a_stream_of_version_1_is_read)
 {
 	static unsigned char v1[] = {
 		0x68, 0x63, 0x70, 0x73, 0x65, 0x74, 0x0d, 0x0a,
@@ -270,7 +270,7 @@ static void a_stream_of_version_1_is_read(void)
 	end();
 }
 
-static void a_stream_says_what_it_is_of(void)
+TEST(a_stream_says_what_it_is_of)
 {
 	struct hcp_stream_info info = { .sz = sizeof(info) };
 	struct timespec now;
@@ -307,7 +307,7 @@ static void a_stream_says_what_it_is_of(void)
 	end();
 }
 
-static void another_label_is_refused_unless_asked_for(void)
+TEST(another_label_is_refused_unless_asked_for)
 {
 	static const struct {
 		const char *stream, *set;
@@ -339,7 +339,7 @@ static void another_label_is_refused_unless_asked_for(void)
 }
 
 /* It goes to terminals. */
-static void a_hostile_label_is_refused(void)
+TEST(a_hostile_label_is_refused)
 {
 	begin(PAGES);
 	CHECK(!hcp_set__set_label(set, "web1"));
@@ -358,7 +358,7 @@ static void a_hostile_label_is_refused(void)
 	end();
 }
 
-static void requests_beyond_a_set_limit_what_is_known_after_a_restore(void)
+TEST(requests_beyond_a_set_limit_what_is_known_after_a_restore)
 {
 	begin(HCP_CHUNK_PAGES);
 	hcp_set__free(other);
@@ -391,7 +391,7 @@ static void requests_beyond_a_set_limit_what_is_known_after_a_restore(void)
 	end();
 }
 
-static void a_set_of_a_guest_that_may_run_says_so(void)
+TEST(a_set_of_a_guest_that_may_run_says_so)
 {
 	begin(PAGES);
 	hcp_set__update(set, 3, 5, true);
@@ -423,7 +423,7 @@ static void a_set_of_a_guest_that_may_run_says_so(void)
 	end();
 }
 
-static void a_restore_ends_the_wait_for_it(void)
+TEST(a_restore_ends_the_wait_for_it)
 {
 	begin(PAGES);
 	hcp_set__update(set, 3, 5, true);
@@ -452,7 +452,7 @@ static bool still(void *ctx)
 	return stood_still;
 }
 
-static void a_restore_is_complete_only_if_the_VM_stood_still(void)
+TEST(a_restore_is_complete_only_if_the_VM_stood_still)
 {
 	begin(PAGES);
 	hcp_set__update(set, 3, 5, true);
@@ -481,7 +481,7 @@ static int reset_meanwhile(void *ctx, const void *bytes, size_t len)
 }
 
 /* Half of the one that was there, and half of the next: it would look like any other. */
-static void a_set_that_is_replaced_during_the_save_is_noticed(void)
+TEST(a_set_that_is_replaced_during_the_save_is_noticed)
 {
 	begin(PAGES);
 	hcp_set__update(set, 3, 5, true);
@@ -493,7 +493,7 @@ static void a_set_that_is_replaced_during_the_save_is_noticed(void)
 	end();
 }
 
-static void no_set_is_EINVAL(void)
+TEST(no_set_is_EINVAL)
 {
 	CHECK_ERR(hcp_set__save(NULL, put, &buf, NULL), EINVAL);
 	CHECK_ERR(hcp_set__restore(NULL, get, &buf, NULL), EINVAL);
@@ -517,7 +517,7 @@ static void begin_small(void)
 }
 
 /* A writer need not choose the smallest: bitmaps for no page, and for one run. */
-static void bitmaps_are_valid_where_they_need_not_be(void)
+TEST(bitmaps_are_valid_where_they_need_not_be)
 {
 	const size_t second = HEADER + 8 + 4096, end_record = second + 8 + 4096;
 
@@ -537,7 +537,7 @@ static void bitmaps_are_valid_where_they_need_not_be(void)
 	end();
 }
 
-static void cut_at_any_byte_it_is_refused(void)
+TEST(cut_at_any_byte_it_is_refused)
 {
 	size_t whole;
 
@@ -551,7 +551,7 @@ static void cut_at_any_byte_it_is_refused(void)
 	end();
 }
 
-static void with_any_bit_flipped_it_is_refused(void)
+TEST(with_any_bit_flipped_it_is_refused)
 {
 	begin_small();
 	for (size_t bit = 0; bit < buf.size * 8; bit++) {
@@ -569,7 +569,7 @@ static void with_any_bit_flipped_it_is_refused(void)
 	end();
 }
 
-static void what_is_no_stream_is_told_from_a_newer_one(void)
+TEST(what_is_no_stream_is_told_from_a_newer_one)
 {
 	begin_small();
 	buf.bytes[0] ^= 1;
@@ -602,7 +602,7 @@ static void check_bad(size_t at, uint32_t value)
 	sign();
 }
 
-static void a_well_signed_lie_is_refused(void)
+TEST(a_well_signed_lie_is_refused)
 {
 	const size_t first = HEADER, runs = HEADER + 8, second = runs + 8;
 	size_t third, end_record;
@@ -653,7 +653,7 @@ static void a_well_signed_lie_is_refused(void)
 	end();
 }
 
-static void a_stream_cannot_make_it_take_memory(void)
+TEST(a_stream_cannot_make_it_take_memory)
 {
 	struct rlimit old, limit;
 	unsigned long pages;
@@ -674,7 +674,7 @@ static void a_stream_cannot_make_it_take_memory(void)
 	end();
 }
 
-static void sets_of_other_sizes(void)
+TEST(sets_of_other_sizes)
 {
 	begin(PAGES);
 	hcp_set__free(other);
@@ -702,7 +702,7 @@ static void sets_of_other_sizes(void)
 	end();
 }
 
-static void an_incomplete_set_needs_force(void)
+TEST(an_incomplete_set_needs_force)
 {
 	static uint64_t words[2][HCP_CHUNK_WORDS];
 	struct hcp_info info[2] = {
@@ -752,7 +752,7 @@ static void an_incomplete_set_needs_force(void)
 }
 
 /* Whose guest may have gone on: what it has asked for since then is unknown. */
-static void a_set_of_another_moment_is_late(void)
+TEST(a_set_of_another_moment_is_late)
 {
 	begin(PAGES);
 	hcp_set__update(set, 3, 5, true);
@@ -784,7 +784,7 @@ static int lose_a_request(void *ctx, const void *bytes, size_t len)
 	return put(ctx, bytes, len);
 }
 
-static void a_request_lost_during_the_save_is_noticed(void)
+TEST(a_request_lost_during_the_save_is_noticed)
 {
 	begin(PAGES);
 	buf.at = 0, buf.size = sizeof(buf.bytes);
@@ -800,7 +800,7 @@ static bool is_kept(void *ctx)
 	return *(int *)ctx > 0 && (*(int *)ctx)--;
 }
 
-static void a_set_that_is_not_kept_any_more_needs_force(void)
+TEST(a_set_that_is_not_kept_any_more_needs_force)
 {
 	int left, times;
 
@@ -834,7 +834,7 @@ static void a_set_that_is_not_kept_any_more_needs_force(void)
 	end();
 }
 
-static void errors_of_the_callbacks_come_through(void)
+TEST(errors_of_the_callbacks_come_through)
 {
 	size_t whole;
 
@@ -858,7 +858,7 @@ static void errors_of_the_callbacks_come_through(void)
 	end();
 }
 
-static void nothing_is_read_beyond_the_end(void)
+TEST(nothing_is_read_beyond_the_end)
 {
 	begin_small();
 	memset(buf.bytes + buf.size, 0xff, 100);
@@ -867,7 +867,7 @@ static void nothing_is_read_beyond_the_end(void)
 	end();
 }
 
-static void descriptors_are_left_at_the_end(void)
+TEST(descriptors_are_left_at_the_end)
 {
 	int fd[2];
 	char c;
@@ -895,7 +895,7 @@ static void descriptors_are_left_at_the_end(void)
 _Static_assert(sizeof(struct hcp_stream_opts) == offsetof(struct hcp_stream_opts, still_ctx) +
 	       sizeof(((struct hcp_stream_opts *)0)->still_ctx), "padding");
 
-static void options_of_another_version(void)
+TEST(options_of_another_version)
 {
 	struct {
 		struct hcp_stream_opts opts;
@@ -937,33 +937,4 @@ static void options_of_another_version(void)
 	end();
 }
 
-TAP_MAIN(
-	T(what_is_saved_comes_back),
-	T(a_stream_is_never_much_larger_than_the_set),
-	T(the_format_is_the_documented_one),
-	T(a_stream_of_version_1_is_read),
-	T(a_stream_says_what_it_is_of),
-	T(another_label_is_refused_unless_asked_for),
-	T(a_hostile_label_is_refused),
-	T(requests_beyond_a_set_limit_what_is_known_after_a_restore),
-	T(a_set_of_a_guest_that_may_run_says_so),
-	T(a_restore_ends_the_wait_for_it),
-	T(a_restore_is_complete_only_if_the_VM_stood_still),
-	T(a_set_that_is_replaced_during_the_save_is_noticed),
-	T(no_set_is_EINVAL),
-	T(bitmaps_are_valid_where_they_need_not_be),
-	T(cut_at_any_byte_it_is_refused),
-	T(with_any_bit_flipped_it_is_refused),
-	T(what_is_no_stream_is_told_from_a_newer_one),
-	T(a_well_signed_lie_is_refused),
-	T(a_stream_cannot_make_it_take_memory),
-	T(sets_of_other_sizes),
-	T(an_incomplete_set_needs_force),
-	T(a_set_of_another_moment_is_late),
-	T(a_request_lost_during_the_save_is_noticed),
-	T(a_set_that_is_not_kept_any_more_needs_force),
-	T(errors_of_the_callbacks_come_through),
-	T(nothing_is_read_beyond_the_end),
-	T(descriptors_are_left_at_the_end),
-	T(options_of_another_version),
-)
+TAP_MAIN

@@ -84,7 +84,7 @@ static void *read_set(void *arg)
 	return NULL;
 }
 
-static void a_set_is_for_all_threads(void)
+TEST(a_set_is_for_all_threads)
 {
 	struct hcp_set *set = hcp_set__new(NPAGES);
 	struct crew crew = {};
@@ -125,7 +125,7 @@ static void *send_pages(void *arg)
 	}
 }
 
-static void senders_and_converting_guests_do_not_meet(void)
+TEST(senders_and_converting_guests_do_not_meet)
 {
 	struct hcp_set *set = hcp_set__new(NPAGES);
 	struct migration *m = &migration;
@@ -171,7 +171,7 @@ static void *ask_policy(void *arg)
 }
 
 /* A pipe is no link, but can be alive and dead: its reader polls POLLHUP without a writer. */
-static void whether_it_is_attached_is_for_all_threads(void)
+TEST(whether_it_is_attached_is_for_all_threads)
 {
 	struct hcpolicy *policy = policy_new(NULL), *next = policy_new(NULL);
 	struct crew crew = {};
@@ -196,8 +196,4 @@ static void whether_it_is_attached_is_for_all_threads(void)
 	hcpolicy__close(next);
 }
 
-TAP_MAIN(
-	T(a_set_is_for_all_threads),
-	T(senders_and_converting_guests_do_not_meet),
-	T(whether_it_is_attached_is_for_all_threads),
-)
+TAP_MAIN

@@ -168,7 +168,7 @@ static void end(void)
 	hcp_set__free(set);
 }
 
-static void random_rounds_match_a_model(void)
+TEST(random_rounds_match_a_model)
 {
 	uint64_t state = tap_seed();
 
@@ -214,7 +214,7 @@ static void random_rounds_match_a_model(void)
 	end();
 }
 
-static void a_flip_without_a_write_is_sent_again(void)
+TEST(a_flip_without_a_write_is_sent_again)
 {
 	begin(PAGES, NULL);
 	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 64));
@@ -234,7 +234,7 @@ static void a_flip_without_a_write_is_sent_again(void)
 	end();
 }
 
-static void what_was_not_asked_for_is_left_over(void)
+TEST(what_was_not_asked_for_is_left_over)
 {
 	begin(PAGES, NULL);
 	CHECK(!hcp_tracker__add_slot(tracker, 3, 100, 100));
@@ -249,7 +249,7 @@ static void what_was_not_asked_for_is_left_over(void)
 	end();
 }
 
-static void a_slot_that_comes_back_was_never_sent(void)
+TEST(a_slot_that_comes_back_was_never_sent)
 {
 	begin(PAGES, NULL);
 	for (int i = 0; i < 2; i++) {
@@ -263,7 +263,7 @@ static void a_slot_that_comes_back_was_never_sent(void)
 	end();
 }
 
-static void an_alias_is_dirty_in_its_slot(void)
+TEST(an_alias_is_dirty_in_its_slot)
 {
 	begin(PAGES, NULL);
 	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 128));
@@ -295,7 +295,7 @@ static void send_all(uint64_t gfn, uint64_t npages)
 }
 
 /* KVM drops its dirty log with it, so any page may have been written through it. */
-static void an_alias_that_goes_takes_its_slot_back_to_the_start(void)
+TEST(an_alias_that_goes_takes_its_slot_back_to_the_start)
 {
 	begin(PAGES, NULL);
 	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 128));
@@ -319,7 +319,7 @@ static void an_alias_that_goes_takes_its_slot_back_to_the_start(void)
 }
 
 /* Nor is what was written through it before its log began in any. */
-static void so_does_an_alias_that_comes(void)
+TEST(so_does_an_alias_that_comes)
 {
 	begin(PAGES, NULL);
 	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 128));
@@ -351,7 +351,7 @@ static const struct hcp_tracker_opts watched = {
 	.sz = sizeof(watched), .kept = kept, .ctx = &looks,
 };
 
-static void a_set_that_fails_loses_nothing(void)
+TEST(a_set_that_fails_loses_nothing)
 {
 	for (int way = 0; way < 2; way++) {
 		/* The look of new() is the first; the rounds below look twice each. */
@@ -388,7 +388,7 @@ static void a_set_that_fails_loses_nothing(void)
 	}
 }
 
-static void only_a_right_set_is_tracked(void)
+TEST(only_a_right_set_is_tracked)
 {
 	struct hcp_tracker_opts force = { .sz = sizeof(force), .force = true };
 
@@ -423,7 +423,7 @@ static void say(void *ctx, const char *line)
 	CHECK(strstr(said, words));						\
 } while (0)
 
-static void errors_come_with_words(void)
+TEST(errors_come_with_words)
 {
 	struct hcp_tracker_opts opts = {
 		.sz = sizeof(opts), .kept = kept, .ctx = &looks, .log = say, .log_ctx = said,
@@ -461,7 +461,7 @@ static void errors_come_with_words(void)
 }
 
 /* A guest asks for frames beyond the set, which may be no memory: of memory there nobody knows. */
-static void memory_beyond_the_set_cannot_be_tracked(void)
+TEST(memory_beyond_the_set_cannot_be_tracked)
 {
 	struct hcp_info info = {
 		.version = HCP_INFO_VERSION, .npages = PAGES, .reach = PAGES,
@@ -491,7 +491,7 @@ static void memory_beyond_the_set_cannot_be_tracked(void)
 	end();
 }
 
-static void no_tracker_is_EINVAL(void)
+TEST(no_tracker_is_EINVAL)
 {
 	CHECK_NULL(hcp_tracker__new(NULL, NULL), EINVAL);
 	CHECK_ERR(hcp_tracker__add_slot(NULL, 0, 0, 1), EINVAL);
@@ -519,7 +519,7 @@ static bool is_new(const struct hcp_tracker_opts *opts)
 _Static_assert(sizeof(struct hcp_tracker_opts) == offsetof(struct hcp_tracker_opts, log_ctx) +
 	       sizeof(((struct hcp_tracker_opts *)0)->log_ctx), "padding");
 
-static void options_of_another_version(void)
+TEST(options_of_another_version)
 {
 	struct {
 		struct hcp_tracker_opts opts;
@@ -557,7 +557,7 @@ static void options_of_another_version(void)
 	hcp_set__free(set);
 }
 
-static void what_cannot_be_a_slot(void)
+TEST(what_cannot_be_a_slot)
 {
 	begin(PAGES, NULL);
 	CHECK_ERR(hcp_tracker__add_slot(tracker, 1, 10, 0), EINVAL);
@@ -633,7 +633,7 @@ static void *convert_pages(void *arg)
 	return NULL;
 }
 
-static void senders_share_words(void)
+TEST(senders_share_words)
 {
 	pthread_t thread[SENDERS + 1];
 
@@ -668,7 +668,7 @@ static void senders_share_words(void)
 	end();
 }
 
-static void a_tebibyte_costs_what_is_sent(void)
+TEST(a_tebibyte_costs_what_is_sent)
 {
 	const uint64_t npages = 1ULL << 28, first = 3;
 	uint64_t *log = mmap(NULL, npages / 8, PROT_READ | PROT_WRITE,
@@ -730,7 +730,7 @@ static void after_read(int sig, siginfo_t *info, void *context)
 	uc->uc_mcontext.gregs[REG_EFL] &= ~0x100;
 }
 
-static void a_send_reads_the_status_once(void)
+TEST(a_send_reads_the_status_once)
 {
 	struct hcp_info info = { .version = HCP_INFO_VERSION, .npages = HCP_CHUNK_PAGES,
 				 .reach = HCP_CHUNK_PAGES };
@@ -763,28 +763,10 @@ static void a_send_reads_the_status_once(void)
 	munmap(trap.words, trap.size);
 }
 #else
-static void a_send_reads_the_status_once(void)
+TEST(a_send_reads_the_status_once)
 {
 	tap_skip("counts reads by x86's single steps");
 }
 #endif
 
-TAP_MAIN(
-	T(random_rounds_match_a_model),
-	T(a_flip_without_a_write_is_sent_again),
-	T(what_was_not_asked_for_is_left_over),
-	T(a_slot_that_comes_back_was_never_sent),
-	T(an_alias_is_dirty_in_its_slot),
-	T(an_alias_that_goes_takes_its_slot_back_to_the_start),
-	T(so_does_an_alias_that_comes),
-	T(a_set_that_fails_loses_nothing),
-	T(only_a_right_set_is_tracked),
-	T(errors_come_with_words),
-	T(memory_beyond_the_set_cannot_be_tracked),
-	T(no_tracker_is_EINVAL),
-	T(options_of_another_version),
-	T(what_cannot_be_a_slot),
-	T(a_send_reads_the_status_once),
-	T(senders_share_words),
-	T(a_tebibyte_costs_what_is_sent),
-)
+TAP_MAIN

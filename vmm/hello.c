@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The description of a VM that both sides of a migration compare. */
+/* HELLO and WELCOME: each side of a migration tells what its VM is like, and compares. */
 #include <string.h>
 
-#include "machine.h"
+#include "hello.h"
 
-void machine_hello(const struct vm *vm, struct frame_hello *hello)
+void hello_fill(const struct vm *vm, struct frame_hello *hello)
 {
 	*hello = (struct frame_hello){
 		.version = FRAMES_VERSION,
@@ -18,13 +18,13 @@ void machine_hello(const struct vm *vm, struct frame_hello *hello)
 	memcpy(hello->magic, FRAMES_MAGIC, sizeof(hello->magic));
 }
 
-static const char *yes(uint32_t value)
+static const char *with(uint32_t value)
 {
 	return value ? "with" : "without";
 }
 
-int machine_matches(struct conn *c, const struct frame_hello *t, const struct frame_hello *m,
-		    const char *they, const char *we)
+int hello_matches(struct conn *c, const struct frame_hello *t, const struct frame_hello *m,
+		  const char *they, const char *we)
 {
 	if (memcmp(t->magic, m->magic, sizeof(t->magic)))
 		return conn_fail(c, "the peer does not speak hcvm's migration protocol");
@@ -42,13 +42,13 @@ int machine_matches(struct conn *c, const struct frame_hello *t, const struct fr
 	if (t->smp != m->smp)
 		return conn_fail(c, "%s has --smp %u, %s has --smp %u", they, t->smp, we, m->smp);
 	if (!t->sev != !m->sev)
-		return conn_fail(c, "%s is %s --sev-lookalike, %s %s", they, yes(t->sev), we,
-				 yes(m->sev));
+		return conn_fail(c, "%s is %s --sev-lookalike, %s %s", they, with(t->sev), we,
+				 with(m->sev));
 	if (!t->encrypt != !m->encrypt)
-		return conn_fail(c, "%s is %s --encrypt, %s %s", they, yes(t->encrypt), we,
-				 yes(m->encrypt));
+		return conn_fail(c, "%s is %s --encrypt, %s %s", they, with(t->encrypt), we,
+				 with(m->encrypt));
 	if (!t->set != !m->set)
 		return conn_fail(c, "%s is %s a shared-page set (--policy), %s %s", they,
-				 yes(t->set), we, yes(m->set));
+				 with(t->set), we, with(m->set));
 	return 0;
 }
