@@ -12,7 +12,7 @@ all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but th
 libhcpolicy:	## the library
 bpf-progs: libhcpolicy	## the policies
 guest:	## the test guest
-loader: libhcpolicy	## the hcpolicy command
+loader: libhcpolicy guest	## the hcpolicy command
 vmm: libhcpolicy guest	## hcvm, the small VMM
 selftests: bpf-progs loader vmm	## the selftests' own programs
 libhcpolicy bpf-progs guest loader vmm selftests:
@@ -87,8 +87,8 @@ lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=
 compile_commands.json: FORCE	## for clangd and the like; wants bear, and builds all anew
 	$(Q)bear --output $@ -- $(MAKE) --no-print-directory BUILD=$(BUILD)/$@ all tests
 
-install: libhcpolicy bpf-progs loader vmm	## DESTDIR, PREFIX and LIBDIR as usual
-	$(Q)for dir in libhcpolicy bpf-progs loader vmm; do \
+install: libhcpolicy bpf-progs guest loader vmm	## DESTDIR, PREFIX and LIBDIR as usual
+	$(Q)for dir in libhcpolicy bpf-progs guest loader vmm; do \
 		$(MAKE) --no-print-directory -C $$dir install || exit; done
 
 clean:	## remove build/

@@ -24,7 +24,7 @@ struct args {
 	uint64_t max_gpa;		/* 0: the library's default */
 	int id;				/* a link's id, instead of a name; 0: none */
 	bool take_exits, force, follow, with_its_guest, running, any_label;
-	bool incoming, arrived, all;
+	bool incoming, arrived, all, exits, quiet;
 	const char *svg;		/* a file for the picture */
 	const char *from;		/* a policy to begin with; NULL: the template */
 };
@@ -44,12 +44,16 @@ int cmd_tune(const struct args *args);
 int cmd_watch(const struct args *args);
 int cmd_verify(const struct args *args);
 int cmd_new(const struct args *args);
+int cmd_try(const struct args *args);
 int cmd_probe(const struct args *args);
 
 /* policies.c: "parameters": [] */
 struct json_object;
 void put_params(struct json_object *obj, struct hcpolicy *policy);
 void print_params(struct hcpolicy *policy);
+
+/* probe.c: can policies be called here?  text: what was found, or the remedy. */
+bool probe_hook(char *text, size_t size);
 
 /* attach.c: opened, and told its parameters; NULL: reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);

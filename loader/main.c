@@ -32,7 +32,9 @@ enum {
 	OPT_BPFFS	= 1 << 15,
 	OPT_ALL		= 1 << 16,
 	OPT_ID		= 1 << 17,
-	OPT_FROM	= 1 << 18,
+	OPT_EXITS	= 1 << 18,
+	OPT_QUIET	= 1 << 19,
+	OPT_FROM	= 1 << 20,
 };
 
 /* getopt's values for long options start here, above every character. */
@@ -54,6 +56,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_INCOMING,	  "incoming",	NULL,	"a guest that ran elsewhere will arrive (migration, snapshot):\n"
 						"the set is not complete until it is restored" },
 	{ OPT_TAKE_EXITS, "take-exits",	NULL,	"handle requests even if the VMM has enabled the exit" },
+	{ OPT_EXITS,	  "exits",	NULL,	"the VMM has enabled the exit, and answers 0" },
 	{ OPT_PARAM,	  "param",	"KEY=VALUE", "set a parameter of the policy (may be repeated)" },
 	{ OPT_FOLLOW,	  "follow",	NULL,	"draw again each second, with conversion rates, until the VM ends" },
 	{ OPT_SVG,	  "svg",	"FILE",	"write the picture to FILE, as SVG" },
@@ -66,6 +69,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_ALL,	  "all",	NULL,	"include policies without a name, by link id" },
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
+	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
@@ -104,10 +108,12 @@ static const struct command commands[] = {
 	  "change a parameter of an attached policy" },
 	{ "policies", cmd_policies, 1, 0, "[POLICY]",
 	  "the policies there are, or all about one and its parameters" },
+	{ "new", cmd_new, 1, OPT_FROM, "POLICY", "make a folder in which to write a policy of that name" },
 	{ "verify", cmd_verify, 1, OPT_PARAM, "POLICY",
 	  "would this kernel take the policy, and what has it" },
+	{ "try", cmd_try, 2, OPT_PARAM | OPT_MAX_GPA | OPT_EXITS | OPT_TAKE_EXITS | OPT_QUIET,
+	  "POLICY [SCRIPT]", "try a policy in a throw-away VM, by a script or a recorded trace" },
 	{ "watch", cmd_watch, 1, OPT_BPFFS, "NAME", "each change, of a policy that tells (notify)" },
-	{ "new", cmd_new, 1, OPT_FROM, "POLICY", "make a folder in which to write a policy of that name" },
 	{ "probe", cmd_probe, 0, 0, "", "check what this kernel can do, and how to fix the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -151,7 +157,7 @@ static void print_help(const struct command *cmd)
 		printf("Usage: hcpolicy %s %s%s[OPTION]...\n%s\n\n", cmd->name, cmd->usage,
 		       *cmd->usage ? " " : "", cmd->help);
 		print_options(cmd->options);
-		if (cmd->run == cmd_attach || cmd->run == cmd_replace)
+		if (cmd->run == cmd_attach || cmd->run == cmd_replace || cmd->run == cmd_try)
 			printf("\nPOLICY is a name, found as NAME.bpf.o in $HCPOLICY_PATH and then in\n"
 			       "%s, or a path with a slash.\n", HCP_POLICY_DIR);
 		if (cmd->run == cmd_attach)
@@ -165,6 +171,15 @@ static void print_help(const struct command *cmd)
 			       "make compiles the policy, make check tries it, and make install puts it where attach\n"
 			       "finds it.  docs/policy-guide.md goes on from there.\n"
 			       "What is copied is in $HCPOLICY_SOURCES, or else in %s.\n", HCP_SOURCE_DIR);
+		if (cmd->run == cmd_try)
+			printf("\nSCRIPT is a file, or - for standard input; without one, some requests that most policies\n"
+			       "decide by are made.  One step a line:\n"
+			       "  share GPA NPAGES [vcpu=N]          private GPA NPAGES [vcpu=N]\n"
+			       "  tune KEY=VALUE                     expect handled|exit|retry|EPERM|...\n"
+			       "  expect shared GPA NPAGES           expect private GPA NPAGES\n"
+			       "  expect complete|incomplete         expect counter NAME VALUE\n"
+			       "The status is 1 if an expect failed.  With -j each line of the output is a JSON document.\n"
+			       "docs/policies.md has it all.\n");
 		if (cmd->run == cmd_reset)
 			printf("\nKVM cannot see a reset, so without this command the old guest's pages stay in the set.\n"
 			       "Run it before the vCPUs run again: pause the VM, reset it, stop its process\n"
@@ -262,6 +277,12 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return false;
 	case OPT_TAKE_EXITS:
 		args->take_exits = true;
+		return true;
+	case OPT_EXITS:
+		args->exits = true;
+		return true;
+	case OPT_QUIET:
+		args->quiet = true;
 		return true;
 	case OPT_FOLLOW:
 		args->follow = true;
@@ -362,7 +383,7 @@ int main(int argc, char **argv)
 	struct args args = { .params = params, .vm_fd = -1 };
 	const struct command *cmd = NULL;
 	unsigned int seen = 0;
-	int c, ngiven = 0, nwords, status = EXIT_USAGE;
+	int c, ngiven = 0, nwords, least, status = EXIT_USAGE;
 	char list[256];
 
 	setlocale(LC_CTYPE, "");
@@ -373,7 +394,7 @@ int main(int argc, char **argv)
 		};
 
 	/* Read the whole line before reporting anything, because -j may stand at its end. */
-	while ((c = getopt_long(argc, argv, ":jphV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":jphqV", options, NULL)) != -1) {
 		switch (c) {
 		case 'p':
 			out_pretty = true;
@@ -383,6 +404,10 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			help = true;
+			break;
+		case 'q':
+			given[ngiven++].bit = OPT_QUIET;
+			seen |= OPT_QUIET;
 			break;
 		case 'V':
 			version = true;
@@ -439,8 +464,9 @@ int main(int argc, char **argv)
 	}
 	args.nwords = argc - optind - 1;
 	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it replaces the name */
-	if (args.nwords != nwords && (args.nwords || *cmd->usage != '[')) {
-		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < nwords ?
+	least = nwords - !!strchr(cmd->usage, '[');
+	if (args.nwords < least || args.nwords > nwords) {
+		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < least ?
 		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);
 		goto out;
 	}

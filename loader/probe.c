@@ -132,6 +132,11 @@ static bool look_caps(char *text, size_t size)
 	return false;
 }
 
+bool probe_hook(char *text, size_t size)
+{
+	return look_dev_kvm(text, size) && look_hook(text, size);
+}
+
 static bool is_fs(const char *path, long magic)
 {
 	struct statfs fs;

@@ -7,7 +7,7 @@ set -u
 shopt -s extglob
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 28
+plan 31
 
 elf=$bin/hcguest.elf accel=${1:-kvm}
 case $accel in
@@ -28,6 +28,9 @@ check 'the exit code' gives 43 ready guest 'exit 21'
 check 'a request' gives 1 "^ret $ret" guest 'map 0x100000 16 0; exit'
 check 'an expected answer' gives 1 "^ok $ret" guest "map 0x100000 16 0x10 expect $ret; exit"
 check 'an unexpected answer' gives 3 "^FAIL ret $ret, expected 5" guest 'map 0x100000 16 0 expect 5; exit'
+check 'pages are shared by name' gives 1 "^ok $ret" guest "share 0x100000 16 expect $ret; exit"
+check 'and made private, in a loop' gives 1 "^ok $ret" guest "loop 3 private 0x100000 16 expect $ret; exit"
+check 'a name that has no attributes takes none' gives 3 "^FAIL unknown option '0'" guest 'share 0x100000 16 0; exit'
 check 'VMCALL' gives 1 "^ok $ret" guest "map 0 1 0 vmcall expect $ret; exit"
 check 'VMMCALL' gives 1 "^ok $ret" guest "map 0 1 0 vmmcall expect $ret; exit"
 check 'a request from CPL 3' gives 1 "^ok $user" guest "map 0 1 0 user expect $user; exit"

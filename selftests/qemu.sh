@@ -12,8 +12,8 @@ set -u
 plan 10
 
 name=hcst-qemu
-commands='map 0x100000 16 0 expect 0'
-commands+=';map 0x104000 2 0x10 expect 0'
+commands='share 0x100000 16 expect 0'
+commands+=';private 0x104000 2 expect 0'
 commands+=';map 0x3ffff000 70000 0 expect 0'
 commands+=';map 0x40000000 1 0x10 expect 0'
 commands+=';random 7 500 256 expect 0'

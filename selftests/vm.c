@@ -19,8 +19,6 @@
 #include "tap.h"
 #include "vm.h"
 
-#define CPUID_ADDR_WIDTHS	0x80000008u
-
 const char *build_path(const char *file)
 {
 	static _Thread_local char path[PATH_MAX];
@@ -33,25 +31,6 @@ const char *build_path(const char *file)
 	*strrchr(self, '/') = 0;
 	snprintf(path, sizeof(path), "%s/../%s", self, file);
 	return path;
-}
-
-static void set_cpuid(struct vm *vm, struct vcpu *v)
-{
-	static union {
-		struct kvm_cpuid2 cpuid;
-		char room[sizeof(struct kvm_cpuid2) + 256 * sizeof(struct kvm_cpuid_entry2)];
-	} u;
-	struct kvm_cpuid_entry2 *e;
-
-	u.cpuid.nent = 256;
-	CHECK_EQ(ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &u.cpuid), 0);
-	for (e = u.cpuid.entries; e < u.cpuid.entries + u.cpuid.nent; e++) {
-		if (e->function != CPUID_ADDR_WIDTHS)
-			continue;
-		CHECK_CMP(e->eax & 0xff, >=, VM_PHYS_BITS);
-		e->eax = (e->eax & ~0xff00ffu) | VM_PHYS_BITS;
-	}
-	CHECK_EQ(ioctl(v->fd, KVM_SET_CPUID2, &u.cpuid), 0);
 }
 
 static void start_vcpu(struct vcpu *v)
@@ -75,7 +54,7 @@ struct vcpu *vm_add_vcpu(struct vm *vm)
 	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	CHECK(v->run != MAP_FAILED);
 	v->mbox = (void *)(vm->mem + HCG_MAILBOX_GPA(v->index));
-	set_cpuid(vm, v);
+	CHECK_EQ(hcguest_set_cpuid(vm->kvm_fd, v->fd, VM_PHYS_BITS), 0);
 	start_vcpu(v);
 	return v;
 }
@@ -200,31 +179,16 @@ static void hypercall_exit(struct vcpu *v)
 
 int64_t vcpu_doorbell(struct vcpu *v)
 {
-	uint32_t *data;
+	int64_t event;
 
 	for (;;) {
-		if (ioctl(v->fd, KVM_RUN, NULL)) {
-			if (errno == EINTR && v->stop_on_eintr)
-				return -KVM_EXIT_INTR;
-			if (errno == EINTR)
-				continue;
-			tap_fail(__FILE__, __LINE__, "vCPU %u: KVM_RUN", v->index);
-		}
-		switch (v->run->exit_reason) {
-		case KVM_EXIT_IO:
-			if (v->run->io.port != HCG_PORT || v->run->io.size != 4)
-				return -KVM_EXIT_IO;
-			data = (void *)((uint8_t *)v->run + v->run->io.data_offset);
-			if (v->run->io.direction == KVM_EXIT_IO_OUT)
-				return *data;
-			*data = HCG_MAGIC;
-			continue;
-		case KVM_EXIT_HYPERCALL:
+		event = hcguest_run(v->fd, v->run);
+		if (event == -KVM_EXIT_HYPERCALL)
 			hypercall_exit(v);
-			continue;
-		default:
-			return -(int64_t)v->run->exit_reason;
-		}
+		else if (event == INT64_MIN)
+			tap_fail(__FILE__, __LINE__, "vCPU %u: KVM_RUN", v->index);
+		else if (event != -KVM_EXIT_INTR || v->stop_on_eintr)
+			return event;
 	}
 }
 
@@ -334,50 +298,14 @@ uint64_t vcpu_stop(struct vcpu *v)
 	return v->mbox->iterations;
 }
 
-/* The counters by their names in KVM; struct vcpu_stats in the same order. */
-static const char *const stat_names[] = {
-	"hcpolicy_handled", "hcpolicy_default", "hcpolicy_retry", "hcpolicy_refused",
-	"hcpolicy_overruled", "hcpolicy_bad_verdict", "hcpolicy_bad_request",
-};
-#define NSTATS	(sizeof(stat_names) / sizeof(*stat_names))
-_Static_assert(sizeof(struct vcpu_stats) == NSTATS * sizeof(uint64_t), "a name for each");
-
-static uint64_t read_stat(struct vcpu *v, const struct kvm_stats_header *header,
-			  const char *descs, size_t size, const char *name)
-{
-	const struct kvm_stats_desc *desc;
-	uint64_t value;
-	uint32_t i;
-
-	for (i = 0; i < header->num_desc; i++) {
-		desc = (const void *)(descs + i * size);
-		if (strcmp(desc->name, name))
-			continue;
-		CHECK_EQ(pread(v->stats_fd, &value, sizeof(value),
-			       header->data_offset + desc->offset), sizeof(value));
-		return value;
-	}
-	tap_fail(__FILE__, __LINE__, "KVM has no counter %s: is this KVM with the hook?", name);
-}
-
 struct vcpu_stats vcpu_stats(struct vcpu *v)
 {
-	struct kvm_stats_header header;
-	uint64_t values[NSTATS];
+	struct vcpu_stats_at at;
 	struct vcpu_stats stats;
-	size_t size, i;
-	char *descs;
 
-	CHECK_EQ(pread(v->stats_fd, &header, sizeof(header), 0), sizeof(header));
-	size = sizeof(struct kvm_stats_desc) + header.name_size;
-	descs = malloc(size * header.num_desc);
-	CHECK(descs);
-	CHECK_EQ(pread(v->stats_fd, descs, size * header.num_desc, header.desc_offset),
-		 size * header.num_desc);
-	for (i = 0; i < NSTATS; i++)
-		values[i] = read_stat(v, &header, descs, size, stat_names[i]);
-	free(descs);
-	memcpy(&stats, values, sizeof(stats));
+	if (vcpu_stats_find(v->stats_fd, &at))
+		tap_fail(__FILE__, __LINE__, "KVM lacks counters of the hook: is this KVM with the hook?");
+	CHECK_EQ(vcpu_stats_read(&at, &stats), 0);
 	return stats;
 }
 
@@ -387,9 +315,9 @@ void vcpu_check_stats(const char *file, int line, struct vcpu *v, struct vcpu_st
 	const uint64_t *is = (const void *)&stats, *should = (const void *)&expect;
 	size_t i;
 
-	for (i = 0; i < NSTATS; i++) {
+	for (i = 0; i < sizeof(stats) / sizeof(*is); i++) {
 		if (is[i] != should[i])
-			tap_fail(file, line, "%s is %llu, not %llu", stat_names[i],
+			tap_fail(file, line, "%s is %llu, not %llu", vcpu_stats_names[i],
 				 (unsigned long long)is[i], (unsigned long long)should[i]);
 	}
 }

@@ -19,6 +19,7 @@
 
 #include "../guest/load.h"
 #include "../guest/mailbox.h"
+#include "../guest/vcpu.h"
 
 #define PAGE		4096ULL
 #define SHARE		0ULL
@@ -123,10 +124,7 @@ void vcpu_run_in_thread(struct vcpu *v);
 int64_t vcpu_doorbell(struct vcpu *v);
 int64_t vcpu_command(struct vcpu *v, enum hcg_command command, uint64_t gpa, size_t n);
 
-/* The policy's counters of a vCPU, as KVM_GET_STATS_FD has them. */
-struct vcpu_stats {
-	uint64_t handled, dflt, retry, refused, overruled, bad_verdict, bad_request;
-};
+/* What the hook has counted of the vCPU. */
 struct vcpu_stats vcpu_stats(struct vcpu *v);
 
 /* CHECK_STATS(v, .handled = 1): that, and all others zero. */

@@ -4,14 +4,16 @@
  * separated by ';', and then from COM1, one a line.  Each gets one line of
  * answer: `ret N`; with expect `ok N` or `FAIL ...`; `FAIL ...` if it is wrong.
  *
- *	map GPA NPAGES ATTRS	KVM_HC_MAP_GPA_RANGE; ATTRS 0x10 hides, 0 shares
+ *	share GPA NPAGES	ask for these pages to be shared (KVM_HC_MAP_GPA_RANGE)
+ *	private GPA NPAGES	ask for them to be private
+ *	map GPA NPAGES ATTRS	the same hypercall with any attributes: 0 shares, 0x10 hides
  *	call NR A0 A1 A2	any hypercall
  *	read GPA		8 bytes of memory
  *	write GPA VALUE
  *	fill GPA SIZE VALUE
  *	random SEED COUNT MAXGFN	COUNT requests of guest/random.h, which all must
  *				return 0 or what is expected
- *	loop N COMMAND		one of the first five, N times; the answer is the
+ *	loop N COMMAND		one of the first seven, N times; the answer is the
  *				last one's, or the first that is not expected
  *	work GFN NPAGES SEED STEPS	write pages and ask to convert some (a refusal is
  *				no failure), STEPS times, or with 0 until a byte comes
@@ -52,12 +54,15 @@ static const struct command {
 	const char *name;
 	uint32_t op;
 	unsigned int args;
+	uint64_t attrs;		/* ORed into a2, which share and private are not given */
 } commands[] = {
-	{ "call", HCG_CALL, 4 },
-	{ "map", HCG_CALL, 3 },
-	{ "read", HCG_READ, 1 },
-	{ "write", HCG_WRITE, 2 },
-	{ "fill", HCG_FILL, 3 },
+	{ "share", HCG_CALL, 2, 0 },
+	{ "private", HCG_CALL, 2, MAP_GPA_ENCRYPTED },
+	{ "call", HCG_CALL, 4, 0 },
+	{ "map", HCG_CALL, 3, 0 },
+	{ "read", HCG_READ, 1, 0 },
+	{ "write", HCG_WRITE, 2, 0 },
+	{ "fill", HCG_FILL, 3, 0 },
 };
 
 static void print_ret(int64_t ret)
@@ -213,7 +218,7 @@ static void run_request(const char *name, char *line, uint64_t times)
 	r.nr = shift ? args[0] : KVM_HC_MAP_GPA_RANGE;
 	r.a0 = args[shift];
 	r.a1 = args[shift + 1];
-	r.a2 = args[shift + 2];
+	r.a2 = args[shift + 2] | c->attrs;
 	do
 		op_do(0, &r);
 	while (!op_failed(&r) && times && --times);

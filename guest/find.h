@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef HCP_GUEST_FIND_H
+#define HCP_GUEST_FIND_H
+
+#include <limits.h>
+
+/*
+ * Where hcguest.elf is: beside the program that asks, as in a build tree; else where `make install`
+ * puts it, HCGUEST_DIR.  In path, which is returned.
+ */
+const char *hcguest_find(char path[PATH_MAX]);
+
+#endif /* HCP_GUEST_FIND_H */
