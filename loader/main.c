@@ -68,8 +68,8 @@ static const struct option_def option_defs[] = {
 	{ OPT_ANY_LABEL,  "any-label",	NULL,	"accept a set with the label of another guest" },
 	{ OPT_ALL,	  "all",	NULL,	"include policies without a name, by link id" },
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
-	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request (also -q)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
+	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
@@ -108,12 +108,12 @@ static const struct command commands[] = {
 	  "change a parameter of an attached policy" },
 	{ "policies", cmd_policies, 1, 0, "[POLICY]",
 	  "the policies there are, or all about one and its parameters" },
+	{ "new", cmd_new, 1, OPT_FROM, "POLICY", "make a folder in which to write a policy of that name" },
 	{ "verify", cmd_verify, 1, OPT_PARAM, "POLICY",
 	  "would this kernel take the policy, and what has it" },
 	{ "try", cmd_try, 2, OPT_PARAM | OPT_MAX_GPA | OPT_EXITS | OPT_TAKE_EXITS | OPT_QUIET,
 	  "POLICY [SCRIPT]", "try a policy in a throw-away VM, by a script or a recorded trace" },
 	{ "watch", cmd_watch, 1, OPT_BPFFS, "NAME", "each change, of a policy that tells (notify)" },
-	{ "new", cmd_new, 1, OPT_FROM, "POLICY", "make a folder in which to write a policy of that name" },
 	{ "probe", cmd_probe, 0, 0, "", "check what this kernel can do, and how to fix the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -166,6 +166,11 @@ static void print_help(const struct command *cmd)
 			       "VM with qemu -S or virsh start --paused, attach, and continue it.\n"
 			       "KVM cannot see two things.  If a guest will arrive from elsewhere, use --incoming.\n"
 			       "If the VM is reset, run hcpolicy reset.\n");
+		if (cmd->run == cmd_new)
+			printf("\nThe folder has POLICY.bpf.c, a Makefile, and POLICY.try, which is a script for hcpolicy try.\n"
+			       "make compiles the policy, make check tries it, and make install puts it where attach\n"
+			       "finds it.  docs/policy-guide.md goes on from there.\n"
+			       "What is copied is in $HCPOLICY_SOURCES, or else in %s.\n", HCP_SOURCE_DIR);
 		if (cmd->run == cmd_try)
 			printf("\nSCRIPT is a file, or - for standard input; without one, some requests that most policies\n"
 			       "decide by are made.  One step a line:\n"
@@ -175,11 +180,6 @@ static void print_help(const struct command *cmd)
 			       "  expect complete|incomplete         expect counter NAME VALUE\n"
 			       "The status is 1 if an expect failed.  With -j each line of the output is a JSON document.\n"
 			       "docs/policies.md has it all.\n");
-		if (cmd->run == cmd_new)
-			printf("\nThe folder has POLICY.bpf.c, a Makefile, and POLICY.try, which is a script for hcpolicy try.\n"
-			       "make compiles the policy, make check tries it, and make install puts it where attach\n"
-			       "finds it.  docs/policy-guide.md goes on from there.\n"
-			       "What is copied is in $HCPOLICY_SOURCES, or else in %s.\n", HCP_SOURCE_DIR);
 		if (cmd->run == cmd_reset)
 			printf("\nKVM cannot see a reset, so without this command the old guest's pages stay in the set.\n"
 			       "Run it before the vCPUs run again: pause the VM, reset it, stop its process\n"

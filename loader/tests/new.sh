@@ -6,7 +6,7 @@ set -u
 
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/../../selftests/tap.sh"
-plan 17
+plan 18
 
 # A root of its own.  The kernel's headers in it are the compiler's.
 root=$work/root
@@ -93,6 +93,15 @@ no_sources()
 		gives 1 '^hcpolicy: /nowhere/template/.*make install .*HCPOLICY_SOURCES' \
 			env HCPOLICY_SOURCES=/nowhere "$root/usr/local/sbin/hcpolicy" new b && [ ! -e b ]
 }
+# Each program of the guide.
+guide()
+{
+	local n=0
+	awk '/^```c$/ { n++; on = 1; next } /^```$/ { on = 0 } on { print > ("guide-" n) }' "$top/docs/policy-guide.md"
+	for n in 1 2; do
+		cp "guide-$n" mine/mine.bpf.c && compiles mine '' || return
+	done
+}
 # As on a full disk: no file may get a byte.
 full_disk()
 {
@@ -104,6 +113,7 @@ full_disk()
 # Those that are in /usr/include are found when ours are not there.
 distribution()
 {
+	cp "${HCPOLICY_SOURCES}/bitmap.bpf.c" mine/mine.bpf.c
 	mv "$headers/bpf" ours && rm mine/mine.bpf.o
 	compiles mine -MD && grep -q ' /usr/include/bpf/bpf_helpers.h' mine/mine.bpf.d &&
 		same_code "$bitmap" mine/mine.bpf.o
@@ -127,6 +137,7 @@ check "each installed policy can be begun with, and has the same code" each_sour
 check "what it is called is what the command says of it" listed
 check "a name may be a word of C" words_of_c
 check "make install puts it where attach looks" installs
+check "the programs of docs/policy-guide.md compile there" guide
 check "an old compiler is refused in words" old_clang
 check "so is a makefile that does not find what was installed" not_installed
 check "a name that cannot be is refused, and nothing is made" bad_names

@@ -1,0 +1,3 @@
+make
+make install
+hcpolicy probe

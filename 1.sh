@@ -1,0 +1,2 @@
+hcpolicy new below4g
+cd below4g

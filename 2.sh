@@ -1,0 +1,2 @@
+make
+hcpolicy verify ./below4g.bpf.o

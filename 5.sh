@@ -1,0 +1,2 @@
+hcpolicy ranges web1
+hcpolicy show web1

@@ -1,0 +1,2 @@
+hcpolicy detach web1
+echo quit >&${COPROC[1]}
