@@ -3,9 +3,18 @@
  * throttle: bitmap, but a guest that asks too often has to wait.
  *
  * A token bucket for the whole VM: `rate` requests a second, and `burst` of them at once.  Beyond
- * that the guest's instruction is run again until there is a token; KVM lets such a vCPU sleep a
- * tick after 16 times, so a storm costs the host a bound.  Where the door cannot run it again
- * (SEV-ES, SEV-SNP, TDX) the request is booked and left to the VMM, whose exit slows the guest.
+ * that the guest's instruction is run again until there is a token; after 16 times in a row KVM
+ * lets such a vCPU sleep a tick each time.
+ *
+ * So this is bounded, for a guest that asks in a loop:
+ *  - the requests that are booked and answered: `rate` a second, after a burst;
+ *  - how often it is asked in vain: 16 times for each of these, and once a tick for each vCPU.
+ *    docs/bench.md has what one such time costs.
+ * This is not: what the guest does with its vCPUs otherwise.  Any other exit is as easy to make.
+ *
+ * Where the door cannot run an instruction again (SEV-ES, SEV-SNP, TDX), no request waits.  It is
+ * booked, and counted in `over`.  If the VMM has enabled the exit, it gets the request, and may let
+ * the vCPU wait; else the request is answered, because to refuse it would not make it cheaper.
  *
  * Good for: many guests on a host, one of which may be hostile.  Not good for: a guest that converts
  * much memory page by page at boot; give it a burst that it needs.
@@ -48,7 +57,8 @@ HCPOLICY(throttle, req)
 	hcp_book(req);
 	if (!in_time) {
 		__sync_fetch_and_add(&over, 1);
-		return KVM_HCPOLICY_DEFAULT;
+		if (req->flags & KVM_HCPOLICY_EXIT_ENABLED)
+			return KVM_HCPOLICY_DEFAULT;
 	}
 	return req->flags & KVM_HCPOLICY_MAY_HANDLE ? KVM_HCPOLICY_HANDLED : KVM_HCPOLICY_DEFAULT;
 }

@@ -98,6 +98,7 @@ int check_opened(const struct hcpolicy *policy);
 #define PARAMS_TUNABLE	".data.settings"
 #define PARAMS_COUNTERS	".data.counters"
 void params_close(struct hcpolicy *policy);
+int params_check(struct hcpolicy *policy);	/* of an opened one: -EINVAL */
 int params_counter(struct hcpolicy *policy, const char *name, uint64_t *value);	/* -ENOENT */
 
 /* own.c: the policy's own maps */

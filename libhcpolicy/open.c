@@ -104,7 +104,7 @@ struct hcpolicy *hcpolicy__open(const char *name, const struct hcpolicy_opts *op
 		fail(policy, err == ENOMEM ? ENOMEM : EINVAL, "%s is not a BPF object", path);
 		goto close;
 	}
-	if (check_object(policy) || ops_find(policy) || own_check(policy) ||
+	if (check_object(policy) || ops_find(policy) || own_check(policy) || params_check(policy) ||
 	    hcpolicy__set_max_gpa(policy, HCPOLICY_DEFAULT_MAX_GPA))
 		goto close;
 	policy->npages = 0;	/* not set by the caller; replace may set it */

@@ -7,7 +7,11 @@
  *
  * The same for an object that was opened, where the values are libbpf's, and for a policy that
  * was found, where they are in its maps and the kernel has their BTF.
+ *
+ * Nothing of this is trusted: whoever wrote the object wrote its BTF, and people see the texts on
+ * their terminals.  An object with a tag that makes no sense is not opened.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -21,6 +25,8 @@
 
 #define TAG_PARAM	"hcp:param "
 #define TAG_ABOUT	"hcp:about "
+#define MAX_PARAMS	64
+#define MAX_TEXT	200
 
 struct section {
 	const struct btf *btf;
@@ -139,20 +145,62 @@ static void type_range(struct param *p)
 		p->max = 1;
 }
 
-/* "MIN MAX help": numbers as C has them, or what no compiler has checked. */
-static void tag_range(struct param *p, const char *tag)
+static bool below(const struct param *p, long a, long b)
 {
-	char *end;
-
-	p->min = p->is_signed ? strtol(tag, &end, 0) : (long)strtoul(tag, &end, 0);
-	end += strspn(end, "UL");
-	p->max = p->is_signed ? strtol(end, &end, 0) : (long)strtoul(end, &end, 0);
-	end += strspn(end, "UL");
-	p->help = end + strspn(end, " ");
+	return p->is_signed ? a < b : (unsigned long)a < (unsigned long)b;
 }
 
-/* The n-th variable of a section, if it is a parameter: global, and an integer. */
-static bool get_param(const struct section *s, int n, struct param *p)
+/* What a terminal shows as it is, and not endless. */
+static bool is_text(const char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		if (i == MAX_TEXT || (unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* "MIN MAX help": numbers as C has them, of the type.  No compiler has checked that. */
+static bool tag_range(struct param *p, const char *tag)
+{
+	char *mid, *end;
+	long min, max;
+
+	min = p->is_signed ? strtol(tag, &mid, 0) : (long)strtoul(tag, &mid, 0);
+	mid += strspn(mid, "UL");
+	max = p->is_signed ? strtol(mid, &end, 0) : (long)strtoul(mid, &end, 0);
+	end += strspn(end, "UL");
+	if (mid == tag || end == mid || (*end && *end != ' ') || !is_text(end) ||
+	    below(p, max, min) || below(p, min, p->min) || below(p, p->max, max))
+		return false;
+	p->min = min;
+	p->max = max;
+	p->help = end + strspn(end, " ");
+	return true;
+}
+
+static bool is_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name && name[i]; i++)
+		if (!isalnum((unsigned char)name[i]) && name[i] != '_')
+			return false;
+	return i && i < HCP_NAME_LEN;
+}
+
+static bool has_room(const struct section *s, __u32 offset, __u32 size)
+{
+	return (size == 1 || size == 2 || size == 4 || size == 8) && !(offset % size) &&
+	       offset <= s->size && size <= s->size - offset;
+}
+
+/*
+ * The n-th variable of a section.  1: it is a parameter, that is, global and an integer; 0: it
+ * is none; -EINVAL: it has a tag that makes no sense.
+ */
+static int get_param(const struct section *s, int n, struct param *p)
 {
 	const struct btf_var_secinfo *info = btf_var_secinfos(s->sec) + n;
 	const struct btf_type *var = btf__type_by_id(s->btf, info->type);
@@ -160,22 +208,20 @@ static bool get_param(const struct section *s, int n, struct param *p)
 	int type;
 
 	if (!var || !btf_is_var(var) || btf_var(var)->linkage == BTF_VAR_STATIC)
-		return false;
+		return 0;
 	type = btf__resolve_type(s->btf, info->type);
 	p->type = type < 0 ? NULL : btf__type_by_id(s->btf, type);
-	if (!p->type || !btf_is_int(p->type) || p->type->size > sizeof(long) ||
-	    info->offset > s->size || p->type->size > s->size - info->offset)
-		return false;
 	p->name = btf__name_by_offset(s->btf, var->name_off);
+	if (!p->type || !btf_is_int(p->type) || !has_room(s, info->offset, p->type->size) ||
+	    !is_name(p->name))
+		return 0;
 	p->at = s->data + info->offset;
 	p->is_signed = btf_int_encoding(p->type) & BTF_INT_SIGNED;
 	p->is_bool = btf_int_encoding(p->type) & BTF_INT_BOOL;
 	p->help = "";
 	type_range(p);
 	tag = find_tag(s->btf, info->type, TAG_PARAM);
-	if (tag)
-		tag_range(p, tag);
-	return true;
+	return !tag || tag_range(p, tag) ? 1 : -EINVAL;
 }
 
 /* The n-th parameter of both sections, or the one of that name. */
@@ -189,7 +235,7 @@ static bool find_param(struct hcpolicy *policy, unsigned int n, const char *key,
 		if (!(policy->obj ? opened_section(policy, sections[i], &s) : found_section(policy, i, &s)))
 			continue;
 		for (v = 0; v < btf_vlen(s.sec); v++) {
-			if (!get_param(&s, v, p))
+			if (get_param(&s, v, p) <= 0)
 				continue;
 			p->kind = i;
 			if (key ? !strcmp(p->name, key) : !n--)
@@ -264,6 +310,30 @@ int params_counter(struct hcpolicy *policy, const char *name, uint64_t *value)
 		return fail(policy, ENOENT, "it has no counter '%s', or may not be looked at", name);
 	*value = load_number(&p);
 	return 0;
+}
+
+int params_check(struct hcpolicy *policy)
+{
+	struct section s;
+	unsigned int found = 0;
+	struct param p;
+	size_t i;
+	int v, ret;
+
+	if (!is_text(hcpolicy__about(policy)))
+		return fail(policy, EINVAL, "what it says of itself is longer than %d bytes, or no text", MAX_TEXT);
+	for (i = 0; i < NSECTIONS; i++) {
+		if (!opened_section(policy, sections[i], &s))
+			continue;
+		for (v = 0; v < btf_vlen(s.sec) && found <= MAX_PARAMS; v++) {
+			ret = get_param(&s, v, &p);
+			if (ret < 0)
+				return fail(policy, EINVAL, "parameter '%s': its tag is not 'hcp:param MIN MAX "
+					    "TEXT' with a range of its type: write it by HCP_PARAM()", p.name);
+			found += ret;
+		}
+	}
+	return found <= MAX_PARAMS ? 0 : fail(policy, EINVAL, "it has more than %d parameters", MAX_PARAMS);
 }
 
 const char *hcpolicy__about(const struct hcpolicy *policy)

@@ -85,7 +85,6 @@ int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 #define PIN_ROOT "/sys/fs/bpf"
 const struct hcpolicy_opts *policy_opts(void);
 void pins_use_bpffs(const char *folder);
-struct hcpolicy *pins_open(const char *name, bool *gone);
 struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);
 void pins_mark_foreign(void);	/* before a command says whether sets are complete */

@@ -11,7 +11,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/machines.sh
 . "${BASH_SOURCE[0]%/*}/machines.sh"
-plan 26
+plan 27
 exec 3>&1		# check captures what a test prints
 
 count=${HCP_MIGRATIONS:-100}
@@ -35,31 +35,80 @@ once()
 by_policy() { keeper=("${policy[@]}"); once policy; }
 by_exits() { keeper=("${exits[@]}"); once exits; }
 
+# random_opts NAME: of a migration, and who keeps the set of that machine
 random_opts()
 {
 	opts=("rounds=$((1 + RANDOM % 5))" "downtime=$((1 + RANDOM % 100))")
 	[ $((RANDOM % 2)) != 0 ] || opts+=("bandwidth=$((8 + RANDOM % 24))M")
-	keeper=("${policy[@]}")
-	[ $((RANDOM % 2)) != 0 ] || keeper=("${exits[@]}")
+	case $((RANDOM % 3)) in
+	0) keeper=("${policy[@]}");;
+	1) keeper=("${exits[@]}");;
+	2) keeper=(--policy freeze --name "hcst-$1");;
+	esac
+}
+
+# freeze NAME yes-or-no, by its policy
+freeze() { "$bin/hcpolicy" tune "hcst-$1" "frozen=$2"; }
+
+# A guest that can be frozen is, at some moment of its migration.
+freeze_sometime()
+{
+	[ -e "/sys/fs/bpf/hcpolicy/hcst-$1" ] || return 0
+	sleep "0.$((RANDOM % 10))"
+	freeze "$1" true && echo "$1" >> "$work/were-frozen"
 }
 
 # Every tenth time all pages are verified, and the work begins anew.  It is on most of the
 # memory, so that some pages are not written again after what could go wrong with them.
 at_random()
 {
-	local i opts
-	random_opts
+	local i opts freezer
+	random_opts r0
 	begin r0 1500 || return
 	for ((i = 1; i <= count; i++)); do
-		random_opts
+		random_opts "r$i"
 		echo "$i: ${opts[*]} ${keeper[*]}"
+		freeze_sometime "r$((i - 1))" &
+		freezer=$!
 		hop "r$((i - 1))" "r$i" "${opts[@]}" || return
+		wait "$freezer"
 		control "r$i" look || return
 		[ $((i % 10)) = 0 ] || continue
 		echo "# $i of $count: $(control "r$i" look | head -n 1)" >&3
 		clean "r$i" && control "r$i" work $((seed + i)) $((500 + RANDOM % 1000)) $((RANDOM % 2)) || return
 	done
-	clean "r$count" && quit "r$count"
+	clean "r$count" && quit "r$count" || return
+	echo "# $(sort -u "$work/were-frozen" | wc -l) of $count were frozen on their way" >&3
+}
+
+# frozen NAME: its policy holds requests, and can hold all
+counted() { "$bin/hcpolicy" show "hcst-$1" | sed -n "s/^counted  *$2 *//p"; }
+holds() { [ "$(counted "$1" held)" -gt "$2" ]; }
+frozen() { within 60 holds "$1" "$(counted "$1" held)" && same 0 counted "$1" passed; }
+ranges() { "$bin/hcpolicy" ranges "hcst-$1" > "$work/$1.ranges"; }
+done_by_both() { same 'done 0' control "$1" wait 0 && same 'done 0' control "$1" wait 1; }
+
+# The guest's operations (guest/mailbox.h): each vCPU shares three pages, and writes them then.  It
+# is held in that request here and there, and the request is done when it is let go.
+held_on_the_way()
+{
+	local p=0x800000 q=0x900000
+	keeper=(--policy freeze --name hcst-ice-a)
+	launch ice-a "${keeper[@]}" && control ice-a wait 0 && control ice-a wait 1 &&
+		freeze ice-a true && ranges ice-a && control ice-a batch 0 5:$p:3:0 &&
+		control ice-a batch 1 5:$q:3:0 && frozen ice-a || return
+	keeper=(--policy freeze --param frozen=true --name hcst-ice-b)
+	hop ice-a ice-b && frozen ice-b && ranges ice-b || return
+	cmp "$work/ice-a.ranges" "$work/ice-b.ranges" && [ -s "$work/ice-b.ranges" ] || return
+	freeze ice-b false && done_by_both ice-b && ranges ice-b || return
+	diff "$work/ice-a.ranges" "$work/ice-b.ranges" | sed -n 's/^> //p' > "$work/shared"
+	cat "$work/shared"
+	[ "$(wc -l < "$work/shared")" = 2 ] && grep '^0x800  *3 ' "$work/shared" &&
+		grep '^0x900  *3 ' "$work/shared" || return
+	# If the set were not what the guest did, the next move would spoil a page.
+	keeper=("${policy[@]}")
+	hop ice-b ice-c && control ice-c batch 0 7:$p:3 && control ice-c batch 1 7:$q:3 &&
+		done_by_both ice-c && control ice-c look && quit ice-c
 }
 
 # turned_away NAME TEXT: this target has said so of who came last, and waits for the next one
@@ -538,6 +587,7 @@ check "a guest that converts and writes migrates, its set kept by a policy" by_p
 check "a guest that converts and writes migrates, its set kept by exits" by_exits
 check "downtime, rounds, bytes and scan time of both are told" side_by_side
 check "$count random migrations leave every page right" at_random
+check "requests that freeze holds go with the guest, and are answered there" held_on_the_way
 check "a target with other memory is refused, both sides say why and go on" other_memory
 check "a target with other vCPUs is refused, both sides say why and go on" other_smp
 check "a source survives peers that close, stall, lie and send garbage" peers

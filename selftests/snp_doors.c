@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The page state changes of SEV-SNP, by MSR and by buffer, as a guest without
- * SNP can ask for them: by kvm-amd.ko with the trigger of kernel/tests, which
- * selftests/with-psc-trigger loads.
- */
+/* The page state changes of SEV-SNP, by MSR and by buffer (snp.h). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../kernel/tests/psc_trigger.h"
 #include "pol.h"
+#include "snp.h"
 #include "tap.h"
 #include "vm.h"
 
-/* As the GHCB specification has them. */
-#define MSR_REQ(gfn, op)	((uint64_t)(op) << 52 | (uint64_t)(gfn) << 12 | 0x014)
-#define MSR_OK			0x015ULL
-#define MSR_ERROR		(1ULL << 63 | 0x015)
-#define OP_PRIVATE		1
-#define OP_SHARED		2
-#define OP_SMASH		3
 #define PSC_OK			0ULL
 #define PSC_ERROR		(0x100ULL << 32)
 #define PSC_BAD_HEADER		(1ULL << 32 | 1)
@@ -55,25 +44,14 @@ static void set_up(bool exits, uint32_t flags, int answer)
 	p = pol_obey(vm->fd, flags, answer);
 }
 
-static uint64_t trigger(uint32_t nr, uint64_t a0)
-{
-	struct hcg_request reqs[] = {
-		{ .op = HCG_CALL, .flags = HCG_VMMCALL, .nr = nr, .a0 = a0 },
-		{ .op = HCG_CALL, .flags = HCG_VMMCALL, .nr = HCST_PSC_RESULT },
-	};
-
-	vcpu_batch(v, reqs, 2);
-	return reqs[1].ret;
-}
-
 static uint64_t ask_msr(uint64_t gfn, int op)
 {
-	return trigger(HCST_PSC_MSR, MSR_REQ(gfn, op));
+	return snp_msr(v, gfn, op);
 }
 
 static uint64_t ask_buffer(void)
 {
-	return trigger(HCST_PSC_BUFFER, BUFFER_GPA);
+	return snp_trigger(v, HCST_PSC_BUFFER, BUFFER_GPA);
 }
 
 /* n entries from the first on, of each step-th page. */

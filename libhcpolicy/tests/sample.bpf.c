@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * A policy for the library's tests: books, and has a parameter of each kind.
- * WITHOUT_x leaves out what makes it a policy, or its parameters; BROKEN is for the verifier.
+ * WITHOUT_x leaves out what makes it a policy, or its parameters; BROKEN is for the verifier;
+ * TAGGED and MANY are for hostile.c.
  */
 #if defined(WITHOUT_INFO) || defined(OTHER_INFO)
 #define hcp_info not_hcp_info
@@ -30,6 +31,16 @@ const volatile __u64 u64 = 64;
 const volatile long s64 = -64;
 const volatile char text[8] = "text";
 #undef volatile
+#ifdef TAGGED
+HCPOLICY_ABOUT(sample, "says little");
+#define TEN(x)	x x x x x x x x x x
+HCP_PARAM(__u16, tagged, 16, 1, 1000, "own" TEN(TEN("123")));
+#endif
+#ifdef MANY
+#define FOUR(name)	const volatile int name##0 = 0, name##1 = 0, name##2 = 0, name##3 = 0;
+#define SIXTEEN(name)	FOUR(name##0) FOUR(name##1) FOUR(name##2) FOUR(name##3)
+SIXTEEN(a) SIXTEEN(b) SIXTEEN(c) SIXTEEN(d)
+#endif
 static const volatile int hidden __attribute__((unused)) = 1;
 
 struct {

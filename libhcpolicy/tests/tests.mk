@@ -6,9 +6,10 @@ include $(TOP)/bpf-progs/bpf.mk
 TESTS    := $(OBJ)/tests
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAMPLES  := $(addprefix $(TESTS)/,sample.bpf.o other.bpf.o broken.bpf.o without-info.bpf.o \
-	      without-ops.bpf.o without-member.bpf.o without-params.bpf.o other-info.bpf.o)
+	      without-ops.bpf.o without-member.bpf.o without-params.bpf.o other-info.bpf.o \
+	      tagged.bpf.o many.bpf.o)
 # Each as it is shipped, and sanitized.
-UNITS    := $(foreach unit,set tracker stream policy,$(unit) $(unit)-sanitized)
+UNITS    := $(foreach unit,set tracker stream policy hostile,$(unit) $(unit)-sanitized)
 PROGRAMS := $(addprefix $(TESTS)/,$(UNITS))
 TAP      := $(addprefix $(TOP)/selftests/,tap.c tap.h)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
@@ -29,6 +30,8 @@ $(TESTS)/without-ops.bpf.o: BPF_CFLAGS += -DWITHOUT_OPS
 $(TESTS)/without-member.bpf.o: BPF_CFLAGS += -DWITHOUT_MEMBER
 $(TESTS)/without-params.bpf.o: BPF_CFLAGS += -DWITHOUT_PARAMS
 $(TESTS)/other-info.bpf.o: BPF_CFLAGS += -DOTHER_INFO
+$(TESTS)/tagged.bpf.o: BPF_CFLAGS += -DTAGGED
+$(TESTS)/many.bpf.o: BPF_CFLAGS += -DMANY
 
 $(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(TAP) $(OBJ)/.flags | $(TESTS)
 $(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c why.c
@@ -36,7 +39,8 @@ $(TESTS)/tracker $(TESTS)/tracker-sanitized: tests/tracker.c tracker.c set.c why
 $(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: LIBS = -lz
 $(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
-$(TESTS)/policy $(TESTS)/policy-sanitized: LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
+$(TESTS)/hostile $(TESTS)/hostile-sanitized: tests/hostile.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
+$(addprefix $(TESTS)/,policy policy-sanitized hostile hostile-sanitized): LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
 $(filter %-sanitized,$(PROGRAMS)): FLAGS = $(SANITIZE)
 
 $(PROGRAMS):

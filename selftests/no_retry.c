@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the policies of bpf-progs/ that answer RETRY do at a door that cannot run a request
+ * again: one of SEV-SNP's (snp.h).  The same guest can ask by the hypercall too, which can.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+
+#include "hcp.h"
+#include "snp.h"
+#include "tap.h"
+
+#define GFN	0x1000ULL
+
+static struct vm *vm;
+static struct vcpu *v;
+static struct hcpolicy *policy;
+static struct hcp_set *set;
+
+/* params: NAME, VALUE, ..., NULL */
+static void start(const char *file, bool exits, const char *const params[])
+{
+	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = exits };
+
+	vm = vm_new(2, exits);
+	v = &vm->vcpus[0];
+	policy = hcp_open(file);
+	for (; *params; params += 2)
+		CHECK_EQ(hcpolicy__set_param(policy, params[0], params[1]), 0);
+	CHECK_EQ(hcpolicy__set_max_gpa(policy, 1ULL << 30), 0);
+	CHECK_EQ(hcpolicy__load(policy), 0);
+	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
+	set = hcpolicy__set(policy);
+}
+
+#define PARAMS(...)	((const char *const[]) { __VA_ARGS__, NULL })
+
+static bool is(const char *name, const char *value)
+{
+	struct hcpolicy_param p;
+	unsigned int n;
+
+	for (n = 0; hcpolicy__param(policy, n, &p); n++) {
+		if (!strcmp(p.name, name)) {
+			tap_note("%s=%s", name, p.value);
+			return !strcmp(p.value, value);
+		}
+	}
+	return false;
+}
+
+/* The policy's own variable, which is no parameter, in its map .bss. */
+static void poke(const char *name, uint32_t value)
+{
+	int fd = hcpolicy__map_fd(policy, ".bss");
+	const struct btf_var_secinfo *var;
+	const struct btf_type *section;
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info), key = 0;
+	char data[256];
+	struct btf *btf;
+	int i;
+
+	CHECK_CMP(fd, >=, 0);
+	CHECK_EQ(bpf_map_get_info_by_fd(fd, &info, &len), 0);
+	CHECK_CMP(info.value_size, <=, sizeof(data));
+	btf = btf__load_from_kernel_by_id(info.btf_id);
+	CHECK(btf);
+	section = btf__type_by_id(btf, info.btf_value_type_id);
+	var = btf_var_secinfos(section);
+	for (i = 0; i < btf_vlen(section); i++, var++) {
+		if (!strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, var->type)->name_off), name))
+			break;
+	}
+	CHECK_CMP(i, <, btf_vlen(section));
+	CHECK_EQ(bpf_map_lookup_elem(fd, &key, data), 0);
+	memcpy(data + var->offset, &value, sizeof(value));
+	CHECK_EQ(bpf_map_update_elem(fd, &key, data, 0), 0);
+	btf__free(btf);
+}
+
+static void *hypercall(void *ret)
+{
+	*(int64_t *)ret = vcpu_call(&vm->vcpus[1], (GFN + 100) * PAGE, 1, SHARE);
+	return NULL;
+}
+
+static pthread_t ask_in_thread(int64_t *ret)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, hypercall, ret), 0);
+	return thread;
+}
+
+TEST(freeze_that_cannot_hold_a_request_is_off_and_says_so)
+{
+	int64_t ret;
+	pthread_t thread;
+
+	start("bpf/freeze.bpf.o", false, PARAMS("frozen", "true"));
+	thread = ask_in_thread(&ret);
+	WAIT_UNTIL(vcpu_stats(&vm->vcpus[1]).retry > 2);
+	CHECK(is("frozen", "true") && is("passed", "0"));
+	CHECK_EQ(hcp_set__count(set), 0);
+
+	CHECK_EQ(snp_msr(v, GFN, OP_SHARED), MSR_OK);
+	CHECK(is("frozen", "false") && is("passed", "1"));
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(ret, 0);
+	CHECK_EQ(hcp_set__count(set), 2);
+
+	/* To arm it again is of no use. */
+	CHECK_EQ(hcpolicy__set_param(policy, "frozen", "true"), 0);
+	CHECK_EQ(snp_msr(v, GFN, OP_PRIVATE), MSR_OK);
+	CHECK(is("frozen", "false") && is("passed", "2"));
+	CHECK_EQ(hcp_set__count(set), 1);
+	CHECK(hcp_set__complete(set));
+}
+
+TEST(throttle_passes_to_the_VMM_what_cannot_wait)
+{
+	start("bpf/throttle.bpf.o", true, PARAMS("rate", "1", "burst", "1"));
+	CHECK_EQ(snp_msr(v, GFN, OP_SHARED), MSR_OK);
+	CHECK_EQ(v->exits, 0);
+	CHECK_EQ(snp_msr(v, GFN + 1, OP_SHARED), MSR_OK);
+	CHECK_EQ(snp_msr(v, GFN + 2, OP_SHARED), MSR_OK);
+	CHECK_CMP(v->exits, >=, 1);
+	CHECK(is("waited", "0") && !is("over", "0"));
+	CHECK_EQ(hcp_set__count(set), 3);
+	CHECK(hcp_set__complete(set));
+}
+
+TEST(throttle_refuses_nothing_where_the_VMM_has_enabled_no_exits)
+{
+	start("bpf/throttle.bpf.o", false, PARAMS("rate", "1", "burst", "1"));
+	CHECK_EQ(snp_msr(v, GFN, OP_SHARED), MSR_OK);
+	CHECK_EQ(snp_msr(v, GFN + 1, OP_SHARED), MSR_OK);
+	CHECK_EQ(snp_msr(v, GFN + 2, OP_SHARED), MSR_OK);
+	CHECK(is("waited", "0") && !is("over", "0"));
+	CHECK_EQ(hcp_set__count(set), 3);
+}
+
+/* As if another vCPU counted just now. */
+TEST(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more)
+{
+	int64_t ret;
+	pthread_t thread;
+
+	start("bpf/quota.bpf.o", false, PARAMS("ceiling", "3"));
+	poke("quota_counting", 1);
+	thread = ask_in_thread(&ret);
+	WAIT_UNTIL(vcpu_stats(&vm->vcpus[1]).retry > 2);
+	CHECK_EQ(snp_msr(v, GFN, OP_SHARED), MSR_OK);
+	CHECK_EQ(hcp_set__count(set), 1);
+	CHECK(is("shared_pages", "0"));
+	poke("quota_counting", 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(ret, 0);
+	CHECK(is("shared_pages", "2"));
+
+	/* And what is not granted is refused at this door too. */
+	CHECK_EQ(snp_msr(v, GFN + 1, OP_SHARED), MSR_OK);
+	CHECK_EQ(snp_msr(v, GFN + 2, OP_SHARED), MSR_ERROR);
+	CHECK(is("shared_pages", "4") && is("refused_pages", "1"));
+	CHECK_EQ(hcp_set__count(set), 4);
+	CHECK(hcp_set__complete(set));
+}
+
+TAP_MAIN(
+	T(freeze_that_cannot_hold_a_request_is_off_and_says_so),
+	T(throttle_passes_to_the_VMM_what_cannot_wait),
+	T(throttle_refuses_nothing_where_the_VMM_has_enabled_no_exits),
+	T(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more),
+)
