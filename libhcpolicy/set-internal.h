@@ -10,6 +10,11 @@
 
 struct hcp_set {
 	uint64_t *words;
+	/*
+	 * Of hcp_set__new(): for each chunk of words, was a page of it ever shared?  If not, scans
+	 * skip it.  NULL: others write these words, and all of them are read.
+	 */
+	uint8_t *touched;
 	uint64_t npages;	/* read once, because others can write to info */
 	struct hcp_info *info;
 	struct hcp_info own_info;	/* of hcp_set__new(): info points here */
@@ -30,6 +35,25 @@ static inline void end_change(struct hcp_set *set, uint32_t keep, uint32_t add)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&set->info->state, add, __ATOMIC_SEQ_CST);
 	__atomic_fetch_and(&set->info->state, keep | add, __ATOMIC_SEQ_CST);
+}
+
+static inline bool is_touched(const struct hcp_set *set, uint64_t chunk)
+{
+	return __atomic_load_n(&set->touched[chunk], __ATOMIC_RELAXED);
+}
+
+/* Before pages in the words from first to last become shared. */
+static inline void touch(struct hcp_set *set, uint64_t first, uint64_t last)
+{
+	uint64_t chunk = first / HCP_CHUNK_WORDS;
+
+	if (!set->touched)
+		return;
+	do {
+		/* Other threads read it, and a store that changes nothing would slow them down. */
+		if (!is_touched(set, chunk))
+			__atomic_store_n(&set->touched[chunk], true, __ATOMIC_RELAXED);
+	} while (++chunk <= last / HCP_CHUNK_WORDS);
 }
 
 static inline uint64_t load_word(const struct hcp_set *set, uint64_t word)

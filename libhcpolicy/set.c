@@ -18,10 +18,10 @@
 #define ATTR_ENCRYPTED	(1ULL << 4)
 #define ATTR_RESERVED	(~0ULL << 5)
 
-/* The set is NULL. */
-static bool none(const struct hcp_set *set)
+/* The set, or what else is needed, is NULL. */
+static bool none(const void *arg)
 {
-	if (set)
+	if (arg)
 		return false;
 	errno = EINVAL;
 	return true;
@@ -35,6 +35,12 @@ static void change_bits(uint64_t *word, uint64_t bits, bool shared)
 		__atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
 	else
 		__atomic_fetch_and(word, ~bits, __ATOMIC_RELAXED);
+}
+
+/* The words, and behind them `touched`, which has one chunk more: scans end there. */
+static size_t own_size(const struct hcp_set *set)
+{
+	return set->npages / 8 + set->npages / HCP_CHUNK_PAGES + 1;
 }
 
 struct hcp_set *hcp_set__new(uint64_t npages)
@@ -52,13 +58,15 @@ struct hcp_set *hcp_set__new(uint64_t npages)
 
 	/* Only written pages take memory, and most of a large set is never written. */
 	set->npages = (npages + HCP_CHUNK_PAGES - 1) / HCP_CHUNK_PAGES * HCP_CHUNK_PAGES;
-	set->words = mmap(NULL, set->npages / 8, PROT_READ | PROT_WRITE,
+	set->words = mmap(NULL, own_size(set), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (set->words == MAP_FAILED) {
 		free(set);
 		return NULL;
 	}
 
+	set->touched = (uint8_t *)(set->words + set->npages / WORD_BITS);
+	set->touched[set->npages / HCP_CHUNK_PAGES] = true;
 	set->info = &set->own_info;
 	set->own_info.version = HCP_INFO_VERSION;
 	set->own_info.npages = set->own_info.reach = set->npages;
@@ -95,7 +103,7 @@ void hcp_set__free(struct hcp_set *set)
 	if (!set)
 		return;
 	if (set->info == &set->own_info)
-		munmap(set->words, set->npages / 8);
+		munmap(set->words, own_size(set));
 	free(set);
 }
 
@@ -137,6 +145,8 @@ uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, boo
 	head = ~0ULL << gfn % WORD_BITS;
 	tail = ~0ULL >> (WORD_BITS - 1 - (gfn + inside - 1) % WORD_BITS);
 
+	if (shared)
+		touch(set, word, last);
 	if (word == last) {
 		change_bits(&set->words[word], head & tail, shared);
 		return inside;
@@ -174,21 +184,49 @@ bool hcp_set__test(const struct hcp_set *set, uint64_t gfn)
 	       load_word(set, gfn / WORD_BITS) >> gfn % WORD_BITS & 1;
 }
 
-/* The first page at or after gfn that is shared, or private; the set's size if there is none. */
-static uint64_t find(const struct hcp_set *set, uint64_t gfn, bool shared)
+/* The first word from this one on that may not be zero; the end is such a word. */
+static uint64_t skip_untouched(const struct hcp_set *set, uint64_t word)
 {
-	const uint64_t flip = shared ? 0 : ~0ULL, nwords = set->npages / WORD_BITS;
-	uint64_t bits, word = gfn / WORD_BITS;
+	uint64_t chunk = word / HCP_CHUNK_WORDS;
+
+	if (!set->touched || is_touched(set, chunk))
+		return word;
+	while (!is_touched(set, ++chunk))
+		;
+	return chunk * HCP_CHUNK_WORDS;
+}
+
+/* Where the chunk of this word ends, or the set. */
+static uint64_t chunk_end(const struct hcp_set *set, uint64_t word)
+{
+	uint64_t end = (word / HCP_CHUNK_WORDS + 1) * HCP_CHUNK_WORDS;
+
+	return end < set->npages / WORD_BITS ? end : set->npages / WORD_BITS;
+}
+
+/* The first page at or after gfn that is shared, or private; the set's size if there is none. */
+static inline uint64_t find(const struct hcp_set *set, uint64_t gfn, bool shared)
+{
+	const uint64_t flip = shared ? 0 : ~0ULL;
+	uint64_t bits, word = gfn / WORD_BITS, end;
 
 	if (gfn >= set->npages)
 		return set->npages;
 
-	bits = (load_word(set, word) ^ flip) & ~0ULL << gfn % WORD_BITS;
-	while (!bits) {
-		if (++word == nwords)
-			return set->npages;
+	bits = (load_word(set, word) ^ flip) >> gfn % WORD_BITS;
+	if (bits)
+		return gfn + __builtin_ctzll(bits);
+	end = chunk_end(set, word);
+	do {
+		if (++word == end) {
+			if (shared)
+				word = skip_untouched(set, word);
+			if (word == set->npages / WORD_BITS)
+				return set->npages;
+			end = chunk_end(set, word);
+		}
 		bits = load_word(set, word) ^ flip;
-	}
+	} while (!bits);
 	return word * WORD_BITS + __builtin_ctzll(bits);
 }
 
@@ -196,7 +234,7 @@ bool hcp_set__next(const struct hcp_set *set, struct hcp_range *range)
 {
 	uint64_t start, gfn;
 
-	if (none(range ? set : NULL) || __builtin_add_overflow(range->gfn, range->npages, &gfn))
+	if (none(set) || none(range) || __builtin_add_overflow(range->gfn, range->npages, &gfn))
 		return false;
 
 	start = find(set, gfn, true);
@@ -215,7 +253,8 @@ uint64_t hcp_set__count(const struct hcp_set *set)
 
 	if (none(set))
 		return 0;
-	for (word = 0; word < set->npages / WORD_BITS; word++)
+	for (word = skip_untouched(set, 0); word < set->npages / WORD_BITS;
+	     word = skip_untouched(set, word + 1))
 		count += __builtin_popcountll(load_word(set, word));
 	return count;
 }
@@ -229,7 +268,8 @@ int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx)
 		return -EINVAL;
 	begin_change(set);
 	/* To store zero over zero would only cost memory. */
-	for (word = 0; word < set->npages / WORD_BITS; word++) {
+	for (word = skip_untouched(set, 0); word < set->npages / WORD_BITS;
+	     word = skip_untouched(set, word + 1)) {
 		if (load_word(set, word))
 			change_bits(&set->words[word], ~0ULL, false);
 	}

@@ -582,8 +582,10 @@ static int replace(const struct stream *s, struct hcp_set *set, const uint64_t *
 	begin_change(set);
 	for (uint64_t i = 0; i < set->npages / WORD_BITS; i++) {
 		/* To store the same value would only cost memory. */
-		if (load_word(set, i) != words[i])
-			__atomic_store_n(&set->words[i], words[i], __ATOMIC_RELAXED);
+		if (load_word(set, i) == words[i])
+			continue;
+		touch(set, i, i);
+		__atomic_store_n(&set->words[i], words[i], __ATOMIC_RELAXED);
 	}
 	__atomic_store_n(&set->info->missed, s->info.missed, __ATOMIC_RELAXED);
 	__atomic_store_n(&set->info->beyond, s->info.beyond, __ATOMIC_RELAXED);

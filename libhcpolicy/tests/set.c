@@ -428,6 +428,28 @@ TEST(exits_are_answered_as_kvm_does)
 	hcp_set__free(set);
 }
 
+/* A fresh set has chunks that scans skip, and each of these ranges ends that for some. */
+TEST(nothing_shared_is_skipped)
+{
+	static const struct hcp_range ranges[] = {
+		{ 0, 1 }, { HCP_CHUNK_PAGES - 1, 2 }, { HCP_CHUNK_PAGES, 1 }, { PAGES - 1, 1 },
+		{ HCP_CHUNK_PAGES, HCP_CHUNK_PAGES }, { 64, PAGES - 65 }, { 0, PAGES },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+		struct hcp_set *set = hcp_set__new(PAGES);
+		struct hcp_range r = {};
+
+		CHECK(set && !hcp_set__next(set, &r) && !hcp_set__count(set));
+		hcp_set__update(set, ranges[i].gfn, ranges[i].npages, true);
+		CHECK(hcp_set__next(set, &r) && !memcmp(&r, &ranges[i], sizeof(r)));
+		CHECK(!hcp_set__next(set, &r) && hcp_set__count(set) == ranges[i].npages);
+		hcp_set__reset(set);
+		CHECK(!hcp_set__count(set) && !hcp_set__test(set, ranges[i].gfn));
+		hcp_set__free(set);
+	}
+}
+
 TEST(what_cannot_be_a_set)
 {
 	static uint64_t words[HCP_CHUNK_WORDS];

@@ -79,6 +79,7 @@ static int restore(void)
 static bool same(void)
 {
 	return hcp_set__npages(set) == hcp_set__npages(other) &&
+	       hcp_set__count(set) == hcp_set__count(other) &&
 	       !memcmp(hcp_set__words(set), hcp_set__words(other), hcp_set__npages(set) / 8);
 }
 
