@@ -49,7 +49,7 @@ struct json_object;
 void put_params(struct json_object *obj, struct hcpolicy *policy);
 void print_params(struct hcpolicy *policy);
 
-/* attach.c: opened, and told its parameters; NULL: reported. */
+/* attach.c: open a policy and set its parameters.  NULL: an error that was reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);
 
 /* text.c: words of the command line, and numbers for people. */
