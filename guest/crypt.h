@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The guest's memory encryption in software.  The 8 bytes at gpa of a private
- * page are in memory as contents XOR hcg_keystream(key, gpa), those of a shared
- * page as they are.  So a transport re-keys a page, without knowing what is in
- * it, by hcg_rekey() if and only if it sends it as private.
+ * The guest's memory encryption in software.  In memory, the 8 bytes at gpa of a private
+ * page are contents XOR hcg_keystream(key, gpa); those of a shared page are the contents.
+ * So whoever sends a page as private re-keys it by hcg_rekey(), without knowing what is
+ * in it.
  */
 #ifndef HCP_GUEST_CRYPT_H
 #define HCP_GUEST_CRYPT_H

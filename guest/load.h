@@ -16,9 +16,9 @@ struct hcguest {
 };
 
 /*
- * mem is GPA 0 onwards, mem_size bytes of it.  cmdline may be NULL.  A
- * negative errno and out->error on failure.  Uses GPA 0x10000 to 0x1ffff for the
- * start_info, the memory map and the command line (at most 32 KiB).
+ * mem is the host address of GPA 0, and mem_size the bytes from there.  cmdline may be NULL.  A
+ * negative errno and out->error on failure.  GPA 0x10000 to 0x1ffff gets the start_info, the memory
+ * map and the command line (at most 32 KiB).
  */
 int hcguest_load(const char *path, void *mem, uint64_t mem_size, const char *cmdline,
 		 struct hcguest *out);

@@ -28,14 +28,14 @@
  * VMM that migrates never sends that page, and the target's fills in its own key
  * before a vCPU runs there.  Every VM has a key that none before it had.
  *
- * With a key, each vCPU asks before READY for [0, HCG_FREE_GPA) to be shared; so
- * the VM must not be migrated before, and whatever the two sides exchange while
- * the VM may migrate lies there (a batch: HCG_BATCH_GPA).  Every page above is
- * private until asked for otherwise.  The guest's record of its pages, at
- * HCG_TABLE_GPA, says what status and which contents it gave each: record.h.
+ * With a key, each vCPU asks before READY for [0, HCG_FREE_GPA) to be shared.  So do
+ * not migrate the VM before READY.  Whatever the two sides exchange while the VM may
+ * migrate must lie in this range; a batch has HCG_BATCH_GPA.  Every page above is private
+ * until the guest asks otherwise.  The guest's record of its pages, at HCG_TABLE_GPA, has
+ * the status and the contents that it gave each: record.h.
  *
- * A guest that is told by text takes what lies there for a key only if it is told to
- * encrypt, and asks then.
+ * With text commands, the guest uses the 8 bytes as a key only after the command
+ * `encrypt`, and asks then.
  */
 #ifndef HCP_GUEST_MAILBOX_H
 #define HCP_GUEST_MAILBOX_H
@@ -54,8 +54,8 @@
 
 enum hcg_event {
 	/*
-	 * Waits for its first command.  Argument: 0, or with a key and if the request
-	 * for [0, HCG_FREE_GPA) was refused, minus its answer or all ones.
+	 * The vCPU waits for its first command.  Argument: 0.  But if there is a key, and
+	 * the request for [0, HCG_FREE_GPA) was refused: minus the answer, or all ones.
 	 */
 	HCG_EV_READY = 1,
 	HCG_EV_DONE = 2,	/* the command has been carried out */
@@ -69,9 +69,9 @@ enum hcg_command {
 	/* The batch, once. */
 	HCG_CMD_RUN = 1,
 	/*
-	 * The batch again and again until stop is not zero, which is looked at
-	 * before each time; counted in iterations, with no exits of its own.  An
-	 * empty batch makes a vCPU that stays in guest mode and does nothing.
+	 * The batch again and again.  The guest looks at stop before each time, and ends
+	 * when it is not zero.  It counts in iterations, and causes no exits of its own.
+	 * With an empty batch the vCPU stays in guest mode and does nothing.
 	 */
 	HCG_CMD_LOOP = 2,
 	/* HLT with interrupts off; DONE if the VMM resumes after it. */
@@ -79,9 +79,9 @@ enum hcg_command {
 	/* Write count to the isa-debug-exit port, then shut down (triple fault). */
 	HCG_CMD_EXIT = 4,
 	/*
-	 * Convert and write the pages of mailbox->work until stop is not zero, or
-	 * count times if that is not 0; counted in iterations.  Each page is verified
-	 * before it is touched.
+	 * Convert and write the pages of mailbox->work, until stop is not zero; or count
+	 * times, if count is not 0.  The guest counts in iterations, and verifies each page
+	 * before it touches it.
 	 */
 	HCG_CMD_WORK = 5,
 	/* Verify the pages of mailbox->work that have contents. */
@@ -113,15 +113,15 @@ enum hcg_op {
 	/* ret is the number of pages that are not as in the record; see mailbox->work. */
 	HCG_VERIFY = 7,
 	/*
-	 * What wrong guests are made of, with HCG_CALL and HCG_STEP around them: new
-	 * contents under a2, asked for or not; the same contents turned from the status
-	 * in the record into a2, in place.  Both leave a2 in the record and do not ask.
+	 * For guests that break the contract.  PUT_AS: new contents under a2.  RECODE: the
+	 * same contents, turned in place from the status in the record into a2.  Neither
+	 * asks, and both put a2 into the record.
 	 */
 	HCG_PUT_AS = 8,
 	HCG_RECODE = 9,
 	/* Write a1 to the MSR a0.  One that nobody serves is a fault. */
 	HCG_WRMSR = 10,
-	/* PUT by the addresses that have the C-bit, of hcvm --sev-lookalike; below 1 GiB. */
+	/* PUT through the addresses with the C-bit (hcvm --sev-lookalike).  Only below 1 GiB. */
 	HCG_PUT_ALIAS = 11,
 };
 
@@ -135,11 +135,11 @@ enum hcg_request_flags {
 	HCG_VMMCALL = 1 << 3,
 };
 
-/* Values of ret that no hypervisor answers: the call ended in #UD, ... */
+/* Two values of ret that no hypervisor answers.  This one: the call ended in #UD. */
 #define HCG_RET_NO_HYPERVISOR	INT64_MIN
 /*
- * ... or it is no operation, an address is not aligned or not below HCG_MAX_GPA,
- * a page is not in the record or a status is none.
+ * And this one: there is no such operation or status, an address is not aligned or not
+ * below HCG_MAX_GPA, or a page is not in the record.
  */
 #define HCG_RET_BAD_REQUEST	(INT64_MIN + 1)
 
@@ -151,19 +151,18 @@ struct hcg_request {
 	int64_t ret;		/* written by the guest */
 };
 
-/* The contents of a bad word, as far as they explain themselves. */
+/* What a bad word looks like. */
 enum hcg_found {
 	HCG_FOUND_GARBAGE = 1,
-	/* Private, and as if it had come from the VM of the key before as shared. */
+	/* The page is private, and looks as if the last migration had sent it as shared. */
 	HCG_FOUND_SENT_SHARED = 2,
 	/*
-	 * Shared, and as if it had come from the VM of the key before as private; or
-	 * it came as shared when its contents were private, and was decrypted here.
+	 * The page is shared, and looks as if the last migration had sent it as private.  Or
+	 * it was sent as shared while its contents were private, and was decrypted here.
 	 */
 	HCG_FOUND_SENT_PRIVATE = 3,
-	/* Private, but plain; shared, but encrypted with the key. */
-	HCG_FOUND_PLAIN = 4,
-	HCG_FOUND_ENCRYPTED = 5,
+	HCG_FOUND_PLAIN = 4,		/* private, but not encrypted */
+	HCG_FOUND_ENCRYPTED = 5,	/* shared, but encrypted with the key */
 	/* Under the right status, but what the page held before its last write. */
 	HCG_FOUND_OLD = 6,
 };
@@ -182,8 +181,8 @@ struct hcg_work {
 	uint64_t seed;
 	uint64_t flags;		/* enum hcg_work_flags */
 	/*
-	 * From the guest; zeroed by it when a command begins.  May be read at any
-	 * time, and so may stop be written.
+	 * From the guest, which zeroes them when a command begins.  The VMM may read them
+	 * at any time.
 	 */
 	volatile uint64_t conversions;	/* requests granted */
 	volatile uint64_t refused;	/* requests not granted: the pages keep their status */

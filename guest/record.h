@@ -5,10 +5,10 @@
  * on: version << 8 | enum hcg_page_flags.
  *
  * A migration can stop a vCPU between any two instructions.  The vCPU goes on in
- * another VM with another key and finishes its operation there, so the order within
- * an operation does not matter to the guest.  It matters to whoever reads the record
- * of a stopped guest: a busy page is being written.  Its contents are not live, and
- * its status is the one that was asked for or the one before.
+ * another VM with another key, and finishes its operation there.  So the order within
+ * an operation does not matter to the guest.  It matters to whoever reads the record of
+ * a stopped guest: a busy page is being written, so its contents are not live, and its
+ * status is the one that was asked for or the one before.
  */
 #ifndef HCP_GUEST_RECORD_H
 #define HCP_GUEST_RECORD_H

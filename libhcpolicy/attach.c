@@ -266,7 +266,10 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
 	return 0;
 }
 
-/* The pins of its own maps change hands before hcp_info says so: open_pinned ends what is cut short. */
+/*
+ * The pins of the own maps change hands before hcp_info does.  If this is cut short in between,
+ * hcpolicy__open_pinned() finishes it.
+ */
 static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
 {
 	int fd, dir, err;

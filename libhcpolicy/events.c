@@ -2,8 +2,8 @@
 /*
  * The events of a policy: all its ring buffers behind one descriptor, neighbours merged.
  *
- * The rule: what was lost is looked at after the buffers were read, and the whole set is to be
- * looked at after that.  A change whose event is lost later than that is found the next time.
+ * The rule: read the buffers, then the count of lost events; the caller reads the whole set after
+ * that.  If an event is lost later, the next call finds it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ struct hcpolicy_events {
 	struct ring_buffer *rings;
 	hcpolicy_event_fn fn;
 	void *ctx;
-	uint64_t lost;			/* as the policy has counted, and fn was told */
+	uint64_t lost;			/* the policy's count, as far as fn was told */
 	struct hcp_event pending;	/* npages 0: none */
 };
 

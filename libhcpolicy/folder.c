@@ -119,6 +119,13 @@ int folder_remove(int folder, const char *name)
 	return unlinkat(folder, name, AT_REMOVEDIR);
 }
 
+int pin_put(int dir, const char *file, int fd)
+{
+	LIBBPF_OPTS(bpf_obj_pin_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
+
+	return bpf_obj_pin_opts(fd, file, &opts);
+}
+
 int pin_get(int dir, const char *file)
 {
 	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
@@ -141,7 +148,7 @@ static void detach_in(int folder, const char *name)
 	close(link);
 }
 
-/* Under the lock: what exists here and is not a name was left by a killed process. */
+/* Under the lock.  No policy can have this name, so what is there was left by a killed process. */
 static void sweep(const struct hcpolicy *policy, int folder, const char *name)
 {
 	struct stat st;

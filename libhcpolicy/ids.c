@@ -10,15 +10,6 @@
 #include <unistd.h>
 #include "internal.h"
 
-/* Of a map or a link: the id is the second field of the info of either. */
-__u32 object_id(int fd)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
-}
-
 void kept_close(struct kept *kept)
 {
 	if (kept->shared_fd >= 0)

@@ -82,6 +82,7 @@ int link_info(int fd, struct bpf_link_info *link);
 int read_file(const char *path, void **bytes, size_t *size);
 
 /* maps.c */
+__u32 object_id(int fd);	/* of a map or a link; 0: it has none */
 int maps_open(struct hcpolicy *policy, bool fresh);
 void maps_close(struct hcpolicy *policy);
 
@@ -139,11 +140,11 @@ void folder_close(int folder);
 /* Does not report -ENOENT. */
 int folder_of_name(const struct hcpolicy *policy, int folder, const char *name);
 int folder_remove(int folder, const char *name);	/* reports nothing */
+int pin_put(int dir, const char *file, int fd);
 int pin_get(int dir, const char *file);
 
 /* pin.c */
 bool name_valid(const char *name);
-int pin_put(int dir, const char *file, int fd);
 /* The own maps of a replacement, in its predecessor's folder; nothing if that is not pinned. */
 int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir);
 void pin_next_end(struct hcpolicy *policy, int dir, bool replaced);
@@ -153,7 +154,6 @@ struct kept {
 	char policy[KVM_HCPOLICY_NAME_LEN];
 	int shared_fd, info_fd;		/* -1: the program has no map of that name */
 };
-__u32 object_id(int fd);
 /* The set that the program of a struct_ops map keeps.  -EOPNOTSUPP: not a policy. */
 int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
 void kept_close(struct kept *kept);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * The two maps of a policy as memory of this process.  The rule: they may come from
- * somebody else (a pin, a broker).  So they are checked before they are mapped, and what
- * others may change is read once.
+ * somebody else (a pin, a broker).  So check them before they are mapped, and read what
+ * others may change only once.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +11,15 @@
 #include "internal.h"
 
 #define CHUNK_SIZE	(HCP_CHUNK_WORDS * sizeof(uint64_t))
+
+/* The id is the second field of the info of a map and of a link. */
+__u32 object_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
 
 static int check_map(const struct hcpolicy *policy, int fd, const char *name,
 		     size_t value_size, __u32 *max_entries)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * A policy's own maps: all but hcp_shared and hcp_info, which are the set.  They are pinned in
- * NAME/maps/, so that others can reach them, and go with the policy.  A replacement has its own
- * ones anew, but for those that it is declared to take over (HCP_HAND_ON in hcpolicy.bpf.h).
+ * NAME/maps/, so that others can reach them, and end with the policy.  A replacement gets new ones,
+ * except those that its source marks with HCP_HAND_ON (hcpolicy.bpf.h).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 #define TAG_HAND_ON	"hcp:hand-on"
 
-/* bpffs has no names with dots, which those of sections have: .rodata, mine.rodata. */
+/* bpffs allows no dots in names, but maps of sections have them: .rodata, mine.rodata. */
 static void pin_name(char name[HCP_NAME_LEN], const char *map)
 {
 	char *dot = strchr(map, '.');
@@ -109,7 +109,7 @@ int own_pin(const struct hcpolicy *policy, int dir, const char *folder)
 	return err;
 }
 
-/* dir: of its name.  What cannot be opened is not there, for who asks for it. */
+/* dir: the folder of its name.  A map that cannot be opened counts as not there. */
 int own_open(struct hcpolicy *policy, int dir)
 {
 	int maps = openat(dir, OWN_MAPS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, err = 0;
@@ -158,7 +158,7 @@ static bool same_shape(const struct bpf_map *map, int fd)
 	       info.max_entries == bpf_map__max_entries(map);
 }
 
-/* next is opened; what policy has under the same name becomes its own, or begins anew. */
+/* next is opened and not loaded.  It takes over the maps that it marks; its others begin anew. */
 int own_hand_on(const struct hcpolicy *policy, struct hcpolicy *next)
 {
 	struct bpf_map *map;
@@ -176,8 +176,8 @@ int own_hand_on(const struct hcpolicy *policy, struct hcpolicy *next)
 			continue;
 		}
 		if (!same_shape(map, fd))
-			return fail(next, EINVAL, "its map '%s' has not the shape of the one that it takes over: "
-				    "give it another name, or leave HCP_HAND_ON out", name);
+			return fail(next, EINVAL, "its map '%s' differs from the one that it takes over (in type, "
+				    "key, value or size): give it another name, or leave HCP_HAND_ON out", name);
 		if (bpf_map__reuse_fd(map, fd))
 			return fail(next, errno, "%s: %s", name, strerror(errno));
 	}

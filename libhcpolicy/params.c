@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * A policy's parameters: integers in two sections of its object, the fixed ones in .rodata and
- * those that may change while it is attached in .data.settings; and what it counts itself, in
- * .data.counters.  BTF tells name and type, a declaration tag range and help (HCP_PARAM(),
- * HCP_SETTING() and HCP_COUNTER() in hcpolicy.bpf.h).
+ * A policy's parameters are integers in three sections of its object: fixed ones in .rodata; those
+ * that may change while it is attached in .data.settings; and what it counts itself in
+ * .data.counters.  BTF has their names and types, and a declaration tag has range and help: see
+ * HCP_PARAM(), HCP_SETTING() and HCP_COUNTER() in hcpolicy.bpf.h.
  *
- * The same for an object that was opened, where the values are libbpf's, and for a policy that
- * was found, where they are in its maps and the kernel has their BTF.
+ * The values of an opened object are in libbpf's memory.  Those of a policy that was found are in
+ * its maps, and the kernel has their BTF.
  *
  * Nothing of this is trusted: whoever wrote the object wrote its BTF, and people see the texts on
  * their terminals.  An object with a tag that makes no sense is not opened.
@@ -41,7 +41,7 @@ struct param {
 	char *at;
 	bool is_signed, is_bool;
 	enum hcpolicy_param_kind kind;
-	long min, max;		/* of an unsigned one: the bits of unsigned long */
+	long min, max;		/* if it is unsigned: an unsigned long's bits */
 };
 
 static const char *const sections[] = {
@@ -82,7 +82,7 @@ static bool opened_section(const struct hcpolicy *policy, const char *name, stru
 	return true;
 }
 
-/* Of a found policy: its map, mapped once, until close. */
+/* Map section n of a policy that was found.  It stays mapped until close. */
 static int found_open(struct hcpolicy *policy, int n)
 {
 	struct found_section *found = &policy->found[n];
@@ -92,7 +92,7 @@ static int found_open(struct hcpolicy *policy, int n)
 
 	if (found->data)
 		return 0;
-	fd = hcpolicy__map_fd(policy, sections[n]);
+	fd = own_fd(policy, sections[n]);
 	if (fd < 0)
 		return fd;
 	if (bpf_map_get_info_by_fd(fd, &info, &len) || !info.btf_id || info.max_entries != 1)
@@ -224,7 +224,7 @@ static int get_param(const struct section *s, int n, struct param *p)
 	return !tag || tag_range(p, tag) ? 1 : -EINVAL;
 }
 
-/* The n-th parameter of both sections, or the one of that name. */
+/* The n-th parameter of all sections, or the one with the name key. */
 static bool find_param(struct hcpolicy *policy, unsigned int n, const char *key, struct param *p)
 {
 	struct section s;
@@ -262,7 +262,7 @@ static long load_number(const struct param *p)
 	return p->is_signed ? (long)(bits << unused) >> unused : (long)bits;
 }
 
-/* A program reads it meanwhile: all of it or nothing. */
+/* Atomic, because the program may read it meanwhile. */
 static void store_number(const struct param *p, long number)
 {
 	switch (p->type->size) {
@@ -361,7 +361,7 @@ static int no_param(struct hcpolicy *policy, const char *key)
 		    len ? "it has: " : "it has none", list);
 }
 
-/* -EINVAL: no number; -ERANGE: not one of the range. */
+/* -EINVAL: not a number; -ERANGE: out of range. */
 static int parse_value(const struct param *p, const char *value, long *out)
 {
 	char *end;
@@ -371,7 +371,7 @@ static int parse_value(const struct param *p, const char *value, long *out)
 		return 0;
 	}
 
-	/* strtoul() would take white space, nothing at all, and wrap a sign. */
+	/* strtoul() would accept white space and an empty text, and wrap a negative number. */
 	if (!strchr("-0123456789", value[0]) || !value[0])
 		return -EINVAL;
 	errno = 0;

@@ -40,13 +40,6 @@ static int no_such_name(const struct hcpolicy *policy)
 	return fail(policy, ENOENT, "nothing is pinned by that name in %s/" FOLDER, policy->bpffs);
 }
 
-int pin_put(int dir, const char *file, int fd)
-{
-	LIBBPF_OPTS(bpf_obj_pin_opts, opts, .file_flags = BPF_F_PATH_FD, .path_fd = dir);
-
-	return bpf_obj_pin_opts(fd, file, &opts);
-}
-
 static void close_pins(int fd[NPINS])
 {
 	int i;
@@ -58,7 +51,7 @@ static void close_pins(int fd[NPINS])
 	}
 }
 
-/* Open the pins of a name, -1: missing.  Returns how many; -ENOENT: no such name, not reported. */
+/* Open the pins of a name; fd[] is -1 where one is missing.  Returns how many; -ENOENT: no name. */
 static int get_pins(const struct hcpolicy *policy, int folder, const char *name, int fd[NPINS])
 {
 	int dir = folder_of_name(policy, folder, name), i, n = 0, err = 0;
@@ -215,7 +208,7 @@ static int open_name(struct hcpolicy *policy, int folder, const char *name)
 	return err ? err : open_half(policy, folder, name);
 }
 
-/* Its own maps; those of a replacement that was cut short behind the link's update. */
+/* Open its own maps.  First finish a replace that was cut short after the link's update. */
 static int open_own(struct hcpolicy *policy, int folder, const char *name)
 {
 	int dir = folder_of_name(policy, folder, name), err;
@@ -255,13 +248,13 @@ struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_o
 	return NULL;
 }
 
-/* Is that pin our own object?  Not there: no. */
+/* Is that pin our object?  If there is no pin: no. */
 static bool same_object(int pin, int fd)
 {
 	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
 }
 
-/* Its folder, if it is pinned; -1: it is not, or nobody can tell, as where there is no bpffs. */
+/* The folder of its name.  -1: it is not pinned, or that cannot be told, as without a bpffs. */
 static int own_folder(struct hcpolicy *policy, int folder)
 {
 	int dir = folder_of_name(policy, folder, policy->name), link;
@@ -287,7 +280,7 @@ int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *di
 	*dir = -1;
 	if (!name_valid(policy->name))
 		return 0;
-	/* A VMM that pins nothing need not have the right to look there. */
+	/* Report nothing: a VMM that pins nothing need not have the right to look there. */
 	policy->log = NULL;
 	err = folder_open(policy, false, &folder);
 	policy->log = log;
@@ -308,7 +301,7 @@ int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *di
 	return err;
 }
 
-/* dir: of the name.  With none there is nothing to exchange. */
+/* dir: the folder of the name.  If it has no own maps yet, the new ones just take the place. */
 static int exchange_own(int dir)
 {
 	if (!renameat2(dir, OWN_MAPS_NEW, dir, OWN_MAPS, RENAME_EXCHANGE))

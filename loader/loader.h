@@ -55,7 +55,7 @@ void print_params(struct hcpolicy *policy);
 /* probe.c: can policies be called here?  text: what was found, or the remedy. */
 bool probe_hook(char *text, size_t size);
 
-/* attach.c: opened, and told its parameters; NULL: reported. */
+/* attach.c: open a policy and set its parameters.  NULL: an error that was reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);
 
 /* text.c: words of the command line, and numbers for people. */

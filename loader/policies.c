@@ -8,7 +8,7 @@
 #include "loader.h"
 #include "out.h"
 
-/* What a policy says of a parameter; its value is the default if it was only opened. */
+/* What a policy says about its parameters.  If it was only opened, the values are the defaults. */
 void put_params(struct json_object *obj, struct hcpolicy *policy)
 {
 	static const char *const kinds[] = {
@@ -87,7 +87,7 @@ static bool show_policy(struct json_object *array, const char *what, bool whole)
 	return true;
 }
 
-/* The folder comes behind others that have an earlier say. */
+/* Append the policies of a folder.  Folders that were added earlier win. */
 static void add_folder(glob_t *found, const char *folder)
 {
 	char *pattern;

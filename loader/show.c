@@ -91,14 +91,14 @@ static void list_json(struct json_object *array, const char *name, uint32_t id,
 		put_identity(obj, policy);
 	else if (name)
 		put_str(obj, "name", name);
-	if (info || !name)
-		put_u64(obj, "link_id", name ? info->link_id : id);
 	if (set) {
 		put_u64(obj, "shared_pages", hcp_set__count(set));
 		put_state(obj, policy);
 	}
 	if (name && missing_pins(missing, policy))
 		put_str(obj, "missing", missing);
+	if (info || !name)
+		put_u64(obj, "link_id", name ? info->link_id : id);
 	put_bool(obj, "pinned", name && !removed);
 	put_bool(obj, "removed", removed);
 	json_object_array_add(array, obj);

@@ -2,7 +2,7 @@
 /*
  * Peers of a migration that are not what they should be.
  *
- *	bad_peer full PORT FILE		a TCP port that never answers; says so by making FILE
+ *	bad_peer full FILE PORT		a TCP port that never answers; says so by making FILE
  *	bad_peer listen PATH HOW	a target
  *	bad_peer connect PATH HOW	a source
  *	bad_peer relay PATH TO BYTES	what comes at PATH goes to TO, and back, until
@@ -69,7 +69,7 @@ static int connect_to(const char *path)
 }
 
 /* As long as the one connection that it has room for stays, the kernel drops others. */
-static void full(int port, const char *file)
+static void full(const char *file, int port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 	int from;
 
 	if (argc == 4 && !strcmp(argv[1], "full")) {
-		full(atoi(argv[2]), argv[3]);
+		full(argv[2], atoi(argv[3]));
 		return 0;
 	}
 	if (argc == 4 && !strcmp(argv[1], "listen")) {

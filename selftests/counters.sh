@@ -8,8 +8,6 @@ set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 debugfs=/sys/kernel/debug/kvm
-
-hcpolicy() { "$bin/hcpolicy" "$@"; }
 counter() { hcpolicy show "$1" | sed -n "s/^counter *$2 *//p"; }
 
 # A process with a VM or two (two_vms.c), which answers.

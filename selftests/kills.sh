@@ -7,6 +7,8 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/machines.sh
+. "${BASH_SOURCE[0]%/*}/machines.sh"
 
 moments=${HCP_KILLS:-50}
 RANDOM=${HCP_SEED:-$((SECONDS + $(date +%s) % 30000))}
@@ -16,40 +18,25 @@ plan 3
 echo "# HCP_SEED=$seed"
 
 pins=/sys/fs/bpf/hcpolicy
-declare -A pid kills
+declare -A kills
 client=
 kills=([source]=0 [target]=0 [loader]=0)
 outcomes=()
 
-hcpolicy() { "$bin/hcpolicy" "$@"; }
-ctl() { "$bin/hcvm" control "$work/$1" "${@:2}"; }
+hcvm=$bin/hcvm-test		# --drive
+machine=(--guest "$bin/hcguest.elf" --mem 16M --smp 2 --drive --encrypt)
 
-# start NAME OPTIONS...: a machine, which answers when this returns
-start()
-{
-	rm -f "$work/$1"
-	"$bin/hcvm-test" --guest "$bin/hcguest.elf" --mem 16M --smp 2 --drive --encrypt --control "$work/$1" \
-		"${@:2}" < /dev/null > "$work/$1.log" 2>&1 &
-	pid[$1]=$!
-	children+=($!)
-	within 20 ctl "$1" status || { cat "$work/$1.log"; return 1; }
-}
-
-runs() { [ "$(ctl "$1" status 2> /dev/null)" = running ]; }
-ended() { ! kill -0 "${pid[$1]}" 2> /dev/null; }
-settled() { ended "$1" || runs "$1"; }
-
-# The guest's own verdict, in machine $1.
-clean() { ctl "$1" stop && ctl "$1" check; }
+runs() { [ "$(control "$1" status 2> /dev/null)" = running ]; }
+settled() { gone "$1" || runs "$1"; }
 
 # end NAME...: no process may stay
 end()
 {
 	local name
 	for name; do
-		ended "$name" || ctl "$name" quit > /dev/null 2>&1
-		within 20 ended "$name" || { echo "$name is stuck"; return 1; }
-		wait "${pid[$name]}" 2> /dev/null
+		gone "$name" || control "$name" quit > /dev/null 2>&1
+		within 20 gone "$name" || { echo "$name is stuck"; return 1; }
+		wait "${pids[$name]}" 2> /dev/null
 	done
 	return 0
 }
@@ -58,7 +45,7 @@ end()
 after_source()
 {
 	within 20 settled target || { echo "target neither runs nor ends"; return 1; }
-	ended target && { outcomes+=(source-killed:lost-with-its-host); return; }
+	gone target && { outcomes+=(source-killed:lost-with-its-host); return; }
 	outcomes+=(source-killed:went-on-in-target)
 	clean target
 }
@@ -66,13 +53,13 @@ after_source()
 after_target()
 {
 	wait "$client"
-	if settled source && ended source; then
+	if settled source && gone source; then
 		outcomes+=(target-killed:after-the-end)
 		return
 	fi
 	if ! runs source; then
 		# It was told to run and has not said that it does: the operator decides.
-		ctl source resume || return
+		control source resume || return
 		outcomes+=(target-killed:resumed-by-hand)
 	else
 		outcomes+=(target-killed:went-on-in-source)
@@ -85,7 +72,7 @@ after_loader()
 	wait "$client" || { cat "$work/client"; return 1; }
 	within 20 runs target || { echo "target does not run"; return 1; }
 	# Whatever the loader had come to, its VM is gone: nothing of it may be in the way.
-	hcpolicy attach bitmap --pid "${pid[target]}" --name kills > "$work/again" 2>&1 ||
+	hcpolicy attach bitmap --pid "${pids[target]}" --name kills > "$work/again" 2>&1 ||
 		{ cat "$work/again"; return 1; }
 	hcpolicy detach kills || return
 	outcomes+=(loader-killed:migrated)
@@ -94,29 +81,29 @@ after_loader()
 
 moment()
 {
-	local victims=(source target loader) victim delay book
+	local victims=(source target loader) victim delay keeper
 	victim=${victims[RANDOM % 3]}
 	delay=$((RANDOM % 800))
 	kills[$victim]=$((kills[$victim] + 1))
-	book=(--policy bitmap)
-	[ "$victim" != loader ] || book=()
+	keeper=(--policy bitmap)
+	[ "$victim" != loader ] || keeper=()
 
-	start source "${book[@]}" ${book:+--name kills-source} || return
-	start target "${book[@]}" ${book:+--name kills-target} --incoming "unix:$work/in" || return
-	ctl source work $((RANDOM + 1)) 64 > /dev/null || return
-	"$bin/hcvm" migrate "$work/source" "unix:$work/in" bandwidth=4M downtime=50 > "$work/client" 2>&1 &
+	launch source "${keeper[@]}" ${keeper:+--name kills-source} || return
+	await_at target "unix:$work/in" "${keeper[@]}" ${keeper:+--name kills-target} || return
+	control source work $((RANDOM + 1)) 64 > /dev/null || return
+	"$bin/hcvm" migrate "$work/source.c" "unix:$work/in" bandwidth=4M downtime=50 > "$work/client" 2>&1 &
 	client=$!
 	if [ "$victim" = loader ]; then
-		"$bin/hcpolicy" attach bitmap --pid "${pid[source]}" --name kills > /dev/null 2>&1 &
-		pid[loader]=$!
+		"$bin/hcpolicy" attach bitmap --pid "${pids[source]}" --name kills > /dev/null 2>&1 &
+		pids[loader]=$!
 	fi
 	sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
-	kill -9 "${pid[$victim]}" 2> /dev/null
-	wait "${pid[$victim]}" 2> /dev/null
-	"after_$victim" || { echo "moment $1: $victim, ${delay} ms"; cat "$work"/*.log "$work/client"; return 1; }
+	kill -9 "${pids[$victim]}" 2> /dev/null
+	wait "${pids[$victim]}" 2> /dev/null
+	"after_$victim" || { echo "moment $1: $victim, ${delay} ms"; cat "$work"/*.err "$work/client"; return 1; }
 	wait "$client" 2> /dev/null
 	end source target || return
-	rm -f "$work/in"
+	rm -f "$work/in" "$work"/*.c
 	# A command that meets the pins of a dead VM removes them.
 	hcpolicy list > /dev/null 2>&1
 	[ -z "$(ls -A "$pins" 2> /dev/null)" ] || { echo "moment $1: $victim: pins stay"; return 1; }

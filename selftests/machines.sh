@@ -5,7 +5,7 @@
 #	machine=(OPTIONS...)	what all of them are
 #	source_of=(OPTIONS...)	how the set is kept, for instance --policy bitmap
 
-# shellcheck disable=SC2154	# bin, work, patience and children are tap.sh's
+# shellcheck disable=SC2154	# top, bin, work, patience and children are tap.sh's
 hcvm=$bin/hcvm
 machine=()
 declare -A pids at
@@ -86,6 +86,14 @@ stands_still()
 	# shellcheck disable=SC2034	# for who sources this
 	client=$!
 	within 60 grep -qx "at ${3%%,*}" "$work/said" || { cat "$work/said"; return 1; }
+}
+
+# bad_peer HOW PATH...: selftests/bad_peer.c in the background, which has made PATH when this returns
+bad_peer()
+{
+	"$top/build/selftests/bad_peer" "$@" &
+	children+=($!)
+	within 60 test -e "$2"
 }
 
 # clean NAME: the guest verifies all its pages; it must be at work

@@ -102,26 +102,18 @@ over_the_limit()
 }
 
 # bad HOW: a target that is no good, at $work/HOW
-bad()
-{
-	"$top/build/selftests/bad_peer" listen "$work/$1" "$1" &
-	children+=($!)
-	within 60 test -e "$work/$1"
-}
+bad() { bad_peer listen "$work/$1" "$1"; }
 no_answer()
 {
 	local client
-	"$top/build/selftests/bad_peer" full 4446 "$work/full" &
-	children+=($!)
-	within 60 test -e "$work/full" && bad stall && there home || return
+	bad_peer full "$work/full" 4446 && bad stall && there home || return
 	moves home tcp:127.0.0.1:4446 timeout=3600 limit=1 &&
 		kept home 'cannot connect to .*: .*within limit=1 seconds' || return
 	moves home "unix:$work/stall" timeout=3600 limit=1 &&
 		kept home 'not through within limit=1 seconds' || return
 	await silent || return
-	"$top/build/selftests/bad_peer" lose "$work/silent.r" "$work/silent.m" READY stall &
-	children+=($!)
-	within 60 test -e "$work/silent.r" && moves home "unix:$work/silent.r" timeout=3600 limit=4 &&
+	bad_peer lose "$work/silent.r" "$work/silent.m" READY stall &&
+		moves home "unix:$work/silent.r" timeout=3600 limit=4 &&
 		kept home 'not through within limit=4 seconds' && works home
 }
 
@@ -147,10 +139,7 @@ after_commit()
 	local client limit
 	for limit in 4 20 60; do
 		begin "late$limit" && await "late$limit-b" || return
-		"$top/build/selftests/bad_peer" lose "$work/late$limit.r" "$work/late$limit-b.m" \
-			RUNNING "$((limit + 1))" &
-		children+=($!)
-		within 60 test -e "$work/late$limit.r" || return
+		bad_peer lose "$work/late$limit.r" "$work/late$limit-b.m" RUNNING "$((limit + 1))" || return
 		moves "late$limit" "unix:$work/late$limit.r" tied "limit=$limit" timeout=120
 		until_it "late$limit-b" same running control "late$limit-b" status && break
 		grep "within limit=$limit" "$work/late$limit.err" || return

@@ -175,9 +175,7 @@ peers()
 	begin peer || return
 	local how
 	for how in close stall garbage version memory type length body slow; do
-		"$top/build/selftests/bad_peer" listen "$work/bad-$how" "$how" &
-		children+=($!)
-		within 60 test -e "$work/bad-$how" || return
+		bad_peer listen "$work/bad-$how" "$how" || return
 		timeout $((120 * patience)) "$hcvm" migrate "$work/peer.c" "unix:$work/bad-$how" \
 			timeout=2 > "$work/said" 2>&1 && return 1
 		echo "$how: $(tail -n 1 "$work/said")"
@@ -244,9 +242,7 @@ damaged()
 	flips > "$work/flips"
 	while read -r frame n bit text <&4; do
 		await "flip$((i += 1))" "${keeper[@]}" || return
-		"$top/build/selftests/bad_peer" flip "$work/flip$i.r" "$work/flip$i.m" "$frame" "$n" "$bit" &
-		children+=($!)
-		within 60 test -e "$work/flip$i.r" || return
+		bad_peer flip "$work/flip$i.r" "$work/flip$i.m" "$frame" "$n" "$bit" || return
 		timeout $((120 * patience)) "$hcvm" migrate "$work/flip.c" "unix:$work/flip$i.r" \
 			rounds=2 > "$work/said" 2>&1 && return 1
 		echo "$frame $n $bit: $(tail -n 1 "$work/said")"
@@ -277,9 +273,7 @@ cut_at_random()
 		2) bytes=$((RANDOM * 128));;
 		esac
 		await "cut$i" "${keeper[@]}" || return
-		"$top/build/selftests/bad_peer" relay "$work/relay$i" "$work/cut$i.m" "$bytes" &
-		children+=($!)
-		within 60 test -e "$work/relay$i" || return
+		bad_peer relay "$work/relay$i" "$work/cut$i.m" "$bytes" || return
 		if timeout $((120 * patience)) "$hcvm" migrate "$work/cut.c" "unix:$work/relay$i" \
 			rounds=2 > "$work/said" 2>&1; then
 			echo "cut at $bytes: not cut, the migration was shorter"
@@ -320,9 +314,7 @@ lose()
 	local client
 	keeper=("${policy[@]}")
 	begin "$1-a" && await "$1-b" "${keeper[@]}" || return
-	"$top/build/selftests/bad_peer" lose "$work/$1.r" "$work/$1-b.m" "$2" "$3" &
-	children+=($!)
-	within 60 test -e "$work/$1.r" || return
+	bad_peer lose "$work/$1.r" "$work/$1-b.m" "$2" "$3" || return
 	timeout $((120 * patience)) "$hcvm" migrate "$work/$1-a.c" "unix:$work/$1.r" "timeout=${4:-2}" \
 		> "$work/said" 2>&1 &
 	client=$!
@@ -558,9 +550,7 @@ connect_cancelled()
 {
 	local client
 	keeper=("${policy[@]}")
-	"$top/build/selftests/bad_peer" full 4445 "$work/full" &
-	children+=($!)
-	within 60 test -e "$work/full" && begin conn && connecting && control conn cancel || return
+	bad_peer full "$work/full" 4445 && begin conn && connecting && control conn cancel || return
 	wait "$client" && return 1
 	cat "$work/said"
 	grep -q 'cannot connect to tcp:127.0.0.1:4445: interrupted' "$work/said" &&

@@ -10,8 +10,6 @@ plan 24
 
 name=hcst-name
 pins=/sys/fs/bpf/hcpolicy
-
-hcpolicy() { "$bin/hcpolicy" "$@"; }
 nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 
 # vm OPTIONS...: one that has not run yet; its process in $pid
@@ -28,50 +26,36 @@ vm()
 # end SIGNAL: of that process
 end() { kill "-$1" "$pid" && { wait "$pid" || true; } 2> /dev/null; }
 
-# says WORDS COMMAND...: it succeeds, and says them; refused: it fails, and says them
-says()
-{
-	local words=$1
-	shift
-	"$@" > "$work/said" 2>&1 && grep -qF -e "$words" "$work/said" || { cat "$work/said"; return 1; }
-}
-refused()
-{
-	local words=$1
-	shift
-	! "$@" > "$work/said" 2>&1 && grep -qF -e "$words" "$work/said" || { cat "$work/said"; return 1; }
-}
-
 attach() { hcpolicy attach bitmap --pid "$pid" --name "$name" "$@"; }
 nothing_left() { [ -z "$(ls -A $pins)" ] || { ls -AR $pins; return 1; }; }
 
 prepared()
 {
-	nobody mkdir -m 0777 $pins && vm && refused "$pins belongs to uid 65534 with mode 0777" attach &&
-		refused 'belongs to uid 65534' hcpolicy list && nobody ln -s /nowhere $pins/$name &&
-		refused 'belongs to uid 65534' hcpolicy detach $name && rm -r $pins && attach
+	nobody mkdir -m 0777 $pins && vm && gives 1 "$pins belongs to uid 65534 with mode 0777" attach &&
+		gives 1 'belongs to uid 65534' hcpolicy list && nobody ln -s /nowhere $pins/$name &&
+		gives 1 'belongs to uid 65534' hcpolicy detach $name && rm -r $pins && attach
 }
 
 # without PIN: the name is shown whole again, and ends
 without()
 {
-	rm "$pins/$name/$1" && says "missing in $pins/$name: $1; found it and put it back" hcpolicy list &&
+	rm "$pins/$name/$1" && gives 0 "missing in $pins/$name: $1; found it and put it back" hcpolicy list &&
 		hcpolicy show $name && hcpolicy list | grep -q "^$name .* not complete: awaits a restore$"
 }
 
 # A link that nobody else holds has ended with its pin.
 without_its_link()
 {
-	rm $pins/$name/link && says 'awaits a restore, detached; missing: link' hcpolicy list &&
-		says 'awaits a restore, detached' hcpolicy show $name && hcpolicy list -j | grep -q '"missing":"link"' &&
-		says 'removed what was left' hcpolicy detach $name && nothing_left
+	rm $pins/$name/link && gives 0 'awaits a restore, detached; missing: link' hcpolicy list &&
+		gives 0 'awaits a restore, detached' hcpolicy show $name && hcpolicy list -j | grep -q '"missing":"link"' &&
+		gives 0 'removed what was left' hcpolicy detach $name && nothing_left
 }
 
 # lost PIN: with the link ended, this pin cannot be found again
 lost()
 {
-	within 60 attach && end_link $name && rm "$pins/$name/$1" && says "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
-		refused 'its set is gone' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
+	within 60 attach && end_link $name && rm "$pins/$name/$1" && gives 0 "missing: $1: hcpolicy detach $name clears the rest" hcpolicy list &&
+		gives 1 'its set is gone' hcpolicy show $name && hcpolicy list -j | grep -q "\"missing\":\"$1\"" &&
 		hcpolicy detach $name && nothing_left
 }
 
@@ -79,8 +63,8 @@ lost()
 # A folder of that name, and nothing of a policy in it.
 nothing_to_open()
 {
-	mkdir $pins/$name && refused "detach clears what is left" hcpolicy list &&
-		refused 'all its pins are missing' hcpolicy show $name && hcpolicy detach $name && nothing_left &&
+	mkdir $pins/$name && gives 1 "detach clears what is left" hcpolicy list &&
+		gives 1 'all its pins are missing' hcpolicy show $name && hcpolicy detach $name && nothing_left &&
 		mkdir $pins/$name && attach
 }
 
@@ -95,16 +79,16 @@ detached_from_outside() { hcpolicy detach $name && end TERM && nothing_left; }
 
 mismatched()
 {
-	mv $pins/$name $pins/other && refused "its pins are those of '$name'" hcpolicy show other &&
-		refused "its pins are those of '$name'" hcpolicy detach other && mv $pins/other $pins/$name &&
+	mv $pins/$name $pins/other && gives 1 "its pins are those of '$name'" hcpolicy show other &&
+		gives 1 "its pins are those of '$name'" hcpolicy detach other && mv $pins/other $pins/$name &&
 		hcpolicy show $name
 }
 
 left_behind()
 {
-	mv $pins/$name $pins/~new && says 'a process was killed while it attached a policy' hcpolicy list &&
+	mv $pins/$name $pins/~new && gives 0 'a process was killed while it attached a policy' hcpolicy list &&
 		nothing_left && attach && mv $pins/$name $pins/~old &&
-		says 'a process was killed while it removed the pins' hcpolicy list && nothing_left
+		gives 0 'a process was killed while it removed the pins' hcpolicy list && nothing_left
 }
 
 # One that keeps its policy to itself: hcvm without --name.
@@ -116,9 +100,9 @@ without_a_name()
 	vm --policy bitmap && hcpolicy list && hcpolicy list --all > "$work/all" &&
 		id=$(sed -n 's/^- .*; not pinned: hcpolicy detach --id \([0-9]*\)$/\1/p' "$work/all") &&
 		[ -n "$id" ] && hcpolicy list --all -j | grep "\"pid\":$pid,.*\"link_id\":$id,\"pinned\":false" &&
-		refused "has a policy, 'bitmap' as '$pid' (link id $id)" attach &&
-		says "link id $id: detached" hcpolicy detach --id "$id" && same '' hcpolicy list --all &&
-		refused "link id $id is not attached any more" hcpolicy detach --id "$id" && attach
+		gives 1 "has a policy, 'bitmap' as '$pid' .link id $id." attach &&
+		gives 0 "link id $id: detached" hcpolicy detach --id "$id" && same '' hcpolicy list --all &&
+		gives 1 "link id $id is not attached any more" hcpolicy detach --id "$id" && attach
 }
 
 # What is attached in a folder that is refused is known by its id.
@@ -126,18 +110,18 @@ refused_folder()
 {
 	local id
 
-	chown 65534 $pins && refused 'belongs to uid 65534' hcpolicy list --all &&
-		id=$(sed -n 's/^- .*not pinned: hcpolicy detach --id \([0-9]*\)$/\1/p' "$work/said") && [ -n "$id" ] &&
+	chown 65534 $pins && gives 1 'belongs to uid 65534' hcpolicy list --all &&
+		id=$(sed -n 's/^- .*not pinned: hcpolicy detach --id \([0-9]*\)$/\1/p' "$work/run") && [ -n "$id" ] &&
 		hcpolicy list --all -j | grep '"error":.*"pinned":false'
 	chown 0 $pins && same yes eval "hcpolicy list --all | awk '\$1 == \"$name\" { print \$4 }'"
 }
 
 elsewhere()
 {
-	mkdir "$work/bpf" && refused "mount -t bpf bpf $work/bpf" hcpolicy list --bpffs "$work/bpf" &&
+	mkdir "$work/bpf" && gives 1 "mount -t bpf bpf $work/bpf" hcpolicy list --bpffs "$work/bpf" &&
 		mount -t bpf bpf "$work/bpf" && hcpolicy detach $name &&
 		attach --bpffs "$work/bpf" && [ -d "$work/bpf/hcpolicy/$name" ] && nothing_left &&
-		refused "nothing is pinned by that name in $pins" hcpolicy show $name &&
+		gives 1 "nothing is pinned by that name in $pins" hcpolicy show $name &&
 		hcpolicy show $name --bpffs "$work/bpf" && HCPOLICY_BPFFS=$work/bpf hcpolicy ranges $name &&
 		HCPOLICY_BPFFS=/nowhere hcpolicy list --bpffs "$work/bpf" | grep "^$name " &&
 		hcpolicy detach $name --bpffs "$work/bpf" && umount "$work/bpf"
@@ -158,7 +142,7 @@ other_namespace()
 }
 
 check "a folder that somebody else has prepared is refused until it is removed" prepared
-check "a name is not for two" refused "the name '$name' is taken" attach
+check "a name is not for two" gives 1 "the name '$name' is taken" attach
 check "the set's pin that is missing is put back" without hcp_shared
 check "that of its state too" without hcp_info
 check "a policy whose link's pin was removed is not attached any more" without_its_link
@@ -169,10 +153,10 @@ check "pins that were renamed are not taken for another VM's" mismatched
 check "what a killed process left is removed, and said so" left_behind
 check "a policy is attached" attach
 check "its link ends" end_link $name
-check "whose name attach takes over" says 'was not attached any more' attach
+check "whose name attach takes over" gives 0 'was not attached any more' attach
 check "and detach clears once more" eval "end_link $name && hcpolicy detach $name && nothing_left"
-check "to detach what is not there is an error" refused 'nothing is pinned by that name' hcpolicy detach $name
-check "the name of a dead VM is removed by whoever lists it" eval "attach && end KILL && says 'is gone; removed its pins' hcpolicy list && nothing_left"
+check "to detach what is not there is an error" gives 1 'nothing is pinned by that name' hcpolicy detach $name
+check "the name of a dead VM is removed by whoever lists it" eval "attach && end KILL && gives 0 'is gone; removed its pins' hcpolicy list && nothing_left"
 check "a name is for the next VM" eval "vm && attach"
 check "hcvm takes its name again after it was killed" killed_vmm
 check "a policy without a name is listed by its id, and detached" without_a_name

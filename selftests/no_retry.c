@@ -170,9 +170,4 @@ TEST(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more)
 	CHECK(hcp_set__complete(set));
 }
 
-TAP_MAIN(
-	T(freeze_that_cannot_hold_a_request_is_off_and_says_so),
-	T(throttle_passes_to_the_VMM_what_cannot_wait),
-	T(throttle_refuses_nothing_where_the_VMM_has_enabled_no_exits),
-	T(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more),
-)
+TAP_MAIN

@@ -14,8 +14,6 @@ jit=/proc/sys/net/core/bpf_jit_enable
 lockdown=/sys/kernel/security/lockdown
 python=(/usr/bin/python3 -IS)	# the distribution's, and nothing but its own modules
 
-hcpolicy() { "$bin/hcpolicy" "$@"; }
-
 # probe says LINE, a regular expression, and whether policies can be attached: says LINE can|cannot
 says()
 {

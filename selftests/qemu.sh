@@ -19,8 +19,6 @@ commands+=';map 0x40000000 1 0x10 expect 0'
 commands+=';random 7 500 256 expect 0'
 commands+=';map 0x0 256 0x10 expect 0'
 commands+=';map 0x1001 1 0 expect -22'
-
-hcpolicy() { "$bin/hcpolicy" "$@"; }
 answered() { [ "$(grep -c '^ok 0\|^ok -22' "$work/serial")" = 7 ] || { cat "$work/serial"; return 1; }; }
 complete() { hcpolicy show "$name" | grep -qE '^state +complete$' || { hcpolicy show "$name"; return 1; }; }
 counters()

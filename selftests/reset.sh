@@ -11,8 +11,6 @@ set -u
 plan 17
 
 name=hcst-reset
-hcpolicy() { "$bin/hcpolicy" "$@"; }
-refused() { ! hcpolicy "${@:2}" > "$work/said" 2>&1 && grep "$1" "$work/said" || { cat "$work/said"; return 1; }; }
 state() { hcpolicy show "$name" | grep -E "^state +$1\$" || { hcpolicy show "$name"; return 1; }; }
 ranges() { same "$1" hcpolicy ranges "$name" -j; }
 
@@ -76,7 +74,7 @@ quits() { qmp quit && wait "$pid"; }
 check "QEMU waits" start
 check "attach says what complete rests on" attached
 check "the guest shares 16 pages" shares_16
-check "no reset is taken of a VM that may be running" refused 'kill -STOP' reset $name
+check "no reset is taken of a VM that may be running" gives 1 'kill -STOP' hcpolicy reset $name
 check "the operator resets it by the recipe: nothing is shared" operator_resets
 check "and the new guest's pages are all that there is" shares_one 2 0x200000
 check "a guest that resets itself stops" guest_resets_itself
@@ -87,13 +85,13 @@ check "QEMU ends" quits
 
 awaits() { hcpolicy attach bitmap --pid "$pid" --name "$name" && state 'not complete: awaits a restore'; }
 stopped() { kill -STOP "$pid"; within 60 eval "! hcpolicy save '$name' '$work/none' 2>&1 | grep 'kill -STOP'"; }
-not_saved() { stopped; refused 'awaits a restore' save $name "$work/none"; }
+not_saved() { stopped; gives 1 'awaits a restore' hcpolicy save $name "$work/none"; }
 brought() { hcpolicy restore $name "$work/set" --with-its-guest && state complete && ranges '[{"gfn":768,"npages":1}]'; }
 
 check "the target of a migration is recognised: its set awaits a restore" \
 	eval 'start -incoming defer && awaits'
 check "it is not saved" not_saved
-check "nor ended by a reset before the guest is there" refused '\--arrived' reset $name
+check "nor ended by a reset before the guest is there" gives 1 --arrived hcpolicy reset $name
 check "a restore ends that" brought
 
 # Another one, which goes on before its set is there: what it asks for would be written over.

@@ -14,8 +14,6 @@ name=hcst-stopped
 saved=$work/saved
 cgroup=/sys/fs/cgroup/$name
 
-hcpolicy() { "$bin/hcpolicy" "$@"; }
-
 start()
 {
 	mkfifo "$work/to" || return
@@ -33,21 +31,13 @@ start()
 halt() { kill -STOP "$@" && within 60 eval '! cat $(printf "/proc/%s/task/*/stat " '"$*"') | grep -v ") [TZ]"'; }
 go_on() { kill -CONT "$vmm" "$all" "$vcpu" "$memory"; }
 
-# refused PATTERN COMMAND...: fails, and says so
-refused()
-{
-	local want=$1
-	shift
-	! "$@" > "$work/refusal" 2>&1 && grep -qE -e "$want" "$work/refusal" || { cat "$work/refusal"; return 1; }
-}
-
 # not_stopped OPTIONS PID...: all those and no others are to be stopped
 not_stopped()
 {
 	local options=$1
 	shift
 	# shellcheck disable=SC2086
-	refused "(is|are) not stopped: kill -STOP $* first.*--running" hcpolicy save $name "$saved" $options
+	gives 1 "(is|are) not stopped: kill -STOP $* first.*--running" hcpolicy save $name "$saved" $options
 }
 
 freeze()
@@ -73,7 +63,7 @@ says_running()
 restored_running()
 {
 	halt "$vmm" "$all" "$vcpu" "$memory" &&
-		refused 'not complete.*may have been running' hcpolicy restore $name "$saved" --with-its-guest &&
+		gives 1 'not complete.*may have been running' hcpolicy restore $name "$saved" --with-its-guest &&
 		hcpolicy restore $name "$saved" --with-its-guest --force > "$work/says" 2>&1 &&
 		grep -q 'not complete: saved while' "$work/says" || { cat "$work/says"; return 1; }
 }
@@ -84,8 +74,8 @@ stood_still_all_the_same()
 
 restores_onto_running()
 {
-	go_on && refused 'not stopped' hcpolicy restore $name "$saved" &&
-		refused 'do not go together' hcpolicy restore $name "$saved" --running --with-its-guest &&
+	go_on && gives 1 'not stopped' hcpolicy restore $name "$saved" &&
+		gives 2 'do not go together' hcpolicy restore $name "$saved" --running --with-its-guest &&
 		hcpolicy restore $name "$saved" --running > "$work/says" 2>&1 &&
 		grep -q 'not complete: attached or restored late' "$work/says" || { cat "$work/says"; return 1; }
 }
@@ -164,9 +154,9 @@ check "and no file is left" test ! -e "$saved"
 check "a stopped VMM, whose main thread has ended, is one" eval "halt $vmm && not_stopped '' $vcpu $memory"
 check "who has a vCPU and no VM could run it" eval "halt $vcpu && not_stopped '' $memory"
 check "and who has the memory of one that could; all are stopped" eval "halt $memory && hcpolicy save $name '$saved' && complete && cp '$saved' '$work/clean'"
-check "not where others cannot be seen" refused 'outside of the pid namespace here.*--running' elsewhere --mount-proc "$bin/hcpolicy" save $name "$work/no"
-check "nor by the numbers of another namespace" refused '/proc here is of another pid namespace.*--running' elsewhere "$bin/hcpolicy" save $name "$work/no"
-check "nor without the right to look" refused 'CAP_SYS_PTRACE' without_ptrace "$bin/hcpolicy" save $name "$work/no"
+check "not where others cannot be seen" gives 1 'outside of the pid namespace here.*--running' elsewhere --mount-proc "$bin/hcpolicy" save $name "$work/no"
+check "nor by the numbers of another namespace" gives 1 '/proc here is of another pid namespace.*--running' elsewhere "$bin/hcpolicy" save $name "$work/no"
+check "nor without the right to look" gives 1 'CAP_SYS_PTRACE' without_ptrace "$bin/hcpolicy" save $name "$work/no"
 check "a frozen cgroup is as good as a signal" eval "freeze && go_on && hcpolicy save $name '$saved' && complete"
 check "a thawed one is not" eval "thaw && not_stopped '' $vmm $all $vcpu $memory"
 check "the set of a VM that runs is not complete, and says so" says_running
@@ -175,11 +165,11 @@ check "--running is no lie of a VM that stood still" stood_still_all_the_same
 check "nothing is restored onto a VM that runs, or late" restores_onto_running
 check "that it went on and was stopped again is noticed" ran_meanwhile
 check "and the set is not called complete" not_called_complete
-check "no VM is taken by the numbers of another namespace" refused '/proc here is of another pid namespace' attach_elsewhere
+check "no VM is taken by the numbers of another namespace" gives 1 '/proc here is of another pid namespace' attach_elsewhere
 check "in a namespace of its own it is" attach_inside
 check "a policy is attached in another namespace, and stays" stays_inside
 check "whose process is not called gone" eval "hcpolicy show hcst-inside > '$work/says' && grep '^process .*(in another pid namespace)' '$work/says' || { cat '$work/says'; false; }"
-check "nor another one of its number stopped" refused 'is in another pid namespace.*--running' hcpolicy save hcst-inside "$work/no"
+check "nor another one of its number stopped" gives 1 'is in another pid namespace.*--running' hcpolicy save hcst-inside "$work/no"
 check "nor is its name removed as a dead one's" its_link_ends
 echo >&"$stay"
 # shellcheck disable=SC2010	# /proc has no other names
@@ -189,11 +179,11 @@ exchanges()
 	local before
 	before=$(vm_files)
 	kill -CONT "$all" "$vmm" && kill -USR2 "$all" && sleep 1 && halt "$all" "$vcpu" &&
-		same "$before" vm_files && refused "process $vmm .*not stopped|processes $vmm .*not stopped" \
+		same "$before" vm_files && gives 1 "process $vmm .*not stopped|processes $vmm .*not stopped" \
 			hcpolicy save $name "$saved"
 }
 check "another VM by the number of the first does not hide who runs that" exchanges
-check "the VM's descriptor is closed where it is known" eval "closes && refused 'not its VM any more.*--running' hcpolicy save $name '$saved'"
+check "the VM's descriptor is closed where it is known" eval "closes && gives 1 'not its VM any more.*--running' hcpolicy save $name '$saved'"
 kill -KILL "$all" "$vcpu" "$memory" "$vmm"
 check "a process that is gone proves nothing" eval "! hcpolicy save $name '$saved'"
 finish

@@ -13,6 +13,8 @@ trap 'kill "${children[@]}" 2>/dev/null || :; rm -rf "$work"' EXIT
 
 number=0 failed=0 skipped=0
 
+hcpolicy() { "$bin/hcpolicy" "$@"; }
+
 plan() { echo TAP version 13; echo "1..$1"; }
 
 # check NAME COMMAND...: does the command succeed?

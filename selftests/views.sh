@@ -94,8 +94,6 @@ for schema in json.load(sys.stdin)["return"]:
 
 # --- the machines
 
-hcpolicy() { "$bin/hcpolicy" "$@"; }
-
 start_qemu -smp 2 -serial "file:$work/serial" -kernel "$bin/hcguest.elf" -append "$commands" > /dev/null
 
 watch_qemu()

@@ -9,7 +9,6 @@ plan 9
 
 name=hcst-watch
 export HCPOLICY_PATH=$top/build/bpf
-hcpolicy() { "$bin/hcpolicy" "$@"; }
 
 # A guest that shares and hides again; it begins when a line comes.
 machine()

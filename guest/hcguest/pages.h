@@ -11,7 +11,7 @@ int pages_known(uint64_t gfn, uint64_t npages);
 /* Forget what is known of a page: private, never written. */
 void page_forget(uint64_t gfn);
 
-/* Around a request for its status; page_put() ends it too. */
+/* Call these before and after a request for the page's status.  page_put() is an end too. */
 void page_begin(uint64_t gfn);
 void page_end(uint64_t gfn);
 
@@ -21,13 +21,13 @@ uint64_t page_status(uint64_t gfn);
 /* New contents, under status. */
 void page_put(uint64_t gfn, uint64_t status);
 
-/* The same, by addresses that are so far from the page's own. */
+/* The same, through the addresses that are offset bytes above the page's own. */
 void page_put_at(uint64_t gfn, uint64_t status, uint64_t offset);
 
 /* The same contents, in place, under status. */
 void page_recode(uint64_t gfn, uint64_t status);
 
-/* To be called now and then: notes a new key, for page_verify() to explain by. */
+/* Call this now and then.  It notes a new key, so that page_verify() can explain what it finds. */
 void key_look(unsigned int index);
 
 /* Is a page as in the record?  Counts in w what it finds.  index: the vCPU's. */

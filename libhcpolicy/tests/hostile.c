@@ -61,7 +61,7 @@ static bool has_param(struct hcpolicy *policy, const char *name, struct hcpolicy
 	return hcpolicy__param(policy, n, param);
 }
 
-static void a_tag_that_makes_no_sense_is_refused_by_name(void)
+TEST(a_tag_that_makes_no_sense_is_refused_by_name)
 {
 	static const char *const bad[] = {
 		"hcp:param ", "hcp:param 1", "hcp:param 1 ", "hcp:param x 5 help", "hcp:param 1 x help",
@@ -93,7 +93,7 @@ static void a_tag_that_makes_no_sense_is_refused_by_name(void)
 	hcpolicy__close(policy);
 }
 
-static void a_policy_that_says_too_much_is_refused(void)
+TEST(a_policy_that_says_too_much_is_refused)
 {
 	static const char own[] = "hcp:about says little";
 	char *at;
@@ -143,7 +143,7 @@ static bool use_object(void)
 }
 
 /* Each variable of the object lies where its symbol says. */
-static void a_variable_outside_its_section_is_no_parameter(void)
+TEST(a_variable_outside_its_section_is_no_parameter)
 {
 	static const uint64_t places[] = { 1, 1 << 16, 0x7ffffff8, 0xfffffff8, 0xfffffffffffffff8 };
 	struct hcpolicy_param param;
@@ -173,7 +173,7 @@ static void a_variable_outside_its_section_is_no_parameter(void)
 	CHECK(opened);
 }
 
-static void objects_with_damaged_BTF_do_no_harm(void)
+TEST(objects_with_damaged_BTF_do_no_harm)
 {
 	int round, i, opened = 0, rounds = 3000;
 	uint64_t seed = 1;
@@ -191,9 +191,4 @@ static void objects_with_damaged_BTF_do_no_harm(void)
 	CHECK(opened > rounds / 100 && opened < rounds);
 }
 
-TAP_MAIN(
-	T(a_tag_that_makes_no_sense_is_refused_by_name),
-	T(a_policy_that_says_too_much_is_refused),
-	T(a_variable_outside_its_section_is_no_parameter),
-	T(objects_with_damaged_BTF_do_no_harm),
-)
+TAP_MAIN
