@@ -43,11 +43,12 @@ mkdir "$work/mine"
 block()
 {
 	local line bad=0
-	cat "$work/$1.out"
-	[ -e "$work/$1.done" ] || { echo "did not end"; bad=1; }
+	[ ! -e "$work/$1.out" ] || cat "$work/$1.out"
+	[ -e "$work/$1.done" ] || { echo "did not come to its end"; return 1; }
+	[ -e "$work/$1.shown" ] || return 0
 	while read -r line; do
-		grep -qF -e "$line" "$work/$1.out" || { echo "not printed: $line"; bad=1; }
-	done < <(cat "$work/$1.shown" 2>/dev/null)
+		grep -F -e "$line" "$work/$1.out" > /dev/null || { echo "not printed: $line"; bad=1; }
+	done < "$work/$1.shown"
 	return $bad
 }
 
