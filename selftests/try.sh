@@ -5,7 +5,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 20
+plan 21
 
 # tries STATUS PATTERN ARGUMENT...: of try
 tries() { gives "$1" "$2" timeout $((120 * patience)) "$bin/hcpolicy" try "${@:3}"; }
@@ -211,6 +211,15 @@ trace()
 		"$work/trace" && ! grep handled "$work/run" && same 5000 grep -c '^0x' "$work/run"
 }
 
+# The first two blocks of the page's section: a script, and what is printed then.
+example()
+{
+	awk -v dir="$work" '/^## / { here = $2 == "Scripts" } { block = here && /^    / }
+		block && !before { n++ } block { print substr($0, 5) > (dir "/block" n) } { before = block }' \
+		"$top/docs/policies.md"
+	tries 0 . quota --param ceiling=20 "$work/block1" && diff -u "$work/block2" "$work/run"
+}
+
 check "without a script it makes requests of its own" by_itself
 check "the set that it shows and expects is what the guest asked for" whole_set
 check "each expectation that fails is said with its line, and the status is 1" each_failure
@@ -232,4 +241,5 @@ check "a trace of thousands of lines by standard input, without a line for each"
 check "a script that is not there" gives 1 'nowhere: No such file' "$bin/hcpolicy" try bitmap "$work/nowhere"
 check "a policy that the verifier refuses" gives 1 'the verifier does not accept it' \
 	"$bin/hcpolicy" try "$top/build/obj/libhcpolicy/tests/broken.bpf.o"
+check "the example in docs/policies.md prints what it says" example
 finish
