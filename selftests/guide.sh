@@ -18,7 +18,7 @@ awk -v dir="$work/" '
 	/^```$/ { on = dir n ".shown"; next }
 	on { print > on }' "$page"
 blocks=$(find "$work" -name '*.sh' | wc -l)
-plan $((blocks + 1))
+plan $((blocks + 2))
 
 # Installed for this machine alone, where the page says so.
 mount -t tmpfs tmpfs /usr/local || exit
@@ -43,14 +43,25 @@ mkdir "$work/mine"
 block()
 {
 	local line bad=0
-	cat "$work/$1.out"
-	[ -e "$work/$1.done" ] || { echo "did not end"; bad=1; }
+	[ ! -e "$work/$1.out" ] || cat "$work/$1.out"
+	[ -e "$work/$1.done" ] || { echo "did not come to its end"; return 1; }
+	[ -e "$work/$1.shown" ] || return 0
 	while read -r line; do
-		grep -qF -e "$line" "$work/$1.out" || { echo "not printed: $line"; bad=1; }
-	done < <(cat "$work/$1.shown" 2>/dev/null)
+		grep -F -e "$line" "$work/$1.out" > /dev/null || { echo "not printed: $line"; bad=1; }
+	done < "$work/$1.shown"
 	return $bad
 }
 
+each_policy()
+{
+	local source n=0
+	for source in /usr/local/share/hcpolicy/*.bpf.c; do
+		source=${source##*/}
+		hcpolicy try -q "${source%.bpf.c}" /usr/local/share/hcpolicy/template/policy.try || { echo "$source"; return 1; }
+		n=$((n + 1))
+	done
+	[ "$n" -ge 7 ]
+}
 commands() { [ "$(cat "$work"/*.sh | wc -l)" -ge 20 ] && [ "$(cat "$work"/*.shown | wc -l)" -ge 10 ]; }
 
 check "the page has commands, and shows what they print" commands
@@ -58,4 +69,5 @@ timeout $((900 * patience)) bash -e "$work/page" < /dev/null
 for ((n = 1; n <= blocks; n++)); do
 	check "$(cat "$work/$n.title"): block $n does what the page says" block $n
 done
+check "the script that new makes holds for each policy that it can begin with" each_policy
 finish

@@ -127,7 +127,8 @@ after_vmlinux()
 {
 	rm -rf with && hcpolicy new with --from notify && bpftool btf dump "$@" format c > with/vmlinux.h || return
 	sed -i '1 i #include "vmlinux.h"' with/with.bpf.c
-	compiles with '' && same_code "${bitmap%/*}/notify.bpf.o" with/with.bpf.o
+	compiles with '' && same_code "${bitmap%/*}/notify.bpf.o" with/with.bpf.o &&
+		hcpolicy policies ./with/with.bpf.o | grep 'tells userspace of each change'
 }
 
 check "new makes a policy, a makefile and a script for try" makes
