@@ -6,6 +6,7 @@
  *	cost [-q] NAME=MODE...		NAME: what the table calls it
  *	cost -1 NAME=MODE...		one page only: for bench/run
  *	cost -2 NAME=MODE...		two vCPUs at once: on two processors, without icount
+ *	cost -m NAME=MODE...		private memory, which the VMM converts in exits
  *	cost -p NPAGES NAME=MODE	for bench/profile
  *
  *	none		nobody answers: -KVM_ENOSYS
@@ -16,7 +17,7 @@
  *
  * Tables: request, by size of the range; ranges, one page by how many ranges are shared
  * already; stream and hole, what firmware does (see there).  -q: request only.  -2: vcpus only,
- * a ratio.
+ * a ratio.  -m: private only; a policy has TAKE_EXITS there.
  *
  * What a batch without a request costs is subtracted.  A batch of small requests is
  * shorter than the time between two of the host's timer interrupts, so the median of
@@ -47,6 +48,7 @@ static struct hcp_set *vmm_set;
 static struct bpf_object *fentry;
 static struct bpf_link *fentry_link;
 static bool native;
+static bool private_mem;
 static int64_t expect;
 
 static struct hcg_request batch[VM_BATCH_MAX];
@@ -55,6 +57,13 @@ static void vmm_books(struct vcpu *vcpu)
 {
 	vcpu->run->hypercall.ret = hcp_set__exit(vmm_set, vcpu->exit_args[0], vcpu->exit_args[1],
 						 vcpu->exit_args[2]);
+}
+
+static void vmm_converts(struct vcpu *vcpu)
+{
+	vm_convert(vm, vcpu->exit_args[0], vcpu->exit_args[1], !(vcpu->exit_args[2] & HIDE));
+	if (vmm_set)
+		vmm_books(vcpu);
 }
 
 static void attach_fentry(void)
@@ -123,6 +132,7 @@ static void set_no_limit(void)
 static void attach_policy(const char *file, uint64_t max_gpa)
 {
 	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = log_line };
+	struct hcpolicy_attach_opts attach = { .sz = sizeof(attach), .take_exits = private_mem };
 	char path[96];
 
 	snprintf(path, sizeof(path), "bpf/%s.bpf.o", file);
@@ -130,15 +140,17 @@ static void attach_policy(const char *file, uint64_t max_gpa)
 	CHECK(policy);
 	set_no_limit();
 	CHECK(!hcpolicy__set_max_gpa(policy, max_gpa) && !hcpolicy__load(policy) &&
-	      !hcpolicy__attach(policy, vm->fd, NULL));
+	      !hcpolicy__attach(policy, vm->fd, &attach));
 }
 
 static void begin(const char *mode, uint64_t max_gpa)
 {
 	bool exits = !strcmp(mode, "exit");
 
-	vm = vm_new(2, exits);
+	vm = private_mem ? vm_new_protected(2, true) : vm_new(2, exits);
 	v = &vm->vcpus[0];
+	if (private_mem)
+		v->on_exit = vmm_converts;
 	expect = 0;
 	native = false;
 	if (!strcmp(mode, "none")) {
@@ -149,7 +161,8 @@ static void begin(const char *mode, uint64_t max_gpa)
 	} else if (exits) {
 		vmm_set = hcp_set__new(max_gpa / PAGE);
 		CHECK(vmm_set);
-		vm->vcpus[0].on_exit = vm->vcpus[1].on_exit = vmm_books;
+		if (!private_mem)
+			vm->vcpus[0].on_exit = vm->vcpus[1].on_exit = vmm_books;
 	} else if (!strncmp(mode, "native:", 7)) {
 		native = true;
 		set_native(mode + 7);
@@ -303,6 +316,21 @@ static void by_vcpus(void)
 	}
 }
 
+/* Private memory: what is converted with each request, and what is shared already. */
+static void by_conversion(const char *col, uint64_t npages)
+{
+	size_t i, n = flips(npages);
+	char row[96];
+
+	snprintf(row, sizeof(row), "a conversion, %s", name);
+	record("private", row, col, (long)(cost(n, 20) + 0.5));
+	for (i = 0; i < n; i++)
+		batch[i] = request((1 << 18) + i / 2 * npages, npages, true);
+	run(batch, n);
+	snprintf(row, sizeof(row), "a repeat, %s", name);
+	record("private", row, col, (long)(cost(n, 20) + 0.5));
+}
+
 /* Where the code of BPF programs is; kallsyms has their names only. */
 static void print_programs(void)
 {
@@ -355,10 +383,11 @@ int main(int argc, char **argv)
 	char *mode;
 	int i;
 
+	private_mem = argc > 1 && !strcmp(argv[1], "-m");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (i = 0; i < FLIPS; i++)
 		reads[i] = (struct hcg_request){ .op = HCG_READ, .a0 = VM_FREE_GPA };
-	for (i = profiled ? 3 : 1 + quick + one + two; i < argc; i++) {
+	for (i = profiled ? 3 : 1 + quick + one + two + private_mem; i < argc; i++) {
 		name = argv[i];
 		mode = strrchr(argv[i], '=');
 		CHECK(mode);
@@ -371,6 +400,12 @@ int main(int argc, char **argv)
 		}
 		if (two) {
 			by_vcpus();
+			end();
+			continue;
+		}
+		if (private_mem) {
+			by_conversion("1 page", 1);
+			by_conversion("512", 512);
 			end();
 			continue;
 		}

@@ -7,8 +7,7 @@
  *
  * Mark 0 sets all counts to zero.  Mark N writes to FILE "mark N", and a line "PC COUNT"
  * for each instruction that has run since.  A mark is a nop with a displacement that
- * nobody else uses.  QEMU's header for plugins is in no package of Debian 12, so the
- * part of its interface (version 1) that is used is declared here.
+ * nobody else uses.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,26 +15,9 @@
 #include <string.h>
 
 #include "mark.h"
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef uint64_t plugin_id;
-
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
-					   void (*cb)(plugin_id id, struct qemu_plugin_tb *tb));
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-					    void (*cb)(unsigned int vcpu, void *data),
-					    int flags, void *data);
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op,
-						void *ptr, uint64_t imm);
+#include "plugin.h"
 
 int qemu_plugin_version = 1;
-int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 
 struct count {
 	uint64_t pc, n;

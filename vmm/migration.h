@@ -48,7 +48,8 @@ struct migration {
 
 	unsigned int round;
 	uint64_t pages, zero_pages;	/* sent */
-	uint64_t scan_ns, downtime_ns;
+	uint64_t scan_ns;		/* of the processor's time */
+	uint64_t downtime_ns;
 	/* How long the last round that sent something took, and how much that was. */
 	uint64_t round_ns, round_bytes;
 	int64_t last_pages;	/* pages to send in the last round, with the VM stopped */

@@ -117,7 +117,7 @@ static int64_t scan_slot(struct migration *m, unsigned int i)
 
 int64_t round_scan(struct migration *m)
 {
-	uint64_t start = now_ns();
+	uint64_t start = thread_ns();
 	int64_t n, sum = 0;
 	unsigned int i;
 
@@ -128,7 +128,7 @@ int64_t round_scan(struct migration *m)
 			return -1;
 		sum += n;
 	}
-	m->scan_ns += now_ns() - start;
+	m->scan_ns += thread_ns() - start;
 	return sum;
 }
 

@@ -13,7 +13,8 @@ int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* CLOCK_MONOTONIC */
+/* CLOCK_MONOTONIC; and the processor's time that this thread has had. */
 uint64_t now_ns(void);
+uint64_t thread_ns(void);
 
 #endif /* HCVM_UTIL_H */
