@@ -22,6 +22,7 @@ struct policy_state {
 	__u64 in_call;		/* begun and not ended */
 	__u64 pages;		/* of all calls */
 	__u64 most_pages;	/* of a call */
+	__u64 failed, lost;	/* calls in which a map did, events without room (maps.bpf.c) */
 
 	__u64 by_vcpu[STATE_VCPUS];	/* calls, by vcpu_id */
 

@@ -236,8 +236,22 @@ static noinline u32 hcpolicy_run_counted(const struct bpf_prog *prog, const void
 
 /*
  * Straight to the program.  The trampoline of ops->map_gpa_range would enter one more
- * read-side section, keep it on its CPU once more, put ctx into an array that is here
- * already, and set a bpf_run_ctx, which no helper of bpf_base_func_proto() looks for.
+ * read-side section, keep it on its CPU once more, and put ctx into an array that is here
+ * already.
+ *
+ * It would also set current->bpf_ctx.  What looks for that (bpf_get_attach_cookie(),
+ * bpf_get_func_ip(), bpf_get_retval(), bpf_get_local_storage(); the kfuncs
+ * bpf_session_is_return() and bpf_session_cookie()), or for what a trampoline puts next to
+ * the arguments (bpf_get_func_arg()), is not for programs of this type: the verifier
+ * refuses them.  So it does the setsockopt() of BPF, which takes a bpf_ctx for a sign
+ * that its caller holds the socket's lock.
+ *
+ * kCFI: whoever calls bpf_prog_run() calls a bpf_func_t, and the JIT puts the hash of that
+ * type before each program, whatever the program's own type.  So this call is of the
+ * right type, too.
+ *
+ * It is bpf_prog_run(), but for the clock: that is out of line, as its inline form makes
+ * each call save three more registers.
  */
 static __always_inline int hcpolicy_run(const struct kvm_hcpolicy_ops *ops,
 					struct kvm_vcpu *vcpu)
@@ -269,13 +283,13 @@ static __always_inline int hcpolicy_call(struct kvm_vcpu *vcpu)
 
 	hcpolicy_call_begin();
 
-	policy = rcu_dereference_check(vcpu->kvm->hcpolicy, rcu_read_lock_sched_held());
+	policy = rcu_dereference(vcpu->kvm->hcpolicy);
 	if (unlikely(!policy)) {
 		hcpolicy_call_end();
 		return KVM_HCPOLICY_DEFAULT;
 	}
 
-	ops = rcu_dereference_check(policy->ops, rcu_read_lock_sched_held());
+	ops = rcu_dereference(policy->ops);
 	if (hcpolicy_may_handle(policy, ops, ctx->flags))
 		ctx->flags |= KVM_HCPOLICY_MAY_HANDLE;
 
@@ -771,7 +785,7 @@ static const struct bpf_verifier_ops hcpolicy_verifier_ops = {
 	.is_valid_access = hcpolicy_is_valid_access,
 };
 
-/* Never called; kCFI takes the type of the call from it. */
+/* Never called.  kCFI takes from it the type that a call of the trampoline has. */
 static int hcpolicy_stub_map_gpa_range(struct kvm_hcpolicy_ctx *ctx)
 {
 	return KVM_HCPOLICY_DEFAULT;
