@@ -59,7 +59,7 @@ static int enable_exits(struct vm *vm, struct keeper *keeper)
 	if (vm->cfg->incoming)
 		hcp_set__await_restore(keeper->set);
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
-		return fail_errno("KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
+		return fail_errno("cannot enable KVM_CAP_EXIT_HYPERCALL, which Linux has since 5.14");
 	return 0;
 }
 
