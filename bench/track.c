@@ -71,7 +71,7 @@ static void send_all(struct hcp_tracker *tracker, unsigned int slot)
 	uint64_t i;
 
 	for (i = 0; i < NPAGES; i++)
-		check(hcp_tracker__status(tracker, slot * NPAGES + i) >= 0, "no status");
+		check(hcp_tracker__take(tracker, slot * NPAGES + i) >= 0, "no status");
 }
 
 /* As many bitmaps as rounds of all slots read, none of which is in a cache by then. */
@@ -123,7 +123,7 @@ static void measure(const struct hcp_set *set)
 	if (!ratio) {
 		start = now();
 		for (i = 0; i < GIB; i++)
-			check(hcp_tracker__status(tracker, i) >= 0, "no status");
+			check(hcp_tracker__take(tracker, i) >= 0, "no status");
 		row("the status of each page", now() - start, GIB, copied);
 	}
 	for (slot = 0; slot < slots; slot++)

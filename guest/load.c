@@ -4,8 +4,10 @@
  * size of the file or of the guest's memory before it is used.
  */
 #include <elf.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <linux/kvm.h>
 

@@ -472,7 +472,7 @@ static void put_bit(uint64_t *word, uint64_t bit, bool value)
 		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
 }
 
-int hcp_tracker__status(struct hcp_tracker *tracker, uint64_t gfn)
+int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 {
 	uint64_t page, bit;
 	struct slot *slot;

@@ -78,7 +78,7 @@ static void list_error(struct json_object *array, const char *name)
 	json_object_array_add(array, obj);
 }
 
-/* name and id: as in list_text().  Without a pin it has no name, whatever hcp_info says. */
+/* name and id: as in list_text(). */
 static void list_json(struct json_object *array, const char *name, uint32_t id,
 		      const struct hcpolicy *policy, bool removed)
 {
@@ -100,7 +100,8 @@ static void list_json(struct json_object *array, const char *name, uint32_t id,
 	if (info || !name)
 		put_u64(obj, "link_id", name ? info->link_id : id);
 	put_bool(obj, "pinned", name && !removed);
-	put_bool(obj, "removed", removed);
+	if (name)
+		put_bool(obj, "removed", removed);
 	json_object_array_add(array, obj);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* verify: would this kernel take the policy?  It is loaded and attached to nothing. */
+/* verify: loads a policy, to see whether this kernel takes it, and attaches it to nothing. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ int cmd_verify(const struct args *args)
 
 	if (!policy)
 		return EXIT_FAIL;
-	/* The set's size is not what is asked about. */
+	/* The size of the set does not matter here, so take the smallest. */
 	if (!hcpolicy__set_max_gpa(policy, args->max_gpa ?: 1) && !hcpolicy__load(policy)) {
 		verified(policy, file);
 		status = EXIT_OK;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * watch: each change of what a guest shares, as its policy tells it by events; until the VM's end or
- * Ctrl-C.  The rule: nobody who reads this ends with a wrong picture.  When events were lost, the
- * whole set follows; and when the policy was replaced, it goes on with the new one's events.
+ * watch: prints each change of what a guest shares, from its policy's events, until the VM ends or
+ * Ctrl-C.  The rule: a reader never ends with a wrong picture.  If events were lost, the whole set
+ * follows.  If the policy was replaced, the whole set follows, and then the new policy's events.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -39,7 +39,7 @@ static const char *verdict_text(char buf[32], int verdict)
 	return buf;
 }
 
-/* On the wall clock, as far as now tells where that is. */
+/* The time on the wall clock, by the difference that both clocks have now. */
 static uint64_t wall_time(uint64_t monotonic)
 {
 	struct timespec wall, mono;
@@ -78,7 +78,7 @@ static void put_event(struct watch *w, const struct hcp_event *event)
 	out_array_item(&w->array, obj);
 }
 
-/* What was shared when we looked; why: what makes that necessary. */
+/* Print all that is shared now.  why: the reason to print it. */
 static void whole_set(struct watch *w, const char *why)
 {
 	struct json_object *obj = json_object_new_object(), *ranges = json_object_new_array(), *one;
@@ -137,7 +137,7 @@ static bool watch_begin(struct watch *w, const char *why)
 			err("policy '%s': its events: %s", w->name, strerror(errno));
 		return false;
 	}
-	/* Its first event is later than this. */
+	/* After the events were opened, so that no change is in neither. */
 	whole_set(w, why);
 	return true;
 }

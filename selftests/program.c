@@ -189,10 +189,4 @@ TEST(a_kfunc_that_wants_a_run_context_is_refused_at_load)
 	CHECK_EQ(try_load(WANTS_SESSION), -EACCES);
 }
 
-TAP_MAIN(
-	T(maps_work_in_each_call_of_two_vCPUs),
-	T(runs_of_a_policy_are_counted_while_somebody_wants_that),
-	T(runs_are_counted_while_vCPUs_run_and_counting_begins_and_ends),
-	T(what_wants_a_run_context_is_refused_at_load),
-	T(a_kfunc_that_wants_a_run_context_is_refused_at_load),
-)
+TAP_MAIN

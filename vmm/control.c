@@ -190,14 +190,14 @@ static bool start_migration(struct vm *vm, int argc, char **argv, FILE *out)
 	return false;
 }
 
-/* NULL: the migration was told to give up.  Else the reason why it cannot be cancelled. */
+/* Tell the migration to give up.  NULL: it was told.  Else the reason why it cannot be cancelled. */
 static const char *cancel_migration(struct vm *vm)
 {
 	const char *why = NULL;
 
 	pthread_mutex_lock(&vm->lock);
 	if (!vm->migration)
-		why = "no migration";
+		why = "no migration is under way";
 	else if (vm->migration->committing)
 		why = "the target has been told to run";
 	else
@@ -369,9 +369,9 @@ int control_client(const char *path, int argc, char **argv)
 	FILE *f;
 
 	if (fd < 0 || addr_unix(path, &un))
-		return -fail("'%s' is no path of a socket", path);
+		return -fail("'%s': wanted the path of a socket", path);
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un)))
-		return -fail_errno("'%s' (the --control of a running hcvm?)", path);
+		return -fail_errno("cannot connect to '%s' (is it the --control of a running hcvm?)", path);
 	f = fdopen(fd, "r+");
 	if (!f)
 		return -fail_errno("'%s'", path);

@@ -73,7 +73,7 @@ static int load_kernel(struct vm *vm, const struct hcg_map *f, const struct setu
 	void *to;
 
 	if (f->size <= start)
-		return fail("kernel '%s': cut short", vm->cfg->kernel);
+		return fail("kernel '%s': the file is truncated", vm->cfg->kernel);
 	if (need < f->size - start)
 		need = f->size - start;
 	to = vm_hva(vm, hdr->pref_address, need);

@@ -26,7 +26,7 @@ struct hcvm_ops {
 	 */
 	int64_t (*scan)(struct migration *m);
 	int64_t (*round)(struct hcp_tracker *tracker, uint32_t slot, uint64_t *words);
-	int (*status)(struct hcp_tracker *tracker, uint64_t gfn);
+	int (*take)(struct hcp_tracker *tracker, uint64_t gfn);
 	uint64_t (*pending)(const struct hcp_tracker *tracker);
 	int64_t (*send)(struct migration *m, bool last);
 	/* The end of a migration (migrate.h): stop stops the VM, and calls send_rest. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Rounds of a migration.  The dirty logs of every slot and its alias, and what hcvm wrote
- * itself, go to libhcpolicy's tracker, which says what to send.  For each page the tracker is asked
- * for the status first, and then the contents are read.
+ * itself, go to libhcpolicy's tracker, which says what to send.  For each page, hcvm first takes it
+ * from the tracker, which returns its status, and then reads its contents.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -145,7 +145,7 @@ static bool is_zero(const uint64_t *page)
 static int send_page(struct migration *m, const struct memslot *slot, uint64_t page)
 {
 	uint64_t gpa = slot->gpa + page * PAGE_SIZE, word, copy[PAGE_SIZE / 8];
-	int shared = m->ops->status(m->tracker, gpa / PAGE_SIZE);
+	int shared = m->ops->take(m->tracker, gpa / PAGE_SIZE);
 	bool zero;
 
 	if (shared < 0)
@@ -214,8 +214,8 @@ int64_t round_send(struct migration *m, bool last)
 				m->at_word = w;
 			}
 			/*
-			 * The tracker counts a page as sent when it is asked for the status.  It is
-			 * not asked here, so the next round has this page.
+			 * The tracker counts a page as sent when it is taken.  This one is not taken,
+			 * so the next round has it.
 			 */
 			if (full) {
 				left++;

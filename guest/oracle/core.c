@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The reader of guest dumps.  No offset or size is used before it is checked. */
 #include <elf.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core.h"
 #include "../dump.h"

@@ -9,17 +9,17 @@
  *		get and clear KVM's dirty log	-> words
  *		hcp_tracker__round(tracker, slot, words)
  *		for each bit that is set in words now:
- *			shared = hcp_tracker__status(tracker, gfn)
+ *			shared = hcp_tracker__take(tracker, gfn)
  *			send gfn, shared, contents
  *
- * hcp_tracker__status() reads the status once and notes it, so call it before you read the
- * contents.  If you do not call it for a page that is to be sent, the next round returns that page
- * again.  After the last round hcp_tracker__pending() must be 0.
+ * hcp_tracker__take() takes one page off what is to be sent: it reads the status once, notes it, and
+ * returns it.  So call it before you read the contents.  A page that you do not take is in the next
+ * round again.  After the last round hcp_tracker__pending() must be 0.
  *
  * Units: gfn and npages are 4 KiB pages of guest physical address space.  words have the
  * form of KVM's dirty log: bit n % 64 of word n / 64 is page n of the slot.
  *
- * Threads: any number of sender threads may call hcp_tracker__status() at once, but only one of
+ * Threads: any number of sender threads may call hcp_tracker__take() at once, but only one of
  * them for the same page.  (Two could send it under different statuses, and the last one to
  * arrive need not be the one that was noted.)  During these calls there must be no round of
  * the same slot, and no add, remove or restart.  Call everything else from one thread.
@@ -104,10 +104,10 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t slot);
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t slot, uint64_t *words);
 
 /*
- * The status under which to send this page now: 1 shared, 0 private.  The tracker notes that the
- * page was sent under it.  -ENOENT: no slot has this page.
+ * Take a page, to send it now.  Returns the status to send it under: 1 shared, 0 private.  The
+ * tracker notes that the page was sent under this status.  -ENOENT: no slot has this page.
  */
-int hcp_tracker__status(struct hcp_tracker *tracker, uint64_t gfn);
+int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn);
 
 /*
  * The number of pages of all slots that are still to be sent: what rounds would return now if

@@ -119,7 +119,7 @@ static void *send_pages(void *arg)
 			return NULL;
 		for (gfn = (uintptr_t)arg; gfn < NPAGES; gfn += SENDERS) {
 			if (m->words[gfn / 64] >> gfn % 64 & 1)
-				hcp_tracker__status(m->tracker, gfn);
+				hcp_tracker__take(m->tracker, gfn);
 		}
 		pthread_barrier_wait(&m->round);
 	}

@@ -86,7 +86,7 @@ static void plug_or_unplug(int s, bool alias)
 
 	if (m.there[s]) {
 		CHECK(!hcp_tracker__remove_slot(tracker, s));
-		CHECK_ERR(hcp_tracker__status(tracker, gfn), ENOENT);
+		CHECK_ERR(hcp_tracker__take(tracker, gfn), ENOENT);
 		CHECK_ERR(hcp_tracker__round(tracker, s, words), ENOENT);
 		CHECK_ERR(hcp_tracker__round(tracker, s + ALIAS, words), ENOENT);
 	} else {
@@ -147,7 +147,7 @@ static void play_round(int s, uint64_t *state)
 		/* Conversions while pages are being sent. */
 		if (rnd(state) % 16 == 0)
 			convert(gfn + i, 1, !m.shared[gfn + i]);
-		CHECK(hcp_tracker__status(tracker, gfn + i) == m.shared[gfn + i]);
+		CHECK(hcp_tracker__take(tracker, gfn + i) == m.shared[gfn + i]);
 		m.sent[gfn + i] = m.shared[gfn + i];
 		m.need[gfn + i] = 0;
 	}
@@ -220,7 +220,7 @@ TEST(a_flip_without_a_write_is_sent_again)
 	CHECK(!hcp_tracker__add_slot(tracker, 0, 0, 64));
 	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 64);
 	for (int i = 0; i < 64; i++)
-		CHECK(hcp_tracker__status(tracker, i) == 0);
+		CHECK(hcp_tracker__take(tracker, i) == 0);
 	CHECK(hcp_tracker__pending(tracker) == 0);
 
 	convert(7, 1, true);
@@ -229,7 +229,7 @@ TEST(a_flip_without_a_write_is_sent_again)
 	CHECK(words[0] == 1 << 7);
 	/* Back again before it is sent: it is sent all the same, and as private. */
 	convert(7, 1, false);
-	CHECK(hcp_tracker__status(tracker, 7) == 0);
+	CHECK(hcp_tracker__take(tracker, 7) == 0);
 	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 0);
 	end();
 }
@@ -240,11 +240,11 @@ TEST(what_was_not_asked_for_is_left_over)
 	CHECK(!hcp_tracker__add_slot(tracker, 3, 100, 100));
 	CHECK(hcp_tracker__round(tracker, 3, memset(words, 0, sizeof(words))) == 100);
 	for (int i = 0; i < 99; i++)
-		CHECK(hcp_tracker__status(tracker, 100 + i) == 0);
+		CHECK(hcp_tracker__take(tracker, 100 + i) == 0);
 	CHECK(hcp_tracker__pending(tracker) == 1);
 	CHECK(hcp_tracker__round(tracker, 3, memset(words, 0, sizeof(words))) == 1);
 	CHECK(!words[0] && words[1] == 1ULL << 35);
-	CHECK(hcp_tracker__status(tracker, 199) == 0);
+	CHECK(hcp_tracker__take(tracker, 199) == 0);
 	CHECK(hcp_tracker__round(tracker, 3, memset(words, 0, sizeof(words))) == 0);
 	end();
 }
@@ -256,7 +256,7 @@ TEST(a_slot_that_comes_back_was_never_sent)
 		CHECK(!hcp_tracker__add_slot(tracker, 3, 100, 100));
 		CHECK(hcp_tracker__round(tracker, 3, memset(words, 0, sizeof(words))) == 100);
 		for (int gfn = 100; gfn < 200; gfn++)
-			CHECK(hcp_tracker__status(tracker, gfn) == 0);
+			CHECK(hcp_tracker__take(tracker, gfn) == 0);
 		CHECK(!hcp_tracker__remove_slot(tracker, 3));
 		CHECK(hcp_tracker__pending(tracker) == 0);
 	}
@@ -271,7 +271,7 @@ TEST(an_alias_is_dirty_in_its_slot)
 	CHECK(!hcp_tracker__add_alias(tracker, 8, 0));
 	CHECK(hcp_tracker__round(tracker, 0, words) == 128);
 	for (int i = 0; i < 128; i++)
-		CHECK(hcp_tracker__status(tracker, i) == 0);
+		CHECK(hcp_tracker__take(tracker, i) == 0);
 
 	memset(words, 0, sizeof(words));
 	words[1] = 4;
@@ -291,7 +291,7 @@ TEST(an_alias_is_dirty_in_its_slot)
 static void send_all(uint64_t gfn, uint64_t npages)
 {
 	while (npages--)
-		CHECK(hcp_tracker__status(tracker, gfn++) == 0);
+		CHECK(hcp_tracker__take(tracker, gfn++) == 0);
 }
 
 /* KVM drops its dirty log with it, so any page may have been written through it. */
@@ -367,7 +367,7 @@ TEST(a_set_that_fails_loses_nothing)
 			memset(words, 0, sizeof(words));
 			CHECK(hcp_tracker__round(tracker, 0, words) == 200);
 			for (int i = 0; i < 200; i++)
-				CHECK(hcp_tracker__status(tracker, 5 + i) == 0);
+				CHECK(hcp_tracker__take(tracker, 5 + i) == 0);
 			CHECK(hcp_tracker__pending(tracker) == 0);
 
 			words[0] = 0x10, words[1] = 0, words[2] = 1, words[3] = 0xff << 8;
@@ -453,7 +453,7 @@ TEST(errors_come_with_words)
 	CHECK_SAYS(hcp_tracker__add_alias(tracker, 7, 7), EEXIST, "slot 7");
 	CHECK_SAYS(hcp_tracker__remove_slot(tracker, 9), ENOENT, "slot 9");
 	CHECK_SAYS(hcp_tracker__round(tracker, 9, words), ENOENT, "slot 9");
-	CHECK_SAYS(hcp_tracker__status(tracker, 0x5000), ENOENT, "0x5000");
+	CHECK_SAYS(hcp_tracker__take(tracker, 0x5000), ENOENT, "0x5000");
 	hcp_set__lost(set, 0, 1);
 	CHECK_SAYS(hcp_tracker__round(tracker, 7, words), EUCLEAN, "1 page missed");
 	hcp_tracker__free(tracker);
@@ -498,7 +498,7 @@ TEST(no_tracker_is_EINVAL)
 	CHECK_ERR(hcp_tracker__add_alias(NULL, 0, 0), EINVAL);
 	CHECK_ERR(hcp_tracker__remove_slot(NULL, 0), EINVAL);
 	CHECK_ERR(hcp_tracker__round(NULL, 0, words), EINVAL);
-	CHECK_ERR(hcp_tracker__status(NULL, 0), EINVAL);
+	CHECK_ERR(hcp_tracker__take(NULL, 0), EINVAL);
 	errno = 0;
 	CHECK(!hcp_tracker__pending(NULL) && errno == EINVAL);
 	hcp_tracker__restart(NULL);
@@ -587,10 +587,10 @@ TEST(what_cannot_be_a_slot)
 	words[0] = 1;
 	CHECK_ERR(hcp_tracker__round(tracker, 8, words), ENOENT);
 	CHECK(words[0] == 1);
-	CHECK_ERR(hcp_tracker__status(tracker, 21), ENOENT);
-	CHECK_ERR(hcp_tracker__status(tracker, PAGES), ENOENT);
-	CHECK_ERR(hcp_tracker__status(tracker, UINT64_MAX), ENOENT);
-	CHECK(hcp_tracker__status(tracker, PAGES - 1) == 0);
+	CHECK_ERR(hcp_tracker__take(tracker, 21), ENOENT);
+	CHECK_ERR(hcp_tracker__take(tracker, PAGES), ENOENT);
+	CHECK_ERR(hcp_tracker__take(tracker, UINT64_MAX), ENOENT);
+	CHECK(hcp_tracker__take(tracker, PAGES - 1) == 0);
 	end();
 }
 
@@ -611,7 +611,7 @@ static void *send_pages(void *arg)
 
 	pthread_barrier_wait(&senders.start);
 	for (uint64_t i = first; i < SHARED_PAGES; i += SENDERS) {
-		int shared = hcp_tracker__status(tracker, 37 + i);
+		int shared = hcp_tracker__take(tracker, 37 + i);
 
 		if (shared < 0)
 			__atomic_fetch_add(&senders.wrong, 1, __ATOMIC_RELAXED);
@@ -683,8 +683,8 @@ TEST(a_tebibyte_costs_what_is_sent)
 	CHECK(!hcp_tracker__add_slot(tracker, 1, first + npages, 1));
 	CHECK(hcp_set__update(set, first + npages - 1, 1, true) == 1);
 	for (uint64_t gfn = first; gfn < first + npages; gfn += npages / 64)
-		CHECK(hcp_tracker__status(tracker, gfn) == 0);
-	CHECK(hcp_tracker__status(tracker, first + npages - 1) == 1);
+		CHECK(hcp_tracker__take(tracker, gfn) == 0);
+	CHECK(hcp_tracker__take(tracker, first + npages - 1) == 1);
 	getrusage(RUSAGE_SELF, &after);
 	/* In KiB: two pages of ours for each that was sent, and some for everything else. */
 	CHECK(after.ru_maxrss - before.ru_maxrss < 66 * 2 * 4 + 1024);
@@ -749,8 +749,8 @@ TEST(a_send_reads_the_status_once)
 	CHECK(!sigaction(SIGSEGV, &segv, &old_segv) && !sigaction(SIGTRAP, &step, &old_step));
 	trap.reads = 0;
 	mprotect(trap.words, trap.size, PROT_NONE);
-	first = hcp_tracker__status(tracker, 3);
-	second = hcp_tracker__status(tracker, 4);
+	first = hcp_tracker__take(tracker, 3);
+	second = hcp_tracker__take(tracker, 4);
 	mprotect(trap.words, trap.size, PROT_READ | PROT_WRITE);
 	sigaction(SIGSEGV, &old_segv, NULL);
 	sigaction(SIGTRAP, &old_step, NULL);

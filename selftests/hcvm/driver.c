@@ -11,7 +11,7 @@
  *	go-on VCPU		after the step that it has come to
  *	wait VCPU		until it is held: which event, and its argument
  *
- * What is to be known of a vCPU travels with the machine, as the device's state.
+ * What a vCPU has rung travels with the VM, as the device's state.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@
 
 static __thread struct vcpu *self;
 
-/* By vCPU: what it wrote to the doorbell last, 0: it is under way. */
+/* By vCPU: what it wrote to the doorbell last; 0: it is working. */
 static struct { uint32_t event[MAX_VCPUS]; } doorbell;
 
 static void doorbell_in(struct vm *vm, void *state, uint16_t port, uint8_t *data,
@@ -68,7 +68,7 @@ static struct hcg_mailbox *mailbox(struct vm *vm, unsigned int i)
 	return vm_hva(vm, HCG_MAILBOX_GPA(i), sizeof(struct hcg_mailbox));
 }
 
-/* Held, and its exit completed.  0, or an event has not come in time. */
+/* Wait until the vCPU is held and its exit is completed.  Returns its event; 0: none came in time. */
 static uint32_t wait_event(struct vm *vm, unsigned int i)
 {
 	struct timespec end;
@@ -87,7 +87,7 @@ static uint32_t wait_event(struct vm *vm, unsigned int i)
 	return event;
 }
 
-/* With dev_lock held: nothing is written while a migration has stopped the VM. */
+/* With dev_lock held, so that nothing is written while a migration has stopped the VM. */
 static void start(struct vm *vm, unsigned int i, uint32_t command)
 {
 	struct hcg_mailbox *mb = mailbox(vm, i);
@@ -257,7 +257,7 @@ static void go_on(struct vm *vm, unsigned int v, FILE *out)
 {
 	bool running = is_running(vm);
 
-	/* A play's migration that has stopped the machine keeps the lock until the next command. */
+	/* A migration that stands still with the VM stopped has dev_lock: do not wait for that. */
 	if (running) {
 		pthread_mutex_lock(&vm->dev_lock);
 		running = is_running(vm);
@@ -270,7 +270,7 @@ static void go_on(struct vm *vm, unsigned int v, FILE *out)
 	if (running)
 		fprintf(out, "ok\n");
 	else
-		fprintf(out, "error vCPU %u: the machine is stopped\n", v);
+		fprintf(out, "error vCPU %u: the VM is stopped\n", v);
 }
 
 static void wait_for(struct vm *vm, unsigned int v, FILE *out)
@@ -279,12 +279,12 @@ static void wait_for(struct vm *vm, unsigned int v, FILE *out)
 	uint32_t event = wait_event(vm, v);
 
 	if (!HCG_EVENT(event) || HCG_EVENT(event) > HCG_EV_FAULT)
-		fprintf(out, "error vCPU %u rings no bell (0x%x)\n", v, event);
+		fprintf(out, "error vCPU %u has not rung the doorbell (0x%x)\n", v, event);
 	else
 		fprintf(out, "ok %s %u\n", names[HCG_EVENT(event)], HCG_EVENT_ARG(event));
 }
 
-/* Is the machine here?  Waits for one that is about to run. */
+/* Has the VM arrived?  Waits for one that is about to run. */
 static bool arrived(struct vm *vm)
 {
 	bool here;
@@ -302,7 +302,7 @@ bool driver_command(struct vm *vm, int argc, char **argv, FILE *out)
 	unsigned int v;
 
 	if (!arrived(vm)) {
-		fprintf(out, "error '%s': the machine is not here yet\n", argv[0]);
+		fprintf(out, "error '%s': the VM has not arrived yet\n", argv[0]);
 	} else if (!strcmp(argv[0], "work")) {
 		work(vm, argc, argv, out);
 	} else if (!strcmp(argv[0], "stop")) {

@@ -8,9 +8,9 @@
 #include "../../vmm/vm.h"
 
 int driver_init(struct vm *vm);
-/* This thread's exit is this vCPU's. */
+/* This thread handles an exit of this vCPU. */
 void driver_begin_exit(struct vcpu *vcpu);
-/* One command of the control socket, its answer to out; false: it is none. */
+/* Runs a command of the control socket; the answer goes to out.  False: no such command. */
 bool driver_command(struct vm *vm, int argc, char **argv, FILE *out);
 
 #endif /* HCVM_DRIVER_H */

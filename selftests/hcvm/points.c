@@ -18,12 +18,12 @@ bool points_option(const char *word, struct migrate_opts *opts)
 		return false;
 	strcpy(stops, word + 6);
 	goes = 0;
-	/* It ends by rounds= only. */
+	/* Only rounds= may end it. */
 	opts->downtime_ms = 0;
 	return true;
 }
 
-/* Of this migration: another one may have come before it. */
+/* Only for this migration, not for one before it. */
 static char *find(const struct migration *m, const char *text)
 {
 	return m->opts.downtime_ms ? NULL : strstr(stops, text);
@@ -42,7 +42,7 @@ void point_of_page(struct migration *m, uint64_t gfn)
 		point(m, "status", m->round);
 }
 
-/* Whoever watches may be slow; the target would give us up meanwhile. */
+/* The test may be slow, and the target must not give us up meanwhile. */
 static void ping(struct migration *m)
 {
 	if (!conn_put(&m->conn, FRAME_PING, NULL, 0, NULL, 0))

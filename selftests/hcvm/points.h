@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * migrate ... stops=NAME:ROUND,... (ROUND *: each): there the migration says `at NAME:ROUND`
- * and stands still until the command go.
+ * migrate ... stops=NAME:ROUND,...: at each of these points the migration says `at NAME:ROUND` and
+ * stands still until the command go.  ROUND is a number, or * for every round.
  *
  *	round:N		before a scan
  *	snapshot:N	before its first dirty log
@@ -9,7 +9,7 @@
  *	status:N	between the status of page=ADDRESS, which is to be given as well, and
  *			its contents
  *	stop:N, back:N	before the VM is stopped; after it runs again as the guest is not ready
- *	leave		is no point: nothing is sent in round 2
+ *	leave		not a point: round 2 sends nothing
  */
 #ifndef HCVM_POINTS_H
 #define HCVM_POINTS_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The wrong orders.  A naive tracker stands in for libhcpolicy's, so that one thing at a
- * time can be wrong with it; with NOTHING nothing is.
+ * The wrong orders.  For some of them a naive tracker stands in for libhcpolicy's, so that one
+ * thing at a time can be wrong with it.  With NOTHING nothing is.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -99,7 +99,7 @@ static void take_snapshot(struct migration *m)
 			     (hcp_set__test(m->set, gfn) ? SNAPSHOT : 0);
 }
 
-/* What is dirty there is got, cleared, and lost. */
+/* Get and clear the aliases' dirty logs, and lose them. */
 static void forget_aliases(const struct migration *m)
 {
 	struct memslot *slot;
@@ -123,7 +123,7 @@ static int64_t scan(struct migration *m)
 	point(m, "round", m->round + 1);
 	if (order == STATUS_FIRST)
 		take_snapshot(m);
-	/* The last one that is taken is from before the stop. */
+	/* The snapshot of the last round is from before the stop. */
 	if (order == OLD_SNAPSHOT && !is_last(m))
 		take_snapshot(m);
 	if (order == NO_ALIAS)
@@ -170,14 +170,14 @@ static int64_t decide(struct hcp_tracker *tracker, uint32_t number, uint64_t *wo
 
 	while (slot < end && slot->number != (int)number)
 		slot++;
-	/* An alias is not decided by itself; and plays with the naive tracker have none. */
+	/* An alias.  Plays with the naive tracker have none. */
 	if (slot == end)
 		return hcp_tracker__round(tracker, number, words);
 	point(now, "cleared", now->round);
 	return is_naive() ? naive_round(slot, words) : hcp_tracker__round(tracker, number, words);
 }
 
-static int naive_status(uint64_t gfn)
+static int naive_take(uint64_t gfn)
 {
 	bool shared = status_now(now, gfn), note = shared;
 
@@ -188,13 +188,13 @@ static int naive_status(uint64_t gfn)
 	return shared;
 }
 
-static int status(struct hcp_tracker *tracker, uint64_t gfn)
+static int take(struct hcp_tracker *tracker, uint64_t gfn)
 {
 	int shared;
 
 	if (is_naive())
-		return naive_status(gfn);
-	shared = hcp_tracker__status(tracker, gfn);
+		return naive_take(gfn);
+	shared = hcp_tracker__take(tracker, gfn);
 	point_of_page(now, gfn);
 	return shared;
 }
@@ -209,7 +209,7 @@ static int64_t send(struct migration *m, bool last)
 	return m->round == 2 && !last && points_leave(m) ? found : round_send(m, last);
 }
 
-/* A vCPU of which the exit is not answered yet looks parked. */
+/* A vCPU that looks parked, although its exit is not answered yet. */
 static pthread_mutex_t late_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t late_cond = PTHREAD_COND_INITIALIZER;
 static bool late_waits, late_free;
@@ -299,7 +299,7 @@ void wrong_ops(struct hcvm_ops *ops)
 	ops->exit = on_exit_of;
 	ops->scan = scan;
 	ops->round = decide;
-	ops->status = status;
+	ops->take = take;
 	ops->pending = pending;
 	ops->send = send;
 	ops->stop = stop;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * end STATUS: stop the machine by hcvm's exit port, so that hcvm ends with this
- * status.  (A kernel without /dev/port still lets root do port I/O by ioperm.)
+ * end STATUS: end the VM by hcvm's exit port, so that hcvm ends with this status.
+ * (A kernel without /dev/port still lets root do port I/O by ioperm.)
  */
 #include <sys/syscall.h>
 
