@@ -6,20 +6,17 @@
 
 #include "find.h"
 
-#define NAME	"/hcguest.elf"
-
 const char *hcguest_find(char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
-	char *slash;
+	char self[PATH_MAX - 64];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (slash && slash - path < PATH_MAX - (ssize_t)sizeof(NAME)) {
-		strcpy(slash, NAME);
-		if (!access(path, R_OK))
-			return path;
-	}
-	snprintf(path, PATH_MAX, "%s", HCGUEST_DIR NAME);
+	/* Its folder. */
+	while (n > 0 && self[n - 1] != '/')
+		n--;
+	self[n > 0 ? n - 1 : 0] = '\0';
+	snprintf(path, PATH_MAX, "%s/" HCGUEST_ELF, self);
+	if (access(path, F_OK))
+		snprintf(path, PATH_MAX, "%s/../share/hcpolicy/" HCGUEST_ELF, self);
 	return path;
 }

@@ -4,9 +4,11 @@
 
 #include <limits.h>
 
+#define HCGUEST_ELF	"hcguest.elf"
+
 /*
- * Where hcguest.elf is: beside the program that asks, as in a build tree; else where `make install`
- * puts it, HCGUEST_DIR.  In path, which is returned.
+ * Where hcguest.elf is: beside the program that asks, as in a build tree; else in ../share/hcpolicy
+ * from there, as `make install` has it.  In path, which is returned.
  */
 const char *hcguest_find(char path[PATH_MAX]);
 

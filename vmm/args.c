@@ -26,7 +26,7 @@ static const char usage[] =
 "  --version         print the version\n"
 "  --kernel BZIMAGE  an x86-64 Linux kernel\n"
 "  --initrd FILE     its initial RAM disk\n"
-"  --guest ELF       a PVH guest, such as hcguest.elf\n"
+"  --guest ELF       a PVH guest; hcguest.elf is found where it is installed\n"
 "  --append TEXT     the guest's command line (Linux: console=ttyS0 panic=-1)\n"
 "  --mem SIZE        memory, with K, M or G (default 256M)\n"
 "  --smp N           vCPUs (default 1)\n"

@@ -3,22 +3,28 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
+#include "../guest/find.h"
 #include "../guest/load.h"
 #include "../guest/mailbox.h"
 #include "guest.h"
 
 int guest_load(struct vm *vm)
 {
+	const char *elf = vm->cfg->guest;
 	struct hcguest guest;
+	char path[PATH_MAX];
 	unsigned int i, n;
 
-	if (hcguest_load(vm->cfg->guest, vm->slots[0].hva, vm->slots[0].size, vm->cfg->append,
+	if (!strcmp(elf, HCGUEST_ELF) && access(elf, F_OK))
+		elf = hcguest_find(path);
+	if (hcguest_load(elf, vm->slots[0].hva, vm->slots[0].size, vm->cfg->append,
 			 &guest))
 		return fail("%s", guest.error);
 	n = guest.vcpu_entry ? vm->nvcpus : 1;
 	if (n < vm->nvcpus)
-		note("guest '%s' has no entry for other vCPUs: it runs on one", vm->cfg->guest);
+		note("guest '%s' has no entry for other vCPUs: it runs on one", elf);
 	for (i = 0; i < n; i++)
 		if (hcguest_start_vcpu(vm->vcpus[i].fd, &guest, i))
 			return fail("%s", guest.error);

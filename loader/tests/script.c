@@ -212,7 +212,7 @@ TEST(whatever_a_file_has_is_a_step_in_its_bounds_or_is_refused)
 		ret = first_step(text, size, &s, &step, said);
 		if (ret > 0 && !sane(&step))
 			tap_fail(__FILE__, __LINE__, "\"%s\": the step is out of bounds", text);
-		if ((ret < 0) != (*said != '\0'))
+		if (!*said == (ret < 0))
 			tap_fail(__FILE__, __LINE__, "\"%s\": %d, and said \"%s\"", text, ret, said);
 		accepted += ret > 0;
 		refused += ret < 0;
