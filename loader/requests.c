@@ -138,7 +138,8 @@ struct requests *requests_begin(const char *who, unsigned int link_id)
 	libbpf_set_print(NULL);
 	if (begin(requests, link_id))
 		return requests;
-	if (errno == EPERM)
+	/* Without it, libbpf does not find the types of a module. */
+	if (errno == EPERM || errno == ESRCH)
 		err("policy '%s': to see its requests needs CAP_SYS_ADMIN", who);
 	else
 		err("policy '%s': this kernel does not show its requests: %s", who, strerror(errno));
