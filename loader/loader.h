@@ -42,6 +42,7 @@ int cmd_reset(const struct args *args);
 int cmd_policies(const struct args *args);
 int cmd_tune(const struct args *args);
 int cmd_watch(const struct args *args);
+int cmd_record(const struct args *args);
 int cmd_verify(const struct args *args);
 int cmd_new(const struct args *args);
 int cmd_try(const struct args *args);

@@ -114,6 +114,8 @@ static const struct command commands[] = {
 	{ "try", cmd_try, 2, OPT_PARAM | OPT_MAX_GPA | OPT_EXITS | OPT_TAKE_EXITS | OPT_QUIET,
 	  "POLICY [SCRIPT]", "try a policy in a throw-away VM, by a script or a recorded trace" },
 	{ "watch", cmd_watch, 1, OPT_BPFFS, "NAME", "each change, of a policy that tells (notify)" },
+	{ "record", cmd_record, 2, OPT_BPFFS, "NAME FILE",
+	  "write each request to a file (-: standard output), as a trace" },
 	{ "probe", cmd_probe, 0, 0, "", "check what this kernel can do, and how to fix the rest" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -185,6 +187,11 @@ static void print_help(const struct command *cmd)
 			       "Run it before the vCPUs run again: pause the VM, reset it, stop its process\n"
 			       "(kill -STOP), run hcpolicy reset, and continue both.  docs/operating.md has the\n"
 			       "commands for QEMU.\n");
+		if (cmd->run == cmd_record)
+			printf("\nIt ends with Ctrl-C (SIGINT, SIGTERM), or with the policy.  FILE must not exist.\n"
+			       "It begins with what the set has already, and `hcpolicy try POLICY FILE` makes its\n"
+			       "requests again.  If requests were lost, FILE says where, and the exit status is 1.\n"
+			       "A trace tells which addresses the guest shares, and when.\n");
 		if (cmd->run == cmd_save || cmd->run == cmd_restore)
 			printf("\nThe VM must be stopped.  To pause it in its VMM is not enough, because this command cannot\n"
 			       "see that.  Stop every process that could run its vCPUs (kill -STOP PID ... kill -CONT PID),\n"

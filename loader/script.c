@@ -130,7 +130,9 @@ static bool parse_range(const struct script *s, char **rest, struct script_step 
 /* The words after a request: for whom it is made; of a trace also what became of it there. */
 static bool parse_request(const struct script *s, char **rest, struct script_step *step)
 {
-	static const char *const told[] = { "door=", "status=", "verdict=", "time=" };
+	static const char *const told[] = {
+		"door=", "attrs=", "status=", "verdict=", "answer=", "time=", "recorded=",
+	};
 	uint64_t vcpu;
 	size_t i;
 	char *word;
@@ -148,7 +150,7 @@ static bool parse_request(const struct script *s, char **rest, struct script_ste
 		for (i = 0; i < COUNT(told) && strncmp(word, told[i], strlen(told[i])); i++)
 			;
 		if (i == COUNT(told))
-			return expected(s, "vcpu=N, or a trace's door=, status=, verdict= or time=", word);
+			return expected(s, "vcpu=N, or a word of a trace, such as verdict=W", word);
 	}
 	return true;
 }

@@ -43,10 +43,11 @@ TEST(maps_work_in_each_call_of_two_vCPUs)
 {
 	struct hcg_request reqs[2 * PAGES];
 	struct vm *vm = vm_new(VCPUS, false);
-	struct pol *p = pol_attach("maps", vm->fd, 0);
+	struct pol *p = pol_load("maps", vm->fd, 0);
 	unsigned int v, i;
 	uint64_t n = 0, key;
 
+	CHECK_EQ(pol_try_attach(p), 0);
 	for (v = 0; v < VCPUS; v++) {
 		for (i = 0; i < PAGES; i++) {
 			reqs[i] = hc_request(GPA(v, i), 1, SHARE, 0);

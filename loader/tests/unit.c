@@ -25,6 +25,7 @@
 #include "ranges.h"
 #include "state.h"
 #include "stopped.h"
+#include "trace.h"
 #include "../../selftests/tap.h"
 
 static const char *binary;
@@ -246,6 +247,50 @@ static void test_svg(void)
 	       "a picture fits into the rows that there are");
 	free(grid.cells);
 	hcp_set__free(set);
+}
+
+static void check_trace(const struct request *request, const char *want, const char *name)
+{
+	char line[TRACE_LINE];
+	size_t len = trace_line(line, request, 1000000000);
+
+	check_text(line, want, name);
+	if (len != strlen(line))
+		tap_ok(false, "%s: its length is %zu", name, len);
+}
+
+static void test_trace(void)
+{
+	struct request r = {
+		.time = 3000001999, .gpa = 0x7fe00000, .npages = 16, .vcpu_id = 3, .shared = 1,
+		.answer = 1, .verdict = 1, .flags = KVM_HCPOLICY_MAY_HANDLE,
+	};
+
+	check_trace(&r, "share 0x7fe00000 16 vcpu=3 door=hypercall attrs=0x0 status=0 verdict=handled time=2.000001\n",
+		    "a trace has a request as the script that makes it again");
+	r = (struct request) { .time = 1000000000, .npages = 1, .attrs = 0x10, .source = 2, .answer = 1,
+			       .flags = KVM_HCPOLICY_EXIT_ENABLED };
+	check_trace(&r, "private 0x0 1 vcpu=0 door=snp-psc attrs=0x10 verdict=exit answer=handled time=0.000000\n",
+		    "of one that exits, it has no status, and what the policy would have answered");
+	r.flags = 0;
+	r.source = 77;
+	r.answer = 0;
+	check_trace(&r, "private 0x0 1 vcpu=0 door=77 attrs=0x10 status=-1000 verdict=ENOSYS time=0.000000\n",
+		    "of one that nobody takes, it has that");
+	r.source = 0;
+	r.answer = -EACCES;
+	r.verdict = -EINVAL;
+	check_trace(&r, "private 0x0 1 vcpu=0 door=hypercall attrs=0x10 status=-22 verdict=EINVAL answer=EACCES "
+		    "time=0.000000\n", "of one that was refused, it has the policy's errno and the guest's");
+	r.answer = r.verdict = KVM_HCPOLICY_RETRY;
+	check_trace(&r, "# private 0x0 1 vcpu=0 door=hypercall attrs=0x10 verdict=retry time=0.000000\n",
+		    "one that is to be retried is a comment");
+	r = (struct request) { .time = -1ULL, .lost = -1ULL, .gpa = -1ULL, .npages = -1ULL, .attrs = -1ULL,
+			       .vcpu_id = -1U, .source = 255, .answer = -2147483647, .verdict = -2147483647 - 1,
+			       .flags = 0xffff };
+	check_trace(&r, "private 0xffffffffffffffff 18446744073709551615 vcpu=4294967295 door=255 "
+		    "attrs=0xffffffffffffffff status=-2147483648 verdict=-2147483648 answer=-2147483647 "
+		    "time=18446744072.709551\n", "the longest line has room");
 }
 
 static void test_diff(void)
@@ -770,6 +815,7 @@ int main(int argc, char **argv)
 	test_ranges();
 	test_svg();
 	test_diff();
+	test_trace();
 	test_files();
 	test_follow();
 	test_terminal();
