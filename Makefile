@@ -6,16 +6,17 @@ include config.mk
 .PHONY: all demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
-all: libhcpolicy bpf-progs guest loader vmm selftests	## build everything but the kernel modules
+all: libhcpolicy bpf-progs guest loader vmm examples selftests	## build everything but the kernel modules
 
-.PHONY: libhcpolicy bpf-progs guest loader vmm selftests
+.PHONY: libhcpolicy bpf-progs guest loader vmm examples selftests
 libhcpolicy:	## the library
 bpf-progs: libhcpolicy	## the policies
 guest:	## the test guest
 loader: libhcpolicy guest	## the hcpolicy command
 vmm: libhcpolicy guest	## hcvm, the small VMM
+examples: libhcpolicy	## programs to copy
 selftests: bpf-progs loader vmm	## the selftests' own programs
-libhcpolicy bpf-progs guest loader vmm selftests:
+libhcpolicy bpf-progs guest loader vmm examples selftests:
 	$(Q)$(MAKE) --no-print-directory -C $@
 
 modules:	## build KVM with the hook for the stock kernel RELEASE

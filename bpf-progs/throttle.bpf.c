@@ -10,7 +10,9 @@
  *  - the requests that are booked and answered: `rate` a second, after a burst;
  *  - how often it is asked in vain: 16 times for each of these, and once a tick for each vCPU.
  *    docs/bench.md has what one such time costs.
- * This is not: what the guest does with its vCPUs otherwise.  Any other exit is as easy to make.
+ * The burst has to be more than what comes in a tick, rate / 250: while a vCPU sleeps, the bucket
+ * fills no further, and the guest gets less than the rate.
+ * This is not bounded: what the guest does with its vCPUs otherwise.  Any other exit is as easy to make.
  *
  * Where the door cannot run an instruction again (SEV-ES, SEV-SNP, TDX), no request waits.  It is
  * booked, and counted in `over`.  If the VMM has enabled the exit, it gets the request, and may let

@@ -18,6 +18,7 @@ struct hcpolicy_events {
 	hcpolicy_event_fn fn;
 	void *ctx;
 	uint64_t lost;			/* the policy's count, as far as fn was told */
+	uint32_t ops_id;		/* of the attached policy; 0: it was not yet attached */
 	struct hcp_event pending;	/* npages 0: none */
 };
 
@@ -77,7 +78,7 @@ struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_e
 	struct hcpolicy_events *events;
 	int n, err = 0;
 
-	if (!policy || !fn) {
+	if (!policy || !policy->info || !fn) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -87,6 +88,7 @@ struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_e
 	events->policy = policy;
 	events->fn = fn;
 	events->ctx = ctx;
+	events->ops_id = __atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE);
 	libbpf_talks_to(policy);
 	for (n = 0; n < HCP_EVENT_RINGS && !err; n++)
 		err = add_ring(events, n);
@@ -112,6 +114,16 @@ int hcpolicy__events_fd(const struct hcpolicy_events *events)
 	return events ? ring_buffer__epoll_fd(events->rings) : no_object();
 }
 
+/* The set is the replacement's too, and says whose it is.  The rings are not. */
+static bool replaced(struct hcpolicy_events *events)
+{
+	uint32_t ops_id = __atomic_load_n(&events->policy->info->ops_id, __ATOMIC_ACQUIRE);
+
+	if (!events->ops_id)
+		events->ops_id = ops_id;
+	return ops_id != events->ops_id;
+}
+
 int hcpolicy__events_consume(struct hcpolicy_events *events)
 {
 	uint64_t lost;
@@ -128,5 +140,5 @@ int hcpolicy__events_consume(struct hcpolicy_events *events)
 		events->lost = lost;
 		events->fn(events->ctx, NULL);
 	}
-	return n;
+	return replaced(events) ? -ESTALE : n;
 }

@@ -146,6 +146,7 @@ static bool watch(struct watch *w)
 {
 	struct pollfd fds[2] = { { .events = POLLIN } };
 	bool ok = watch_begin(w, "it begins");
+	int err;
 
 	while (ok && !stop) {
 		fds[0].fd = hcpolicy__events_fd(w->events);
@@ -153,10 +154,11 @@ static bool watch(struct watch *w)
 		if (fflush(stdout) || ferror(stdout))
 			break;
 		poll(fds, 2, 1000);
-		ok = hcpolicy__events_consume(w->events) >= 0;
+		err = hcpolicy__events_consume(w->events);
+		ok = err >= 0 || err == -ESTALE;
 		if (fds[1].revents)
 			break;	/* the VM's end, or a detach */
-		if (ok && !hcpolicy__attached(w->policy)) {
+		if (err == -ESTALE) {
 			watch_end(w);
 			ok = watch_begin(w, "the policy was replaced");
 		}

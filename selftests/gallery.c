@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 
 #include <hcpolicy/events.h>
@@ -268,6 +270,44 @@ TEST(throttle_lets_a_burst_pass)
 	CHECK_EQ(counted("waited"), 0);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/* What the storm costs is counted where it does not depend on the emulator: bench/cost.c. */
+TEST(throttle_answers_a_storm_of_two_vCPUs_at_its_rate)
+{
+	const struct hcg_request reqs[] = {
+		hc_request(GPA, 1, SHARE, 0), hc_request(GPA, 1, HIDE, 0),
+	};
+	uint64_t took, done = 0, vain = 0;
+	struct vcpu_stats stats;
+	int i;
+
+	start("bpf/throttle.bpf.o", false, false, PARAMS("rate", "200", "burst", "10"));
+	took = now_ns();
+	for (i = 0; i < 2; i++)
+		vcpu_loop(&vm->vcpus[i], reqs, 2);
+	usleep(3000000);
+	for (i = 0; i < 2; i++)
+		vcpu_stop(&vm->vcpus[i]);
+	took = now_ns() - took;
+	for (i = 0; i < 2; i++) {
+		stats = vcpu_stats(&vm->vcpus[i]);
+		done += stats.handled;
+		vain += stats.retry;
+	}
+	tap_note("in %llu ms %llu requests were answered, and the policy was asked %llu times in vain",
+		 (unsigned long long)took / 1000000, (unsigned long long)done, (unsigned long long)vain);
+	CHECK_CMP(done, >, 10);
+	CHECK_CMP(done, <=, 10 + took * 200 / 1000000000 + 1);
+	CHECK_EQ(vain, counted("waited"));
+}
+
 /* --- freeze */
 
 static void *share_one(void *arg)
@@ -368,6 +408,38 @@ TEST(notify_s_reader_has_the_set_after_two_vCPUs_at_once_though_events_are_lost)
 	CHECK_EQ(nlost, 1);
 	CHECK(hcp_set__complete(set));
 	hcpolicy__events_free(events);
+}
+
+/* By another process, for instance: the reader's object does not take part. */
+TEST(a_reader_is_told_when_its_policy_is_replaced)
+{
+	struct hcpolicy_events *events;
+	struct hcpolicy *next, *reader;
+	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = hcp_log };
+
+	start("bpf/notify.bpf.o", false, false, NULL);
+	CHECK_EQ(hcpolicy__pin(policy), 0);
+	reader = hcpolicy__open_pinned(hcpolicy__info(policy)->name, &opts);
+	CHECK(reader);
+	events = hcpolicy__events_new(reader, on_event, NULL);
+	CHECK(events);
+	CHECK_EQ(call(0, GPA, 1, SHARE), 0);
+	next = hcp_open("bpf/notify.bpf.o");
+	CHECK_EQ(hcpolicy__replace(policy, next, false), 0);
+	CHECK_EQ(call(0, GPA + PAGE, 1, SHARE), 0);
+	CHECK_EQ(hcpolicy__events_consume(events), -ESTALE);
+	CHECK_EQ(nevents, 1);
+	hcpolicy__events_free(events);
+	hcpolicy__close(reader);
+
+	reader = hcpolicy__open_pinned(hcpolicy__info(next)->name, &opts);
+	events = hcpolicy__events_new(reader, on_event, NULL);
+	CHECK(events);
+	CHECK_EQ(hcpolicy__events_consume(events), 1);
+	CHECK_EQ(nevents, 2);
+	hcpolicy__events_free(events);
+	hcpolicy__close(reader);
+	CHECK_EQ(hcpolicy__detach(next), 0);
 }
 
 TEST(a_policy_without_events_says_so)

@@ -5,7 +5,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 9
+plan 10
 
 name=hcst-watch
 export HCPOLICY_PATH=$top/build/bpf
@@ -19,7 +19,7 @@ machine()
 		--name $name < "$work/in" > "$work/console" 2>&1 &
 	pid=$!
 	children+=("$pid")
-	within 100 grep -q HCVM-GUEST-UP "$work/console" || { cat "$work/console"; return 1; }
+	within 300 grep -q HCVM-GUEST-UP "$work/console" || { cat "$work/console"; return 1; }
 }
 
 each_verified()
@@ -57,6 +57,11 @@ watches()
 	watcher=$!
 	children+=("$watcher")
 	within 20 watched 'it begins: all that is shared:' && watched '^  0x.* pages$' || { cat "$work/watch"; return 1; }
+}
+goes_on()
+{
+	hcpolicy replace $name notify && within 60 watched 'the policy was replaced: all that is shared' &&
+		grep -A 1 replaced "$work/watch" | grep '^  0x.* pages$' || { cat "$work/watch"; return 1; }
 }
 sees_the_end()
 {
@@ -103,6 +108,7 @@ check "a parameter that is not there is refused" unknown
 check "hcvm has a policy with parameters, which takes its exits" told_params
 check "hcvm names a parameter that is wrong" bad_params
 check "watch begins with all that is shared" watches
+check "watch goes on with a replacement" goes_on
 check "watch ends with the VM" sees_the_end
 check "watch of a policy without events says what to do" no_events
 finish

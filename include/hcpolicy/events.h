@@ -26,8 +26,8 @@ typedef void (*hcpolicy_event_fn)(void *ctx, const struct hcp_event *event);
 
 /*
  * Of a policy that is loaded or pinned, which is to be closed after this.  One reader a policy: what
- * one has read another does not get.  A replacement has its own events: hcpolicy__attached() of
- * the old object is false then.  NULL and ENOENT: it sends none; EPERM.
+ * one has read another does not get.  A replacement has its own events: see events_consume.
+ * NULL and ENOENT: it sends none; EINVAL: it is not loaded; EPERM.
  */
 struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_event_fn fn, void *ctx);
 void hcpolicy__events_free(struct hcpolicy_events *events);
@@ -38,6 +38,9 @@ int hcpolicy__events_fd(const struct hcpolicy_events *events);
 /*
  * Calls fn with all that there are, in this thread.  How many were read, or a negative errno.  Call
  * it once a second too, readable or not: an event that is lost when no other follows wakes nobody.
+ *
+ * -ESTALE: these were the last, because the policy was replaced, which wakes nobody either.  Open
+ * the policy and its events again, and look at the whole set.
  */
 int hcpolicy__events_consume(struct hcpolicy_events *events);
 
