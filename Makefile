@@ -54,8 +54,8 @@ check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -
 
 check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)
 	$(Q)$(MAKE) --no-print-directory all kit tests
-	$(Q)kernel/build-debug $(BUILD)/debug-kernel
-	$(Q)scripts/check-debug -j 2 $(VM_TESTS)
+	$(Q)kernel/build-debug $(RELEASE) $(BUILD)/debug-kernel/$(RELEASE)
+	$(Q)scripts/check-debug $(RELEASE) -j 2 $(VM_TESTS)
 
 check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand (slow)
 	$(Q)$(MAKE) --no-print-directory all modules
