@@ -229,7 +229,7 @@ int conn_put(struct conn *c, uint32_t type, const void *a, size_t alen,
 	if (alen + blen > frames[type].max)
 		return conn_fail(c, "%zu bytes are too many for a frame of type %s: at most %u",
 				 alen + blen, frames[type].name, frames[type].max);
-	/* If a flush fails, no part of this frame was sent: an ERROR can follow it. */
+	/* If this flush fails, the buffer ends with a whole frame, and an ERROR can follow. */
 	if (!fits && conn_flush(c))
 		return -1;
 	if (put_bytes(c, &h, sizeof(h)) || put_bytes(c, a, alen) || put_bytes(c, b, blen))

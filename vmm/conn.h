@@ -70,7 +70,7 @@ void conn_set_deadline(struct conn *c);
 int conn_next(struct conn *c, struct frame *f);
 /* Receive a frame of this type and size.  Any other fails; the text of an ERROR is in why. */
 int conn_expect(struct conn *c, uint32_t type, void *data, size_t len);
-/* Take the text of an ERROR that was received as the reason in why. */
+/* f is an ERROR of the peer: put its text into why. */
 int conn_got_error(struct conn *c, const struct frame *f);
 /* After a failure: tell the peer why. */
 void conn_say_error(struct conn *c, const char *text);

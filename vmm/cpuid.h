@@ -4,7 +4,7 @@
 
 #include "vm.h"
 
-/* Give every vCPU the CPUID that KVM supports.  Before that, add (if not NULL) may change it. */
+/* Give every vCPU the CPUID that KVM supports.  add(), if not NULL, may change it first. */
 int cpuid_setup(struct vm *vm, void (*add)(struct kvm_cpuid2 *cpuid));
 /* The entry of a leaf (subleaf 0).  If there is none, it is added. */
 struct kvm_cpuid_entry2 *cpuid_leaf(struct kvm_cpuid2 *cpuid, uint32_t function);

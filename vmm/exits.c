@@ -54,7 +54,7 @@ void handle_exit(struct vcpu *vcpu)
 		vm_end(vm, END_TRIPLE_FAULT, 0);
 		return;
 	case KVM_EXIT_INTERNAL_ERROR:
-		fail("vCPU %u: KVM gave up, internal error %u; if /proc/cpuinfo has neither svm nor vmx, this /dev/kvm runs no guest",
+		fail("vCPU %u: KVM gave up, internal error %u; if /proc/cpuinfo has neither svm nor vmx, this /dev/kvm can make VMs, but not run them",
 		     vcpu->index, run->internal.suberror);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:

@@ -171,7 +171,7 @@ static int take(struct vm *vm, struct conn *c)
 	    conn_expect(c, FRAME_COMMIT, NULL, 0))
 		return -1;
 	set_arrival(vm, ARRIVAL_COMMITTED);
-	/* From here on the VM is ours.  The source gives it up when it reads RUNNING. */
+	/* From here on the source does not run the VM, unless we send an ERROR.  RUNNING ends that, too. */
 	if (conn_put(c, FRAME_RUNNING, NULL, 0, NULL, 0) || conn_flush(c)) {
 		/* The caller sends an ERROR next.  Drop the RUNNING, or it would go first. */
 		c->out_len = 0;
@@ -265,7 +265,7 @@ int incoming(struct vm *vm, int signal_fd)
 	err = take(vm, &c);
 	pthread_mutex_unlock(&vm->dev_lock);
 	if (err) {
-		/* The VM will not run here: wake the test build's commands that wait for it. */
+		/* It has not arrived.  This wakes commands of the test build, which wait until it has. */
 		set_arrival(vm, ARRIVAL_AWAITED);
 		conn_say_error(&c, c.why);
 	}

@@ -119,7 +119,7 @@ void keeper_close(struct vm *vm)
 
 int64_t keeper_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs)
 {
-	/* What an attached policy leaves to the VMM it has recorded. */
+	/* An attached policy has already recorded the requests that it leaves to the VMM. */
 	if (vm->keeper->policy)
 		return hcpolicy__attached(vm->keeper->policy) ? 0 : -KVM_ENOSYS;
 	return hcp_set__exit(vm->keeper->set, gpa, npages, attrs);

@@ -128,8 +128,8 @@ static int wait_for_guest(struct migration *m)
  * Rounds while the VM runs.  They end after a scan.  What that scan found is not sent here; the
  * last round sends it, once the VM is stopped.
  *
- * Only rounds in which the guest is ready count towards opts.rounds.  When it becomes ready, it may
- * have left much to send, and needs its full number of rounds for that.
+ * Only rounds in which the guest is ready count towards opts.rounds.  When it becomes ready, much may
+ * be left to send, and that takes as many rounds as any migration.
  */
 static int run_rounds(struct migration *m)
 {

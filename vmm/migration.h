@@ -16,8 +16,8 @@ struct migrate_opts {
 	char addr[256];
 	uint64_t bandwidth;	/* bytes a second; 0: no limit */
 	unsigned int downtime_ms;	/* wanted; 0: rounds alone decides when to stop the VM */
-	unsigned int rounds;	/* stop the VM after so many whole rounds at the latest */
-	unsigned int timeout_s;	/* give up if the peer does not move for so long */
+	unsigned int rounds;	/* stop the VM at the latest after so many rounds that sent all they had to */
+	unsigned int timeout_s;	/* give up if the peer sends and takes nothing for so long */
 	unsigned int ready_s;	/* give up when the guest was not ready for so long in all */
 	unsigned int limit_s;	/* give up when the whole takes longer; 0: never */
 	bool tied;		/* give up when the client is gone */
@@ -43,18 +43,18 @@ struct migration {
 	size_t at_word;
 
 	uint64_t unready_ns;	/* how long the guest was not ready, in all */
-	uint64_t unready_at;	/* the time up to which unready_ns counts; 0: the guest was ready */
+	uint64_t unready_at;	/* when unready_ns was last added to; 0: the guest was ready then */
 	bool waiting;		/* the client was told that we wait for the guest */
 
 	unsigned int round;
 	uint64_t pages, zero_pages;	/* sent */
-	uint64_t scan_ns;		/* of the processor's time */
+	uint64_t scan_ns;		/* CPU time */
 	uint64_t downtime_ns;
 	/* How long the last round that sent something took, and how much that was. */
 	uint64_t round_ns, round_bytes;
 	int64_t last_pages;	/* pages to send in the last round, with the VM stopped */
 	bool last_done;		/* the last round is done */
-	bool committing;	/* COMMIT may be sent: too late to cancel; under vm->lock */
+	bool committing;	/* COMMIT is being sent: too late to cancel; under vm->lock */
 	bool committed;		/* COMMIT was sent: the target may run the VM */
 };
 

@@ -11,7 +11,7 @@ struct msr_block {
 	struct { uint64_t index, value; } msr[MAX_MSRS];
 };
 
-/* Read all registers of the vCPU into block.  Returns the size of what it has, or -1. */
+/* Read all registers of the vCPU into block.  Returns how many bytes of block are used, or -1. */
 int msrs_save(const struct vcpu *vcpu, struct msr_block *block);
 /* Set them.  -1: c->why says which register cannot be set. */
 int msrs_load(const struct vcpu *vcpu, const struct msr_block *block, struct conn *c);

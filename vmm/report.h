@@ -6,7 +6,7 @@
 
 /* Print the report about a VM that has ended.  The caller has parked every vCPU. */
 void report(struct vm *vm);
-/* Write a core file of the guest, with the set, for hcp-oracle.  The same holds. */
+/* Write a core file of the guest, with the set, for hcp-oracle.  Here too every vCPU is parked. */
 int dump(struct vm *vm, const char *path);
 
 #endif /* HCVM_REPORT_H */

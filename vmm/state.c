@@ -48,8 +48,8 @@ static union {
 } buf;
 
 /*
- * What each part is called, its size (0: it varies), and KVM's pair of calls for it.  0: that is
- * not enough, and save_part() and load_part() have a case for it; or it is not a vCPU's part.
+ * What each part is called, its size (0: it varies), and KVM's pair of calls for it.  The calls are
+ * 0 if save_part() and load_part() have a case for the part, or if it is a part of the VM.
  */
 static const struct part {
 	const char *name;

@@ -13,7 +13,7 @@ int fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* CLOCK_MONOTONIC; and the processor's time that this thread has had. */
+/* CLOCK_MONOTONIC; and the CPU time of this thread. */
 uint64_t now_ns(void);
 uint64_t thread_ns(void);
 

@@ -73,8 +73,9 @@ static int add_ram(struct vm *vm, uint64_t gpa, uint64_t size, uint8_t *hva)
 	*slot = (struct memslot){ .gpa = gpa, .size = size, .hva = hva,
 				  .number = vm->next_slot++, .alias = -1 };
 	/*
-	 * The alias has the same memory.  Under SEV a CPU fetches instructions and walks page
-	 * tables as private even if the address is without the C-bit, and the guest relies on that.
+	 * The alias has the same memory at the address with the C-bit.  Under SEV a CPU fetches
+	 * instructions and walks page tables as private even without that bit, and the guest relies
+	 * on that.  Here nothing is encrypted, so both addresses must show the same bytes.
 	 */
 	if (vm->cbit)
 		slot->alias = vm->next_slot++;

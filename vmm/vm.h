@@ -96,15 +96,15 @@ enum end_reason {
 };
 
 /*
- * How far the arrival of a VM from another hcvm is.  hcvm itself only asks whether it is awaited,
- * for the command `status`.  Commands of the test build (selftests/hcvm/driver.c) tell the others
- * apart.
+ * How far the arrival of a VM from another hcvm is.  hcvm itself only tests for ARRIVAL_AWAITED, in
+ * its command `status`.  The other values are for commands of the test build
+ * (selftests/hcvm/driver.c).
  */
 enum vm_arrival {
 	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
 	ARRIVAL_AWAITED,	/* --incoming: its state has not begun to come */
 	ARRIVAL_STARTED,	/* its state is coming */
-	ARRIVAL_COMMITTED,	/* the VM is ours, and runs in a moment */
+	ARRIVAL_COMMITTED,	/* the source has given the VM up, unless we say ERROR */
 };
 
 struct vm_config {
