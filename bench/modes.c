@@ -76,7 +76,8 @@ static void on_mark(unsigned int vcpu, void *data)
 
 static bool is(const struct qemu_plugin_insn *insn, const void *bytes, size_t n, size_t size)
 {
-	return qemu_plugin_insn_size(insn) == size && !memcmp(qemu_plugin_insn_data(insn), bytes, n);
+	return qemu_plugin_insn_size(insn) == size &&
+	       !memcmp(qemu_plugin_insn_data(insn), bytes, n);
 }
 
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)

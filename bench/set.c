@@ -4,18 +4,25 @@
  *
  *	set		instructions, under icount; memory; and who is right
  *	set threads	do two threads hinder each other?  On a machine with two processors
+ *	set bpf		the time of updates by BPF, over the library's; on any machine
  *
  * Tables: set (what updates and scans cost), right (random traces, replayed in a byte per
- * page too: how many ended in another set), threads.
+ * page too: how many ended in another set), threads, bpf.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <hcpolicy/set.h>
 
 #include "bench.h"
+#include "../selftests/vm.h"
 
 #define rival_alloc(size)	malloc(size)
 #define rival_free(p)		free(p)
@@ -544,12 +551,190 @@ static void threads(const struct kind *k)
 	k->free(sets[1]);
 }
 
+/* The set in a policy's map, which BPF writes and the library scans (book.bpf.c). */
+
+#define BPF_ROW	"a policy's map, written by BPF"
+
+struct in_bpf {
+	struct bpf_object *object;
+	struct bpf_map *map;
+	int prog_fd;
+	size_t size;
+	struct hcp_info info;
+	struct hcp_set *set;
+};
+
+static void must(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "set: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* Ranges of so many pages are shared and hidden; 0: no booking. */
+static void bpf_flips(const struct in_bpf *b, uint64_t npages, uint64_t mask, uint64_t n)
+{
+	uint64_t job[] = { npages, mask, n };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = job, .ctx_size_in = sizeof(job));
+
+	must(!bpf_prog_test_run_opts(b->prog_fd, &opts), "this kernel does not run the program");
+}
+
+static void bpf_new(struct in_bpf *b, uint64_t npages)
+{
+	const char *file = build_path("bench/book.bpf.o");
+	/* The request's type is as in the file itself: there need be no hook in this kernel. */
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = file);
+	uint64_t *words;
+
+	b->info.version = HCP_INFO_VERSION;
+	b->info.npages = b->info.reach = npages;
+	b->size = npages / 8;
+	b->object = bpf_object__open_file(file, &opts);
+	must(b->object, "book.bpf.o");
+	b->map = bpf_object__find_map_by_name(b->object, "hcp_shared");
+	must(!bpf_map__set_max_entries(b->map, npages / HCP_CHUNK_PAGES) &&
+	     !bpf_object__load(b->object), "this kernel does not take the program");
+	b->prog_fd = bpf_program__fd(bpf_object__find_program_by_name(b->object, "flips"));
+	words = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(b->map), 0);
+	must(words != MAP_FAILED, "mmap of the map");
+	b->set = hcp_set__new_over(words, &b->info);
+	must(b->set, "no set");
+	/* It must do all that is measured: of so many flips the last page stays shared. */
+	bpf_flips(b, 1, GIB - 1, 10001);
+	must(hcp_set__count(b->set) == 1 && hcp_set__test(b->set, 5000 * 0x9e3779b1 & (GIB - 1)),
+	     "the program has not booked");
+}
+
+static void bpf_free(struct in_bpf *b)
+{
+	munmap((void *)hcp_set__words(b->set), b->size);
+	hcp_set__free(b->set);
+	bpf_object__close(b->object);
+}
+
+/* The same, by the library. */
+static void lib_flips(const struct in_bpf *b, uint64_t npages, uint64_t mask, uint64_t n)
+{
+	uint64_t i, gfn;
+
+	for (i = 0; i < n; i++) {
+		gfn = (i / 2 * 0x9e3779b1 & mask) * npages;
+		asm volatile("" : : "r"(gfn) : "memory");
+		if (npages)
+			hcp_set__update(b->set, gfn, npages, i % 2 == 0);
+	}
+}
+
+/* What is short may be undisturbed by others on the machine, if it is done often. */
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+typedef void (*flips_fn)(const struct in_bpf *b, uint64_t npages, uint64_t mask, uint64_t n);
+
+/* One update: the least of some batches, less what they cost without. */
+static double update_cost(const struct in_bpf *b, flips_fn fn, uint64_t (*now)(void),
+			  uint64_t npages, uint64_t n, int times)
+{
+	uint64_t least[2] = { -1, -1 }, took, mask = 16 * GIB / npages - 1;
+	int i, book;
+
+	for (i = 0; i < times; i++) {
+		for (book = 0; book < 2; book++) {
+			took = now();
+			fn(b, book ? npages : 0, mask, n);
+			took = now() - took;
+			if (took < least[book])
+				least[book] = took;
+		}
+	}
+	return ((double)least[1] - least[0]) / n;
+}
+
+/* What the kernel says that the map takes. */
+static long map_kib(const struct in_bpf *b)
+{
+	char path[64], line[128];
+	long bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(b->map));
+	f = fopen(path, "r");
+	must(f, path);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "memlock: %ld", &bytes);
+	fclose(f);
+	return bytes / 1024;
+}
+
+static void bpf_fill(struct in_bpf *b)
+{
+	size_t i;
+
+	for (i = 0; i < 16 * GIB / 100; i++)
+		hcp_set__update(b->set, i * 100 + 50, 1, true);
+}
+
+static const struct kind scan_only = { .scan = lib_scan };
+
+static void bpf_costs(const struct kind *k)
+{
+	struct in_bpf b = {};
+
+	bpf_new(&b, 16 * GIB);
+	record("set", BPF_ROW, "flip of a page",
+	       (long)(update_cost(&b, bpf_flips, insns, 1, 200, 50) + 0.5));
+	record("set", BPF_ROW, "of 64 MiB",
+	       (long)(update_cost(&b, bpf_flips, insns, GIB / 16, 200, 50) + 0.5));
+	bpf_fill(&b);
+	record("set", BPF_ROW, "scan of 16 GiB", scan(k, b.set));
+	record("set", BPF_ROW, "KiB, 16 GiB", map_kib(&b));
+	bpf_free(&b);
+	bpf_new(&b, 1024 * GIB);
+	bpf_fill(&b);
+	record("set", BPF_ROW, "scan of 1 TiB", scan(k, b.set));
+	record("set", BPF_ROW, "KiB, 1 TiB", map_kib(&b));
+	bpf_free(&b);
+}
+
+/* Ratios of one moment each; there are several, so that the noise can be told. */
+static void bpf_over_lib(void)
+{
+	static const struct { const char *col; uint64_t npages, n; } sizes[] = {
+		{ "flip of a page", 1, 10000 }, { "of 2 MiB", 512, 10000 },
+		{ "of 64 MiB", GIB / 16, 1000 },
+	};
+	struct in_bpf b = {};
+	double bpf, lib;
+	size_t s, i;
+
+	bpf_new(&b, 16 * GIB);
+	for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+		for (i = 0; i < 7; i++) {
+			bpf = update_cost(&b, bpf_flips, now_ns, sizes[s].npages, sizes[s].n, 200);
+			lib = update_cost(&b, lib_flips, now_ns, sizes[s].npages, sizes[s].n, 200);
+			record("bpf", "by BPF, over the library's", sizes[s].col, bpf / lib);
+		}
+	}
+	bpf_free(&b);
+}
+
 int main(int argc, char **argv)
 {
 	const struct kind *k;
 	int i;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1 && !strcmp(argv[1], "bpf")) {
+		bpf_over_lib();
+		return 0;
+	}
 	for (k = kinds; k < kinds + NKINDS; k++) {
 		for (i = 0; argc > 1 && k->scan && i < 9; i++)
 			threads(k);
@@ -561,5 +746,7 @@ int main(int argc, char **argv)
 		}
 		apart(right, k);
 	}
+	if (argc == 1)
+		apart(bpf_costs, &scan_only);
 	return 0;
 }
