@@ -18,15 +18,16 @@ HCPOLICY_ABOUT(quota, "a ceiling on the pages that a guest shares, and a window 
 HCPOLICY(quota, req)
 {
 	int yes = req->flags & KVM_HCPOLICY_MAY_HANDLE ? KVM_HCPOLICY_HANDLED : KVM_HCPOLICY_DEFAULT;
+	__u64 ready = quota_ready();
 
-	if (!quota_ready()) {
+	if (!ready) {
 		if (!(req->flags & KVM_HCPOLICY_NO_RETRY))
 			return KVM_HCPOLICY_RETRY;
 		hcp_book(req);
 		quota_disturb();
 		return yes;
 	}
-	if (quota_allows(req, hcp_book_changed(req)))
+	if (quota_allows(req, hcp_book_changed(req), ready))
 		return yes;
 	return req->flags & KVM_HCPOLICY_EXIT_ENABLED ? KVM_HCPOLICY_DEFAULT : -EPERM;
 }

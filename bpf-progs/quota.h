@@ -25,11 +25,12 @@ HCP_COUNTER(shared_pages, "pages that it shares, refused ones included");
 HCP_COUNTER(refused_requests, "requests that were refused");
 HCP_COUNTER(refused_pages, "pages that those changed");
 
-/* Of which contents shared_pages is: ops_id and generation; 0: of none.  counting: by one vCPU. */
+/* Of which contents shared_pages is: ops_id and generation; or one of these. */
+#define QUOTA_NOTHING	0
+#define QUOTA_NOT_YET	1	/* it is being counted, by who holds quota_counting */
 volatile __u64 quota_counted;
 volatile __u32 quota_counting;
-/* A request that could not wait was booked while another vCPU counted. */
-volatile __u32 quota_disturbed;
+volatile __u64 quota_counts;	/* so many counts were begun */
 
 /* From word on.  (That it is an argument lets the verifier look at the loop once, not 512 times.) */
 __weak __noinline int quota_count_chunk(struct hcp_chunk *chunk __arg_nonnull, __u64 word)
@@ -57,47 +58,50 @@ __weak __noinline __u64 quota_count(void)
 	return n;
 }
 
-/*
- * Before anything is booked: is the count of this set?  False: RETRY, or if that cannot be, book
- * and call quota_disturb().
- */
-static __always_inline _Bool quota_ready(void)
+/* A request was booked that a count may have missed, or have twice: the next request counts anew. */
+static __always_inline void quota_disturb(void)
 {
+	__atomic_exchange_n(&quota_counted, QUOTA_NOTHING, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Before anything is booked: is the count of this set?  Then what is returned is for
+ * quota_allows().  0: RETRY, or if that cannot be, book and call quota_disturb().
+ */
+static __always_inline __u64 quota_ready(void)
+{
+	__u64 contents, counts = quota_counts;
 	struct hcp_info *info = hcp_info_value();
-	__u64 contents;
 
 	if (!info)
 		return 0;
 	contents = (__u64)*(volatile __u32 *)&info->ops_id << 32 | *(volatile __u32 *)&info->generation;
 	if (contents == quota_counted)
-		return 1;
+		return counts;
 	if (__sync_val_compare_and_swap(&quota_counting, 0, 1))
 		return 0;
-	quota_disturbed = 0;
+	counts = __sync_fetch_and_add(&quota_counts, 1) + 1;
+	__atomic_exchange_n(&quota_counted, QUOTA_NOT_YET, __ATOMIC_SEQ_CST);
 	shared_pages = quota_count();
-	quota_counted = quota_disturbed ? 0 : contents;
+	if (__sync_val_compare_and_swap(&quota_counted, QUOTA_NOT_YET, contents) != QUOTA_NOT_YET)
+		counts = 0;
 	__atomic_exchange_n(&quota_counting, 0, __ATOMIC_SEQ_CST);
-	return quota_counted == contents;
+	return counts;
 }
 
-/* Booked by who could not wait: the next request counts once more. */
-static __always_inline void quota_disturb(void)
-{
-	quota_disturbed = 1;
-	quota_counted = 0;
-}
-
-static __always_inline _Bool quota_allows(const struct kvm_hcpolicy_ctx *req, __u64 changed)
+/* ready: of quota_ready().  If a count was begun since then, it may have missed this request. */
+static __always_inline _Bool quota_allows(const struct kvm_hcpolicy_ctx *req, __u64 changed, __u64 ready)
 {
 	__u64 now;
 
-	if (!req->shared) {
-		__sync_fetch_and_sub(&shared_pages, changed);
-		return 1;
-	}
-	now = __sync_fetch_and_add(&shared_pages, changed) + changed;
-	if ((now <= ceiling || !changed) && req->gpa >= window_start && req->gpa < window_end &&
-	    req->npages << HCP_PAGE_SHIFT <= window_end - req->gpa)
+	if (req->shared)
+		now = __sync_fetch_and_add(&shared_pages, changed) + changed;
+	else
+		now = __sync_fetch_and_sub(&shared_pages, changed) - changed;
+	if (quota_counts != ready)
+		quota_disturb();
+	if (!req->shared || ((now <= ceiling || !changed) && req->gpa >= window_start && req->gpa < window_end &&
+			     req->npages << HCP_PAGE_SHIFT <= window_end - req->gpa))
 		return 1;
 	__sync_fetch_and_add(&refused_requests, 1);
 	__sync_fetch_and_add(&refused_pages, changed);

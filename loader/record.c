@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * record: the requests of a VM to a file, one line each, until its policy ends or Ctrl-C.  The rule:
- * replayed, the trace gives the VM's set, or it says that something is missing.  So the requests are
- * seen first and the set is read then: what changes in between is in both, and the request counts.
+ * record: the requests of a VM to a file, one line each, until its policy ends or Ctrl-C.  The
+ * rule: replayed, the trace gives the VM's set, or it says that something is missing.  So the set
+ * is read when the requests are seen already: what changes in between is in both, and the request
+ * comes last.
  *
  * The file grows by whole lines, and has all that was seen whenever there is nothing to do.
  */
@@ -153,8 +154,8 @@ static bool write_head(struct record *r)
 	char when[32], state[TRACE_LINE / 2];
 
 	time_text(when, now(CLOCK_REALTIME));
-	if (!line(r, "# requests of '%s' (policy %s, process %d) from %s on\n", info->name, info->policy,
-		  info->pid, when))
+	if (!line(r, "# requests of '%s' (policy %s, process %d) from %s on\n", info->name,
+		  info->policy, info->pid, when))
 		return false;
 	if (!state_text(state, sizeof(state), r->policy) &&
 	    !line(r, "# not all that the guest shared before: the set is %s\n", state))
@@ -163,8 +164,8 @@ static bool write_head(struct record *r)
 	    !line(r, "# the guest has run before: recorded=set is what the set had then\n"))
 		return false;
 	while (hcp_set__next(set, &range))
-		if (!line(r, "share 0x%" PRIx64 " %" PRIu64 " recorded=set\n", range.gfn << HCP_PAGE_SHIFT,
-			  range.npages))
+		if (!line(r, "share 0x%" PRIx64 " %" PRIu64 " recorded=set\n",
+			  range.gfn << HCP_PAGE_SHIFT, range.npages))
 			return false;
 	return write_lines(r);
 }
@@ -235,8 +236,8 @@ static void report(const struct record *r)
 	if (r->fd == STDOUT_FILENO)
 		return;
 	if (!out_json) {
-		printf("%" PRIu64 " request%s of '%s' recorded to %s\n", r->count, r->count == 1 ? "" : "s",
-		       hcpolicy__info(r->policy)->name, r->path);
+		printf("%" PRIu64 " request%s of '%s' recorded to %s\n", r->count,
+		       r->count == 1 ? "" : "s", hcpolicy__info(r->policy)->name, r->path);
 		return;
 	}
 	obj = json_object_new_object();
@@ -254,7 +255,8 @@ int cmd_record(const struct args *args)
 
 	r.path = args->words[1];
 	if (out_json && !strcmp(r.path, "-")) {
-		err("record: standard output cannot have both the trace (-) and JSON (-j): name a file");
+		err("record: standard output cannot have both the trace (-) and JSON (-j): name "
+		    "a file");
 		return EXIT_USAGE;
 	}
 	r.policy = pins_open_alive(args->words[0]);
@@ -264,8 +266,9 @@ int cmd_record(const struct args *args)
 	sigaction(SIGTERM, &action, NULL);
 	ok = record(&r);
 	if (ok && r.lost) {
-		err("policy '%s': %" PRIu64 " of its requests were lost, as they came faster than they could be "
-		    "written: \"# lost\" in the trace says where", hcpolicy__info(r.policy)->name, r.lost);
+		err("policy '%s': %" PRIu64 " of its requests were lost, as they came faster than "
+		    "they could be written: \"# lost\" in the trace says where",
+		    hcpolicy__info(r.policy)->name, r.lost);
 		ok = false;
 	}
 	if (ok)

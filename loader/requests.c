@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The requests of one VM: requests.h.  The program is part of this command, because it is no policy.
+ * The requests of one VM: requests.h.  The program is part of this command: it is no policy.
  *
  * libbpf looks a type up in the kernel's own BTF first, and does not look into a module's if it
  * finds one of that name.  The kernel knows a struct kvm that is not that of a rebuilt kvm.ko.  So
@@ -49,8 +49,8 @@ static void *variables(const struct requests *requests, const char *section, siz
 }
 
 /* Of the types from first on. */
-static bool find_member(const struct btf *btf, unsigned int first, const char *type, const char *member,
-			__u32 *offset)
+static bool find_member(const struct btf *btf, unsigned int first, const char *type,
+			const char *member, __u32 *offset)
 {
 	for (unsigned int id = first; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *t = btf__type_by_id(btf, id);
@@ -101,8 +101,8 @@ static bool load(struct requests *requests, unsigned int link_id)
 {
 	struct requests_of *of;
 
-	requests->object = bpf_object__open_mem(requests_object, requests_object_end - requests_object,
-						NULL);
+	requests->object = bpf_object__open_mem(requests_object,
+						requests_object_end - requests_object, NULL);
 	if (!requests->object)
 		return false;
 	of = variables(requests, ".rodata", sizeof(*of));
@@ -142,7 +142,8 @@ struct requests *requests_begin(const char *who, unsigned int link_id)
 	if (errno == EPERM || errno == ESRCH)
 		err("policy '%s': to see its requests needs CAP_SYS_ADMIN", who);
 	else
-		err("policy '%s': this kernel does not show its requests: %s", who, strerror(errno));
+		err("policy '%s': this kernel does not show its requests: %s", who,
+		    strerror(errno));
 	requests_end(requests);
 	return NULL;
 }

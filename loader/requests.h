@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The requests of one VM, one by one, as KVM's tracepoint has them.  requests.bpf.c sees them in the
- * kernel and puts them into a ring buffer, requests.c hands them out.  The kernel never waits for
- * the reader: what finds the buffer full is lost, and counted.
+ * The requests of one VM, one by one, as KVM's tracepoint has them.  requests.bpf.c sees them in
+ * the kernel and puts them into a ring buffer, requests.c hands them out.  The kernel never waits
+ * for the reader: what finds the buffer full is lost, and counted.
  */
 #ifndef REQUESTS_H
 #define REQUESTS_H

@@ -46,8 +46,9 @@ size_t trace_line(char line[TRACE_LINE], const struct request *r, __u64 begin)
 	size_t len;
 
 	len = snprintf(line, TRACE_LINE, "%s%s 0x%" PRIx64 " %" PRIu64 " vcpu=%u",
-		       r->verdict == KVM_HCPOLICY_RETRY ? "# " : "", r->shared ? "share" : "private",
-		       (uint64_t)r->gpa, (uint64_t)r->npages, r->vcpu_id);
+		       r->verdict == KVM_HCPOLICY_RETRY ? "# " : "",
+		       r->shared ? "share" : "private", (uint64_t)r->gpa, (uint64_t)r->npages,
+		       r->vcpu_id);
 	if (r->source < sizeof(doors) / sizeof(*doors))
 		len += snprintf(line + len, TRACE_LINE - len, " door=%s", doors[r->source]);
 	else
@@ -56,7 +57,7 @@ size_t trace_line(char line[TRACE_LINE], const struct request *r, __u64 begin)
 	len += status_words(line + len, TRACE_LINE - len, r);
 	if (r->answer != r->verdict)
 		len += verdict_word(line + len, TRACE_LINE - len, "answer", r->answer);
-	len += snprintf(line + len, TRACE_LINE - len, " time=%" PRIu64 ".%06" PRIu64 "\n", us / 1000000,
-			us % 1000000);
+	len += snprintf(line + len, TRACE_LINE - len, " time=%" PRIu64 ".%06" PRIu64 "\n",
+			us / 1000000, us % 1000000);
 	return len;
 }

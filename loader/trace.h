@@ -9,8 +9,8 @@
 #define TRACE_LINE	256	/* no line is longer */
 
 /*
- * The line of a request, with its newline; returns its length.  time= counts from begin.  What was to
- * be retried is a comment, because the guest asks again.
+ * The line of a request, with its newline; returns its length.  time= counts from begin.  What was
+ * to be retried is a comment, because the guest asks again.
  */
 size_t trace_line(char line[TRACE_LINE], const struct request *request, __u64 begin);
 

@@ -49,7 +49,7 @@ block()
 	while read -r line; do
 		grep -F -e "$line" "$work/$1.out" > /dev/null || { echo "not printed: $line"; bad=1; }
 	done < "$work/$1.shown"
-	return $bad
+	return "$bad"
 }
 
 each_policy()

@@ -291,7 +291,7 @@ TEST_LONG(a_detach_can_be_done_again, 300)
 	CHECK_CMP(n, >, 10);
 }
 
-/* What the kernel calls the policy that the link has. */
+/* The policy that the link has, as the kernel calls its map: NAME_ops. */
 static void kernel_s_policy(const struct hcpolicy *policy, char name[BPF_OBJ_NAME_LEN])
 {
 	struct bpf_link_info link = {};
@@ -303,7 +303,7 @@ static void kernel_s_policy(const struct hcpolicy *policy, char name[BPF_OBJ_NAM
 	CHECK_EQ(link.struct_ops.map_id, hcpolicy__info(policy)->ops_id);
 	fd = bpf_map_get_fd_by_id(link.struct_ops.map_id);
 	CHECK_EQ(bpf_map_get_info_by_fd(fd, &map, &map_len), 0);
-	strcpy(name, map.name);
+	CHECK_EQ(sscanf(map.name, "%15[^_]_ops", name), 1);
 	close(fd);
 }
 

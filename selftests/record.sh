@@ -112,7 +112,8 @@ of_one_vm()
 each_line()
 {
 	local handled="status=0 verdict=handled" door="vcpu=0 door=hypercall"
-	diff -u - <(requests one) <<-END && [ "$(grep -c '^# share 0x1002000 2 .* verdict=retry time=' "$work/one.trace")" = 2 ]
+	[ "$(grep -c '^# share 0x1002000 2 .* verdict=retry time=' "$work/one.trace")" = 2 ] &&
+		diff -u - <(requests one) <<-END
 		share 0x200000 3 $door attrs=0x0 $handled
 		private 0x201000 1 $door attrs=0x11 $handled
 		share 0x0 65536 $door attrs=0x0 $handled
@@ -136,8 +137,8 @@ exits()
 losses()
 {
 	record one lossy && kill -STOP "$recorder" && does one 8 'random 42 70000 4096' || return
-	kill -CONT "$recorder" && within 300 comment lossy 'lost [1-9][0-9]* requests$' && does one 9 'map 0x7000 1 0' ||
-		return
+	kill -CONT "$recorder" && within 300 comment lossy 'lost [1-9][0-9]* requests$' &&
+		does one 9 'map 0x7000 1 0' || return
 	within 60 eval "tail -n 1 $work/lossy.trace | grep '^share 0x7000 '" && kill -INT "$recorder" &&
 		ended 1 "hcpolicy: policy 'hcst-one': [0-9]* of its requests were lost, as they came faster" || return
 	local lost
@@ -166,8 +167,10 @@ full()
 }
 refused()
 {
-	gives 1 "^hcpolicy: $work/one.trace is there already: name another file" hcpolicy record hcst-one "$work/one.trace" &&
-		gives 1 "^hcpolicy: $work/none/t cannot be written: No such" hcpolicy record hcst-one "$work/none/t" &&
+	gives 1 "^hcpolicy: $work/one.trace is there already: name another file" \
+		hcpolicy record hcst-one "$work/one.trace" &&
+		gives 1 "^hcpolicy: $work/none/t cannot be written: No such" \
+			hcpolicy record hcst-one "$work/none/t" &&
 		gives 1 "^hcpolicy: standard output cannot be written: No space" \
 			eval "hcpolicy record hcst-one - > /dev/full" &&
 		gives 2 'standard output cannot have both' hcpolicy record hcst-one - -j &&

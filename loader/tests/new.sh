@@ -31,7 +31,10 @@ compiles() { make -C "$1" CLANG="$clang -Werror $2" && [ -s "$1/$1.bpf.o" ]; }
 
 # same_code OBJECT OTHER: but for names
 code() { "${clang/clang/llvm-objdump}" -d --no-show-raw-insn "$1" | sed '1,/^Disassembly/d; s/<.*>//'; }
-same_code() { code "$1" > code && [ "$(wc -l < code)" -gt 100 ] && code "$2" | diff code -; }
+same_code()
+{
+	code "$1" > want && code "$2" > got && [ "$(wc -l < want)" -gt 100 ] && diff want got
+}
 bitmap=$root/usr/local/lib/bpf/hcpolicy/bitmap.bpf.o
 
 makes()
@@ -52,23 +55,26 @@ nothing_else()
 each_source()
 {
 	local from n=0
-	for from in bitmap exit-filter freeze hole notify quota throttle; do
-		hcpolicy new "my-$n" --from $from > said && compiles "my-$n" '' &&
-			grep -x "HCPOLICY(my_$n, req)" "my-$n/my-$n.bpf.c" && grep " \* my-$n: " "my-$n/my-$n.bpf.c" &&
-			same_code "${bitmap%/*}/$from.bpf.o" "my-$n/my-$n.bpf.o" || { echo "$from"; return 1; }
+	for from in "$HCPOLICY_SOURCES"/*.bpf.c; do
+		from=$(basename "$from" .bpf.c)
+		hcpolicy new "my-$from" --from "$from" > said && compiles "my-$from" '' &&
+			grep -x "HCPOLICY(my_${from/-/_}, req)" "my-$from/my-$from.bpf.c" &&
+			grep " \* my-$from: " "my-$from/my-$from.bpf.c" &&
+			same_code "${bitmap%/*}/$from.bpf.o" "my-$from/my-$from.bpf.o" || { echo "$from"; return 1; }
 		n=$((n + 1))
 	done
+	[ "$n" -ge 7 ]
 }
 listed()
 {
-	HCPOLICY_PATH=$work/my-5 hcpolicy policies my-5 > said && grep '^my-5 .* ceiling on the pages' said &&
+	HCPOLICY_PATH=$work/my-quota hcpolicy policies my-quota > said && grep '^my-quota .* ceiling on the pages' said &&
 		grep '^  ceiling=65536 ' said
 }
 words_of_c() { hcpolicy new int && compiles int '' && hcpolicy new log && compiles log ''; }
 installs()
 {
-	PKG_CONFIG_SYSROOT_DIR='' make -C my-5 install DESTDIR="$work/other" &&
-		cmp my-5/my-5.bpf.o other/usr/local/lib/bpf/hcpolicy/my-5.bpf.o
+	PKG_CONFIG_SYSROOT_DIR='' make -C my-quota install DESTDIR="$work/other" &&
+		cmp my-quota/my-quota.bpf.o other/usr/local/lib/bpf/hcpolicy/my-quota.bpf.o
 }
 old_clang() { gives 2 'needs clang 19 or later' make -C mine -B CLANG="$clang -U__clang_major__ -D__clang_major__=14"; }
 not_installed() { gives 2 'no hcpolicy-bpf.pc: install hcpolicy' env PKG_CONFIG_LIBDIR=/nowhere make -C mine -B; }
@@ -119,7 +125,7 @@ distribution()
 		same_code "$bitmap" mine/mine.bpf.o
 	local status=$?
 	mv ours "$headers/bpf"
-	return $status
+	return "$status"
 }
 
 # after_vmlinux WHOSE...: as bpftool says it

@@ -1,3 +1,0 @@
-make
-make install
-hcpolicy probe

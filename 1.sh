@@ -1,2 +1,0 @@
-hcpolicy new below4g
-cd below4g

@@ -1,2 +1,0 @@
-make
-hcpolicy verify ./below4g.bpf.o

@@ -1,2 +1,0 @@
-hcpolicy ranges web1
-hcpolicy show web1

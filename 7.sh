@@ -1,2 +1,0 @@
-hcpolicy detach web1
-echo quit >&${COPROC[1]}
