@@ -372,8 +372,8 @@ static void storm(void)
 	CHECK_CMP(after - before, <=, 16 * n + took / 4000000);
 	record("storm", name, "answered a second", n * 1e9 / took);
 	record("storm", name, "asked in vain a second", (after - before) * 1e9 / took);
-	record("storm", name, "instructions of one in vain", (long)(vain + 0.5));
-	record("storm", name, "of all, in a second", busy * 1e9 / took);
+	record("storm", name, "instructions for each in vain", (long)(vain + 0.5));
+	record("storm", name, "instructions for all, in a second", busy * 1e9 / took);
 }
 
 /* Where the code of BPF programs is; kallsyms has their names only. */

@@ -546,7 +546,7 @@ static void threads(const struct kind *k)
 
 	jobs[1].set = sets[0];
 	jobs[1].lock = &locks[0];
-	record("threads", k->name, "on one set over on a set each", updates(jobs) / apart);
+	record("threads", k->name, "a set for both, over a set each", updates(jobs) / apart);
 	k->free(sets[0]);
 	k->free(sets[1]);
 }

@@ -14,7 +14,7 @@
  */
 #include "hcpolicy.bpf.h"
 
-HCPOLICY_ABOUT(bitmap, "keeps the set of what the guest shares; they do not exit to the VMM if KVM allows that");
+HCPOLICY_ABOUT(bitmap, "keeps the set of what the guest shares; requests exit to the VMM only if they must");
 
 HCPOLICY(bitmap, req)
 {
