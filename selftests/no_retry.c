@@ -16,6 +16,7 @@
 #include "tap.h"
 
 #define GFN	0x1000ULL
+#define LARGE	16384
 
 static struct vm *vm;
 static struct vcpu *v;
@@ -55,7 +56,7 @@ static bool is(const char *name, const char *value)
 }
 
 /* The policy's own variable, which is no parameter, in its map .bss. */
-static volatile uint32_t *variable(const char *name)
+static volatile void *variable(const char *name)
 {
 	int fd = hcpolicy__map_fd(policy, ".bss");
 	const struct btf_var_secinfo *var;
@@ -81,7 +82,7 @@ static volatile uint32_t *variable(const char *name)
 	CHECK_CMP(i, <, btf_vlen(section));
 	data += var->offset;
 	btf__free(btf);
-	return (volatile uint32_t *)data;
+	return data;
 }
 
 static void *hypercall(void *ret)
@@ -153,13 +154,13 @@ TEST(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more)
 	pthread_t thread;
 
 	start("bpf/quota.bpf.o", false, PARAMS("ceiling", "3"));
-	*variable("quota_counting") = 1;
+	*(volatile uint32_t *)variable("quota_counting") = 1;
 	thread = ask_in_thread(&ret);
 	WAIT_UNTIL(vcpu_stats(&vm->vcpus[1]).retry > 2);
 	CHECK_EQ(snp_msr(v, GFN, OP_SHARED), MSR_OK);
 	CHECK_EQ(hcp_set__count(set), 1);
 	CHECK(is("shared_pages", "0"));
-	*variable("quota_counting") = 0;
+	*(volatile uint32_t *)variable("quota_counting") = 0;
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(ret, 0);
 	CHECK(is("shared_pages", "2"));
@@ -179,19 +180,22 @@ TEST(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more)
 TEST_LONG(quota_s_count_is_exact_after_counting_beside_requests, 300)
 {
 	struct hcg_request reqs[2] = {};
-	volatile uint32_t *counted, *counts;
-	unsigned int n, i, begun;
+	volatile uint64_t *counted, *counts;
+	unsigned int n, i;
+	uint64_t begun;
 	char is_now[32];
 
-	start("bpf/quota.bpf.o", false, PARAMS("ceiling", "1000"));
+	start("bpf/quota.bpf.o", false, PARAMS("ceiling", "100000"));
 	counted = variable("quota_counted");
 	counts = variable("quota_counts");
 	for (n = 0; n < 100; n++) {
 		for (i = 0; i < 2; i++) {
-			reqs[0] = hc_request((GFN + i) * PAGE, 1, SHARE, 0);
-			reqs[1] = hc_request((GFN + i) * PAGE, 1, HIDE, 0);
+			/* So large that a vCPU is nearly always in the midst of one. */
+			reqs[0] = hc_request((GFN + i * LARGE) * PAGE, LARGE, SHARE, 0);
+			reqs[1] = hc_request((GFN + i * LARGE) * PAGE, LARGE, HIDE, 0);
 			vcpu_loop(&vm->vcpus[i], reqs, 2);
 		}
+		WAIT_UNTIL(vm->vcpus[0].mbox->iterations > 1 && vm->vcpus[1].mbox->iterations > 1);
 		begun = *counts;
 		*counted = 0;
 		WAIT_UNTIL(*counts != begun && *counted > 1);

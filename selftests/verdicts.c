@@ -358,13 +358,14 @@ TEST(a_large_request_comes_in_pieces_that_cover_it)
 	CHECK_STATS(v, .handled = 1);
 }
 
-TEST(a_refused_piece_ends_the_request)
+TEST(a_refused_piece_refuses_the_request_and_the_policy_sees_the_rest)
 {
 	set_up(EXITS, KVM_HCPOLICY_TAKE_EXITS, KVM_HCPOLICY_HANDLED);
 	p->state->then = -EPERM;
 	p->state->change_at = 2;
 	CHECK_EQ(vcpu_call(v, GPA, 4 * KVM_HCPOLICY_MAX_PAGES, SHARE), -KVM_EPERM);
-	CHECK_EQ(p->state->calls, 2);
+	CHECK_EQ(p->state->calls, 4);
+	CHECK_EQ(p->state->pages, 4 * KVM_HCPOLICY_MAX_PAGES);
 	CHECK_EQ(v->exits, 0);
 	CHECK_STATS(v, .refused = 1);
 }

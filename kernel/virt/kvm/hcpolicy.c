@@ -318,6 +318,9 @@ static void hcpolicy_yield(struct kvm_vcpu *vcpu)
  * Hand a large request over piece by piece, so that neither a program nor an RCU
  * section has more than KVM_HCPOLICY_MAX_PAGES pages to see to: Linux asks for
  * its whole RAM at once.
+ *
+ * The first refusal is the answer to the whole, but the walk goes on: the guest may
+ * have converted all of it before it asked, and the program keeps book of that.
  */
 static noinline int hcpolicy_walk(struct kvm_vcpu *vcpu)
 {
@@ -342,10 +345,10 @@ static noinline int hcpolicy_walk(struct kvm_vcpu *vcpu)
 		ctx->flags = req.flags;
 
 		r = hcpolicy_call(vcpu);
-		if (r == KVM_HCPOLICY_RETRY || r < 0)
+		if (r == KVM_HCPOLICY_RETRY)
 			return r;
-		if (r != KVM_HCPOLICY_HANDLED)
-			verdict = KVM_HCPOLICY_DEFAULT;
+		if (verdict >= 0 && r != KVM_HCPOLICY_HANDLED)
+			verdict = r;
 	}
 
 	return verdict;
