@@ -35,6 +35,7 @@ enum {
 	OPT_EXITS	= 1 << 18,
 	OPT_QUIET	= 1 << 19,
 	OPT_FROM	= 1 << 20,
+	OPT_COST	= 1 << 21,
 };
 
 /* getopt's values for long options start here, above every character. */
@@ -69,6 +70,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_ALL,	  "all",	NULL,	"include policies without a name, by link id" },
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
+	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
 	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
@@ -109,7 +111,7 @@ static const struct command commands[] = {
 	{ "policies", cmd_policies, 1, 0, "[POLICY]",
 	  "the policies there are, or all about one and its parameters" },
 	{ "new", cmd_new, 1, OPT_FROM, "POLICY", "make a folder in which to write a policy of that name" },
-	{ "verify", cmd_verify, 1, OPT_PARAM, "POLICY",
+	{ "verify", cmd_verify, 1, OPT_PARAM | OPT_COST, "POLICY",
 	  "would this kernel take the policy, and what has it" },
 	{ "try", cmd_try, 2, OPT_PARAM | OPT_MAX_GPA | OPT_EXITS | OPT_TAKE_EXITS | OPT_QUIET,
 	  "POLICY [SCRIPT]", "try a policy in a throw-away VM, by a script or a recorded trace" },
@@ -290,6 +292,9 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return true;
 	case OPT_QUIET:
 		args->quiet = true;
+		return true;
+	case OPT_COST:
+		args->cost = true;
 		return true;
 	case OPT_FOLLOW:
 		args->follow = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The VM of `hcpolicy try`.  A policy may say RETRY for ever, so a timer's signal takes the vCPU out
- * of KVM_RUN.  The request is then held: it stays in the guest, which asks again when it goes on.
+ * The VM of `hcpolicy try` and `verify --cost`.  A policy may say RETRY for ever, so a timer's signal
+ * takes the vCPU out of KVM_RUN.  The request is then held: it stays in the guest, which asks again
+ * when it goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,16 @@ static bool fill(struct trial *t)
 	return true;
 }
 
+bool trial_possible(void)
+{
+	char why[256];
+
+	if (probe_hook(why, sizeof(why)))
+		return true;
+	err("a policy can only be tried where KVM has the hook: %s", why);
+	return false;
+}
+
 bool trial_begin(struct trial *t, bool exits)
 {
 	struct sigaction action = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
@@ -153,7 +164,6 @@ static bool make_vcpu(struct trial_vcpu *v, unsigned int index)
 	}
 	v->mailbox->command = HCG_CMD_RUN;
 	v->mailbox->requests = HCG_BATCH_GPA(index);
-	v->mailbox->count = 1;
 	return true;
 }
 
@@ -177,14 +187,28 @@ struct trial_vcpu *trial_vcpu(struct trial *t, unsigned int id)
 	return NULL;
 }
 
-void trial_ask(struct trial_vcpu *v, bool shared, uint64_t gpa, uint64_t npages, unsigned long line)
+static struct hcg_request request(bool shared, uint64_t gpa, uint64_t npages)
 {
-	*v->request = (struct hcg_request) {
+	return (struct hcg_request) {
 		.op = HCG_CALL, .nr = KVM_HC_MAP_GPA_RANGE,
 		.a0 = gpa, .a1 = npages, .a2 = shared ? 0 : KVM_MAP_GPA_RANGE_ENCRYPTED,
 	};
+}
+
+void trial_ask(struct trial_vcpu *v, bool shared, uint64_t gpa, uint64_t npages, unsigned long line)
+{
+	v->request[0] = request(shared, gpa, npages);
+	v->mailbox->count = 1;
 	v->exits = 0;
 	v->line = line;
+}
+
+void trial_ask_in_turn(struct trial_vcpu *v, uint64_t gpa, uint64_t npages, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		v->request[i] = request(i % 2 == 0, gpa, npages);
+	v->mailbox->count = n;
+	v->exits = 0;
 }
 
 /* KVM_RUN came back with what is no doorbell, and no exit that is known here. */
@@ -216,6 +240,7 @@ static void judge(struct trial_vcpu *v, const struct vcpu_stats *stats, struct t
 		.verdict = v->held ? SCRIPT_RETRY : verdict(v, stats),
 		.ret = v->request->ret,
 		.retries = stats->retry - v->stats.retry,
+		.handled = stats->handled - v->stats.handled,
 		.overruled = stats->overruled != v->stats.overruled,
 		.bad_verdict = stats->bad_verdict != v->stats.bad_verdict,
 		.bad_request = stats->bad_request != v->stats.bad_request,

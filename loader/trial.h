@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A throw-away VM with the test guest in it, which makes the requests that it is told to make.  All
- * vCPUs are run by the caller's thread, one request at a time.  Errors are reported.
+ * vCPUs are run by the caller's thread, one request or batch at a time.  Errors are reported.
  */
 #ifndef TRIAL_H
 #define TRIAL_H
@@ -45,8 +45,12 @@ struct trial_answer {
 	const char *verdict;	/* script.h */
 	int64_t ret;		/* what the guest sees, unless it is held */
 	uint64_t retries;
+	uint64_t handled;	/* of a batch, so many */
 	bool overruled, bad_verdict, bad_request;	/* hcpolicy's counters of these names */
 };
+
+/* Does KVM have the hook here?  False: reported. */
+bool trial_possible(void);
 
 /* No vCPU yet; exits: the VMM has enabled KVM_EXIT_HYPERCALL, and answers 0. */
 bool trial_begin(struct trial *t, bool exits);
@@ -57,6 +61,8 @@ struct trial_vcpu *trial_vcpu(struct trial *t, unsigned int id);
 
 /* A new request, of a vCPU that is not held; then go on with it, until it is answered or held. */
 void trial_ask(struct trial_vcpu *v, bool shared, uint64_t gpa, uint64_t npages, unsigned long line);
+/* Or n of them, at most a page's worth: the range is shared and hidden in turn. */
+void trial_ask_in_turn(struct trial_vcpu *v, uint64_t gpa, uint64_t npages, unsigned int n);
 bool trial_go_on(struct trial_vcpu *v, struct trial_answer *answer);
 
 #endif /* TRIAL_H */

@@ -326,12 +326,9 @@ int cmd_try(const struct args *args)
 		.trial = { .kvm_fd = -1, .vm_fd = -1 },
 	};
 	bool ok = false;
-	char why[256];
 
-	if (!probe_hook(why, sizeof(why))) {
-		err("a policy can only be tried where KVM has the hook: %s", why);
+	if (!trial_possible())
 		return EXIT_FAIL;
-	}
 	/* In the order of what happens, with the errors between. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	t.policy = open_policy(name, args);

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* verify: loads a policy, to see whether this kernel takes it, and attaches it to nothing. */
+/*
+ * verify: loads a policy, to see whether this kernel takes it.  It attaches it to nothing but, for
+ * --cost, a throw-away VM.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "cost.h"
 #include "loader.h"
 #include "out.h"
+#include "trial.h"
 
 static void print_maps(struct hcpolicy *policy)
 {
@@ -17,7 +22,8 @@ static void print_maps(struct hcpolicy *policy)
 	putchar('\n');
 }
 
-static void verified(struct hcpolicy *policy, const char *file)
+/* cost: NULL: it was not measured. */
+static void verified(struct hcpolicy *policy, const char *file, const struct cost *cost)
 {
 	struct hcpolicy_program program = { .sz = sizeof(program) };
 	struct json_object *obj, *maps;
@@ -33,6 +39,8 @@ static void verified(struct hcpolicy *policy, const char *file)
 		       program.native_bytes);
 		print_maps(policy);
 		print_params(policy);
+		if (cost)
+			cost_print(cost);
 		return;
 	}
 	obj = json_object_new_object();
@@ -46,21 +54,30 @@ static void verified(struct hcpolicy *policy, const char *file)
 		json_object_array_add(maps, json_object_new_string(map));
 	json_object_object_add(obj, "maps", maps);
 	put_params(obj, policy);
+	if (cost)
+		cost_put(obj, cost);
 	out_value(obj);
 }
 
 int cmd_verify(const struct args *args)
 {
 	const char *file = args->words[0];
-	struct hcpolicy *policy = open_policy(file, args);
+	struct hcpolicy *policy;
 	int status = EXIT_FAIL;
+	struct cost cost;
 
+	if (args->cost && !trial_possible())
+		return EXIT_FAIL;
+	policy = open_policy(file, args);
 	if (!policy)
 		return EXIT_FAIL;
-	/* The size of the set does not matter here, so take the smallest. */
-	if (!hcpolicy__set_max_gpa(policy, args->max_gpa ?: 1) && !hcpolicy__load(policy)) {
-		verified(policy, file);
-		status = EXIT_OK;
+	/* Without requests the size of the set does not matter, so take the smallest. */
+	if (!hcpolicy__set_max_gpa(policy, args->cost ? HCPOLICY_DEFAULT_MAX_GPA : 1) &&
+	    !hcpolicy__load(policy)) {
+		if (!args->cost || cost_measure(&cost, policy, file)) {
+			verified(policy, file, args->cost ? &cost : NULL);
+			status = EXIT_OK;
+		}
 	} else if (!err_seen()) {
 		err("policy '%s': load: %s", file, strerror(errno));
 	}

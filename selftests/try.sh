@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # hcpolicy try: the verdicts that it prints are those of the hook, and a script's expectations count.
+# And what else a throw-away VM is for: hcpolicy verify --cost.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 21
+plan 26
 
 # tries STATUS PATTERN ARGUMENT...: of try
 tries() { gives "$1" "$2" timeout $((120 * patience)) "$bin/hcpolicy" try "${@:3}"; }
@@ -220,6 +221,38 @@ example()
 	tries 0 . quota --param ceiling=20 "$work/block1" && diff -u "$work/block2" "$work/run"
 }
 
+# costs STATUS PATTERN ARGUMENT...: of verify --cost
+costs() { gives "$1" "$2" timeout $((120 * patience)) "$bin/hcpolicy" verify --cost "${@:3}"; }
+# By instructions it is 14 times for 16,384 pages, and some 3 times by the time of an emulated processor.
+costs_more()
+{
+	local policy
+	for policy in quota notify; do
+		costs 0 '^ +1 page [0-9]+\.[0-9] times bitmap$' "$policy" &&
+			grep -Ex ' +512 pages [0-9]+\.[0-9] times bitmap' "$work/run" &&
+			awk '/^ +16,384 pages .* times bitmap$/ { ok = $3 > 1.5 } { print } END { exit !ok }' "$work/run" || return
+	done
+}
+costs_the_same()
+{
+	costs 0 '^\{"file":"bitmap",' -j bitmap && same '[1, 512, 16384] [8, 8, 8] True' /usr/bin/python3 -IS -c '
+import json, sys
+cost = json.load(open(sys.argv[1]))["cost"]
+print([c["npages"] for c in cost], [c["handled"] for c in cost], all(0.3 < c["times_bitmap"] < 3 for c in cost))' "$work/run"
+}
+costs_refused() { costs 0 '^ +1 page [0-9.]+ times bitmap; of 8 requests it handled 4$' quota --param ceiling=0; }
+costs_nothing_yet()
+{
+	local why='it lets requests wait \(RETRY\), and only those that it answers at once can be measured'
+	costs 1 "policy 'freeze': --cost: $why" freeze --param frozen=true &&
+		costs 1 "policy 'throttle': --cost: $why" throttle --param rate=2 --param burst=1
+}
+no_bitmap()
+{
+	local quota=$HCPOLICY_PATH/quota.bpf.o
+	HCPOLICY_PATH=$work costs 1 "--cost compares with the policy 'bitmap', and needs it too" "$quota"
+}
+
 check "without a script it makes requests of its own" by_itself
 check "the set that it shows and expects is what the guest asked for" whole_set
 check "each expectation that fails is said with its line, and the status is 1" each_failure
@@ -242,4 +275,9 @@ check "a script that is not there" gives 1 'nowhere: No such file' "$bin/hcpolic
 check "a policy that the verifier refuses" gives 1 'the verifier does not accept it' \
 	"$bin/hcpolicy" try "$top/build/obj/libhcpolicy/tests/broken.bpf.o"
 check "the example in docs/policies.md prints what it says" example
+check "verify --cost: a policy that counts what changes costs more than bitmap" costs_more
+check "bitmap costs about what bitmap costs" costs_the_same
+check "of a policy that refuses it says how many it handled" costs_refused
+check "one that lets requests wait is not measured, and it ends" costs_nothing_yet
+check "without bitmap there is nothing to compare with" no_bitmap
 finish
