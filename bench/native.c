@@ -19,7 +19,7 @@
 #define NATIVE_PAGES	BIT_ULL(28)	/* 1 TiB of guest addresses */
 
 static DEFINE_SPINLOCK(native_lock);
-static rival_u64 *native_words;
+static __u64 *native_words;
 static struct rival_range *native_list;
 
 #define NATIVE(kind, update)							\

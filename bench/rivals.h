@@ -16,9 +16,9 @@
 #ifndef HCB_RIVALS_H
 #define HCB_RIVALS_H
 
-typedef unsigned long long rival_u64;
+#include <linux/types.h>
 
-static inline void rival_bits_word(rival_u64 *word, rival_u64 bits, _Bool set)
+static inline void rival_bits_word(__u64 *word, __u64 bits, _Bool set)
 {
 	if (set)
 		(void)__sync_fetch_and_or(word, bits);
@@ -26,12 +26,12 @@ static inline void rival_bits_word(rival_u64 *word, rival_u64 bits, _Bool set)
 		(void)__sync_fetch_and_and(word, ~bits);
 }
 
-static inline void rival_bits_update(rival_u64 *words, rival_u64 gfn, rival_u64 npages,
+static inline void rival_bits_update(__u64 *words, __u64 gfn, __u64 npages,
 				     _Bool shared)
 {
-	rival_u64 last = gfn + npages - 1, value = shared ? ~0ULL : 0;
-	rival_u64 head = ~0ULL << gfn % 64, tail = ~0ULL >> (63 - last % 64);
-	rival_u64 *w = words + gfn / 64, *end = words + last / 64;
+	__u64 last = gfn + npages - 1, value = shared ? ~0ULL : 0;
+	__u64 head = ~0ULL << gfn % 64, tail = ~0ULL >> (63 - last % 64);
+	__u64 *w = words + gfn / 64, *end = words + last / 64;
 
 	if (w == end) {
 		rival_bits_word(w, head & tail, shared);
@@ -53,12 +53,12 @@ static inline void rival_bits_update(rival_u64 *words, rival_u64 gfn, rival_u64 
 	rival_bits_word(end, tail, shared);
 }
 
-static inline void rival_bits21_update(rival_u64 *words, rival_u64 gfn, rival_u64 npages,
+static inline void rival_bits21_update(__u64 *words, __u64 gfn, __u64 npages,
 				       _Bool shared)
 {
-	rival_u64 last = gfn + npages - 1, value = shared ? 0 : ~0ULL;
-	rival_u64 head = ~0ULL << gfn % 64, tail = ~0ULL >> (63 - last % 64);
-	rival_u64 *w = words + gfn / 64, *end = words + last / 64;
+	__u64 last = gfn + npages - 1, value = shared ? 0 : ~0ULL;
+	__u64 head = ~0ULL << gfn % 64, tail = ~0ULL >> (63 - last % 64);
+	__u64 *w = words + gfn / 64, *end = words + last / 64;
 
 	if (w == end)
 		head &= tail;
@@ -71,11 +71,11 @@ static inline void rival_bits21_update(rival_u64 *words, rival_u64 gfn, rival_u6
 }
 
 struct rival_range {
-	rival_u64 start, end;
+	__u64 start, end;
 	struct rival_range *next;
 };
 
-static inline void rival_list21_insert(struct rival_range **list, rival_u64 start, rival_u64 end)
+static inline void rival_list21_insert(struct rival_range **list, __u64 start, __u64 end)
 {
 	struct rival_range *r = rival_alloc(sizeof(*r));
 
@@ -85,7 +85,7 @@ static inline void rival_list21_insert(struct rival_range **list, rival_u64 star
 	*list = r;
 }
 
-static inline void rival_list21_share(struct rival_range **list, rival_u64 start, rival_u64 end)
+static inline void rival_list21_share(struct rival_range **list, __u64 start, __u64 end)
 {
 	struct rival_range *r;
 
@@ -101,7 +101,7 @@ static inline void rival_list21_share(struct rival_range **list, rival_u64 start
 	rival_list21_insert(list, start, end);
 }
 
-static inline void rival_list21_hide(struct rival_range **list, rival_u64 start, rival_u64 end)
+static inline void rival_list21_hide(struct rival_range **list, __u64 start, __u64 end)
 {
 	struct rival_range **at = list, *r;
 
@@ -124,8 +124,8 @@ static inline void rival_list21_hide(struct rival_range **list, rival_u64 start,
 	}
 }
 
-static inline void rival_list21_update(struct rival_range **list, rival_u64 gfn,
-				       rival_u64 npages, _Bool shared)
+static inline void rival_list21_update(struct rival_range **list, __u64 gfn,
+				       __u64 npages, _Bool shared)
 {
 	if (shared)
 		rival_list21_share(list, gfn, gfn + npages);

@@ -87,7 +87,7 @@ static void lib_free(void *set)
 
 struct bits {
 	uint64_t nwords;
-	rival_u64 words[];
+	__u64 words[];
 };
 
 static void *bits_new(uint64_t npages)

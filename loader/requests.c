@@ -22,7 +22,7 @@ asm(".pushsection .rodata\n"
 	".balign 8\n"
 	"requests_object: .incbin \"" REQUESTS_OBJECT "\"\n"
 	"requests_object_end:\n"
-    ".popsection");
+	".popsection");
 extern const char requests_object[], requests_object_end[];
 
 struct requests {

@@ -274,7 +274,7 @@ static void json_result(const struct try *t)
 	out_value(obj);
 }
 
-static void text_result(const struct try *t)
+static void text_result(const struct try *t, bool whole)
 {
 	struct hcp_range r = {};
 	struct hcpolicy_param p;
@@ -290,8 +290,8 @@ static void text_result(const struct try *t)
 			printf("%s=%s  %s\n", p.name, p.value, p.help);
 	printf("the set is ");
 	print_state(t->policy);
-	printf("%" PRIu64 " requests; %" PRIu64 " expectations, %" PRIu64 " failed\n", t->requests, t->expected,
-	       t->failed);
+	printf("%" PRIu64 " requests; %" PRIu64 " expectations, %" PRIu64 " failed%s\n", t->requests, t->expected,
+	       t->failed, whole ? "" : "; the script was not done to its end");
 }
 
 static bool attach(struct try *t, const char *name, const struct args *args)
@@ -337,7 +337,7 @@ int cmd_try(const struct args *args)
 		if (out_json)
 			json_result(&t);
 		else
-			text_result(&t);
+			text_result(&t, ok);
 		fclose(t.script.file);
 	}
 	hcpolicy__close(t.policy);

@@ -303,7 +303,8 @@ static void kernel_s_policy(const struct hcpolicy *policy, char name[BPF_OBJ_NAM
 	CHECK_EQ(link.struct_ops.map_id, hcpolicy__info(policy)->ops_id);
 	fd = bpf_map_get_fd_by_id(link.struct_ops.map_id);
 	CHECK_EQ(bpf_map_get_info_by_fd(fd, &map, &map_len), 0);
-	CHECK_EQ(sscanf(map.name, "%15[^_]_ops", name), 1);
+	CHECK(strstr(map.name, "_ops"));
+	snprintf(name, BPF_OBJ_NAME_LEN, "%.*s", (int)strcspn(map.name, "_"), map.name);
 	close(fd);
 }
 

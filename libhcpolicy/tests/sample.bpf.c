@@ -37,12 +37,9 @@ HCPOLICY_ABOUT(sample, "says little");
 HCP_PARAM(__u16, tagged, 16, 1, 1000, "own" TEN(TEN("123")));
 #endif
 #ifdef MANY
-#define FOUR(name)	const volatile int name##0 = 0, name##1 = 0, name##2 = 0, name##3 = 0
-#define SIXTEEN(name)	FOUR(name##0); FOUR(name##1); FOUR(name##2); FOUR(name##3)
-SIXTEEN(a);
-SIXTEEN(b);
-SIXTEEN(c);
-SIXTEEN(d);
+#define FOUR(name)	name##0 = 0, name##1 = 0, name##2 = 0, name##3 = 0
+#define SIXTEEN(name)	FOUR(name##0), FOUR(name##1), FOUR(name##2), FOUR(name##3)
+const volatile int SIXTEEN(a), SIXTEEN(b), SIXTEEN(c), SIXTEEN(d);
 #endif
 static const volatile int hidden __attribute__((unused)) = 1;
 

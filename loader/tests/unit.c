@@ -20,6 +20,7 @@
 #include "diff.h"
 #include "draw.h"
 #include "file.h"
+#include "frozen.h"
 #include "loader.h"
 #include "out.h"
 #include "ranges.h"
