@@ -407,7 +407,7 @@ port_in_use()
 	keeper=("${policy[@]}")
 	await_at port-a "$tcp" "${keeper[@]}" || return
 	await_at port-b "$tcp" "${keeper[@]}" && return 1
-	ended port-b 1 && grep -F "cannot listen at $tcp: Address already in use (take another port" \
+	ended port-b 1 && grep -F "cannot listen at $tcp: Address already in use (use another port" \
 		"$work/port-b.err" && control port-a quit && ended port-a 1
 }
 
