@@ -65,7 +65,7 @@ each_policy()
 commands() { [ "$(cat "$work"/*.sh | wc -l)" -ge 20 ] && [ "$(cat "$work"/*.shown | wc -l)" -ge 10 ]; }
 
 check "the page has commands, and shows what they print" commands
-timeout $((900 * patience)) bash -e "$work/page" < /dev/null
+timeout $((2700 * patience)) bash -e "$work/page" < /dev/null
 for ((n = 1; n <= blocks; n++)); do
 	check "$(cat "$work/$n.title"): block $n does what the page says" block $n
 done
