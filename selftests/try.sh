@@ -74,7 +74,7 @@ bad_line()
 		shar 0x2000000 1
 		share 0x3000000 1
 	END
-		said '1 requests; 0 expectations, 0 failed'
+		said '1 requests; 0 expectations, 0 failed; the script was not done to its end'
 }
 quota()
 {
@@ -169,7 +169,7 @@ frozen()
 }
 for_ever()
 {
-	script 1 "script:3: vCPU 0 still asks for what line 2 says, and gets RETRY" freeze <<-END && said '1 requests; 0 expectations, 0 failed'
+	script 1 "script:3: vCPU 0 still asks for what line 2 says, and gets RETRY" freeze <<-END && said '1 requests; 0 expectations, 0 failed; the script was not done to its end'
 		tune frozen=true
 		share 0x1000000 16
 		share 0x2000000 16
