@@ -10,11 +10,8 @@
  * nobody else uses.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "mark.h"
 #include "plugin.h"
 
 int qemu_plugin_version = 1;
@@ -61,18 +58,12 @@ static void marked(unsigned int vcpu, void *data)
 
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 {
-	static const uint8_t mark[] = { MARK_BYTES };
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
 	struct qemu_plugin_insn *insn;
-	const uint8_t *bytes;
 
 	for (i = 0; i < n; i++) {
 		insn = qemu_plugin_tb_get_insn(tb, i);
-		bytes = qemu_plugin_insn_data(insn);
-		if (qemu_plugin_insn_size(insn) == sizeof(mark) + 1 &&
-		    !memcmp(bytes, mark, sizeof(mark)))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, marked, 0,
-					(void *)(uintptr_t)bytes[sizeof(mark)]);
+		plugin_on_mark(insn, marked);
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, 0,
 				&count_of(qemu_plugin_insn_vaddr(insn))->n, 1);
 	}
@@ -80,9 +71,7 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
-	if (argc != 1 || strncmp(argv[0], "out=", 4))
-		return -1;
-	out = fopen(argv[0] + 4, "w");
+	out = plugin_out(argc, argv);
 	if (!out)
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);

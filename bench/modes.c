@@ -10,11 +10,7 @@
  * it is reached, where AMD's processors go on after #VMEXIT.
  */
 #include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "mark.h"
 #include "plugin.h"
 
 #define KERNEL	0xffff800000000000
@@ -74,28 +70,18 @@ static void on_mark(unsigned int vcpu, void *data)
 	memset(sums, 0, sizeof(sums));
 }
 
-static bool is(const struct qemu_plugin_insn *insn, const void *bytes, size_t n, size_t size)
-{
-	return qemu_plugin_insn_size(insn) == size &&
-	       !memcmp(qemu_plugin_insn_data(insn), bytes, n);
-}
-
 static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 {
-	static const uint8_t mark[] = { MARK_BYTES }, vmrun[] = { 0x0f, 0x01, 0xd8 };
+	static const uint8_t vmrun[] = { 0x0f, 0x01, 0xd8 };
 	size_t i, n = qemu_plugin_tb_n_insns(tb);
 	struct qemu_plugin_insn *insn;
-	const uint8_t *bytes;
 
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, 0,
 					     (void *)(uintptr_t)qemu_plugin_tb_vaddr(tb));
 	for (i = 0; i < n; i++) {
 		insn = qemu_plugin_tb_get_insn(tb, i);
-		bytes = qemu_plugin_insn_data(insn);
-		if (is(insn, mark, sizeof(mark), sizeof(mark) + 1))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, 0,
-					(void *)(uintptr_t)bytes[sizeof(mark)]);
-		if (is(insn, vmrun, sizeof(vmrun), sizeof(vmrun)))
+		plugin_on_mark(insn, on_mark);
+		if (plugin_is(insn, vmrun, sizeof(vmrun), sizeof(vmrun)))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vmrun, 0,
 					(void *)(uintptr_t)(qemu_plugin_insn_vaddr(insn) + 3));
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, 0, &executed, 1);
@@ -104,9 +90,7 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
-	if (argc != 1 || strncmp(argv[0], "out=", 4))
-		return -1;
-	out = fopen(argv[0] + 4, "w");
+	out = plugin_out(argc, argv);
 	if (!out)
 		return -1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
