@@ -153,7 +153,7 @@ static int create_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 	ops_fd = ops_create(policy, vm_fd, flags);
 	if (ops_fd < 0)
 		return ops_fd;
-	policy->info->ops_id = object_id(ops_fd);
+	policy->info->ops_id = policy->ops_id = object_id(ops_fd);
 	link_fd = bpf_link_create(ops_fd, 0, BPF_STRUCT_OPS, NULL);
 	if (link_fd < 0 && link_fd != -EALREADY)
 		link_fd = attach_failed(policy, -link_fd, vm_fd, policy->info->vm_fd);
@@ -282,8 +282,10 @@ static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool tak
 		err = update_link(policy, next, fd, take_exits);
 		pin_next_end(policy, dir, !err);
 	}
-	if (!err)
-		replaced_by(next->info, next->policy, object_id(fd));
+	if (!err) {
+		next->ops_id = object_id(fd);
+		replaced_by(next->info, next->policy, next->ops_id);
+	}
 	close(fd);
 	return err;
 }

@@ -18,7 +18,7 @@ struct hcpolicy_events {
 	hcpolicy_event_fn fn;
 	void *ctx;
 	uint64_t lost;			/* the policy's count, as far as fn was told */
-	uint32_t ops_id;		/* of the attached policy; 0: it was not yet attached */
+	uint32_t ops_id;		/* of the policy whose rings these are; 0: it was not yet attached */
 	struct hcp_event pending;	/* npages 0: none */
 };
 
@@ -73,6 +73,16 @@ static int add_ring(struct hcpolicy_events *events, int n)
 	return events->rings ? 0 : -errno;
 }
 
+/* What the link has now.  hcp_info says so too, but a moment later, and not after every replace. */
+static uint32_t attached_ops(const struct hcpolicy *policy)
+{
+	struct bpf_link_info link;
+
+	if (policy->link_fd >= 0 && !link_info(policy->link_fd, &link) && link.struct_ops.map_id)
+		return link.struct_ops.map_id;
+	return __atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE);
+}
+
 struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_event_fn fn, void *ctx)
 {
 	struct hcpolicy_events *events;
@@ -88,7 +98,7 @@ struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_e
 	events->policy = policy;
 	events->fn = fn;
 	events->ctx = ctx;
-	events->ops_id = __atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE);
+	events->ops_id = policy->obj ? policy->ops_id : attached_ops(policy);
 	libbpf_talks_to(policy);
 	for (n = 0; n < HCP_EVENT_RINGS && !err; n++)
 		err = add_ring(events, n);
@@ -114,14 +124,12 @@ int hcpolicy__events_fd(const struct hcpolicy_events *events)
 	return events ? ring_buffer__epoll_fd(events->rings) : no_object();
 }
 
-/* The set is the replacement's too, and says whose it is.  The rings are not. */
+/* The set is the replacement's too.  The rings are not. */
 static bool replaced(struct hcpolicy_events *events)
 {
-	uint32_t ops_id = __atomic_load_n(&events->policy->info->ops_id, __ATOMIC_ACQUIRE);
-
 	if (!events->ops_id)
-		events->ops_id = ops_id;
-	return ops_id != events->ops_id;
+		events->ops_id = events->policy->ops_id;
+	return events->ops_id && attached_ops(events->policy) != events->ops_id;
 }
 
 int hcpolicy__events_consume(struct hcpolicy_events *events)

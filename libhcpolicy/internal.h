@@ -57,6 +57,7 @@ struct hcpolicy {
 	struct own_map *own;	/* of a found policy; of a loaded one they are in obj */
 	size_t nown;
 	struct found_section found[3];	/* enum hcpolicy_param_kind */
+	__u32 ops_id;		/* of its own struct_ops map, once it was attached; 0: of an object that was found */
 	bool finished_replace;	/* of another process that was cut short */
 	int link_fd;		/* -1: none; only link_give() and link_take() change it */
 	void *words;
@@ -77,6 +78,15 @@ void libbpf_talks_to(struct hcpolicy *policy);
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
 struct bpf_object *object_new(struct hcpolicy *policy);
 int link_info(int fd, struct bpf_link_info *link);
+
+/* Would a terminal take this for more than text?  In UTF-8 the controls from 0x80 on are c2 80 to c2 9f. */
+static inline bool is_control(const char *c)
+{
+	const unsigned char *u = (const unsigned char *)c;
+
+	return u[0] < ' ' || u[0] == 0x7f || (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0);
+}
+
 
 /* file.c: a whole file; free() it. */
 int read_file(const char *path, void **bytes, size_t *size);

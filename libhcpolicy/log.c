@@ -5,6 +5,8 @@
  * libbpf has one print function per process.  Ours logs to the object that this thread is
  * working for.  Other messages go to the previous function, so other users of libbpf in the
  * process see no difference.
+ *
+ * Lines have names from object files, which may be anybody's.  People see them on a terminal.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +22,16 @@
 static __thread struct hcpolicy *talking;
 static libbpf_print_fn_t previous;
 
+static void put(const struct hcpolicy *policy, hcpolicy_log_fn log, char *line)
+{
+	char *c;
+
+	for (c = line; *c; c++)
+		if (is_control(c) && *c != '\t')
+			*c = '?';
+	log(policy->log_ctx, line);
+}
+
 int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
 {
 	char line[1024];
@@ -32,7 +44,7 @@ int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
 		va_start(args, fmt);
 		vsnprintf(line + len, sizeof(line) - len, fmt, args);
 		va_end(args);
-		policy->log(policy->log_ctx, line);
+		put(policy, policy->log, line);
 	}
 	errno = err;
 	return -err;
@@ -51,7 +63,7 @@ void say(const struct hcpolicy *policy, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	log(policy->log_ctx, line);
+	put(policy, log, line);
 	errno = err;
 }
 
@@ -88,7 +100,7 @@ static int print(enum libbpf_print_level level, const char *fmt, va_list args)
 		talking->verifier_said_no = true;
 	for (rest = last_lines(text); talking->log && (line = strsep(&rest, "\n"));) {
 		if (*line)
-			talking->log(talking->log_ctx, line);
+			put(talking, talking->log, line);
 	}
 	free(text);
 	return 0;

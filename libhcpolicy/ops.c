@@ -43,6 +43,7 @@ int ops_find(struct hcpolicy *policy)
 	const struct btf_type *type;
 	struct bpf_map *map;
 	const char *value;
+	size_t size;
 
 	policy->ops = NULL;
 	policy->prog = NULL;
@@ -63,8 +64,8 @@ int ops_find(struct hcpolicy *policy)
 
 	/* libbpf keeps the program in the place of the kernel's pointer. */
 	member = find_member(btf, type, "map_gpa_range");
-	value = bpf_map__initial_value(policy->ops, NULL);
-	if (member)
+	value = bpf_map__initial_value(policy->ops, &size);
+	if (member && value && member->offset % 64 == 0 && member->offset / 8 + sizeof(void *) <= size)
 		policy->prog = *(struct bpf_program **)(value + member->offset / 8);
 	if (!policy->prog)
 		return fail(policy, EINVAL, "not a policy: '%s' has no map_gpa_range",

@@ -156,7 +156,7 @@ static bool is_text(const char *text)
 	size_t i;
 
 	for (i = 0; text[i]; i++)
-		if (i == MAX_TEXT || (unsigned char)text[i] < ' ' || text[i] == 0x7f)
+		if (i == MAX_TEXT || is_control(text + i))
 			return false;
 	return true;
 }
@@ -213,7 +213,7 @@ static int get_param(const struct section *s, int n, struct param *p)
 	p->type = type < 0 ? NULL : btf__type_by_id(s->btf, type);
 	p->name = btf__name_by_offset(s->btf, var->name_off);
 	if (!p->type || !btf_is_int(p->type) || !has_room(s, info->offset, p->type->size) ||
-	    !is_name(p->name))
+	    !is_name(p->name) || !is_text(btf__name_by_offset(s->btf, p->type->name_off)))
 		return 0;
 	p->at = s->data + info->offset;
 	p->is_signed = btf_int_encoding(p->type) & BTF_INT_SIGNED;

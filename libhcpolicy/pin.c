@@ -254,22 +254,22 @@ static bool same_object(int pin, int fd)
 	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
 }
 
-/* The folder of its name.  -1: it is not pinned, or that cannot be told, as without a bpffs. */
-static int own_folder(struct hcpolicy *policy, int folder)
+/* The folder of its name; -1: it is not pinned. */
+static int own_folder(struct hcpolicy *policy, int folder, int *own)
 {
 	int dir = folder_of_name(policy, folder, policy->name), link;
-	bool ours;
 
+	*own = -1;
 	if (dir < 0)
-		return -1;
+		return dir == -ENOENT ? 0 : dir;
 	link = pin_get(dir, files[LINK]);
-	ours = same_object(link, policy->link_fd);
+	if (same_object(link, policy->link_fd))
+		*own = dir;
+	else
+		close(dir);
 	if (link >= 0)
 		close(link);
-	if (ours)
-		return dir;
-	close(dir);
-	return -1;
+	return 0;
 }
 
 int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir)
@@ -284,11 +284,14 @@ int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *di
 	policy->log = NULL;
 	err = folder_open(policy, false, &folder);
 	policy->log = log;
-	if (err || folder < 0)
+	if (err == -ENOENT || err == -EACCES || err == -EPERM || (!err && folder < 0))
 		return 0;
+	if (err)
+		return fail(policy, -err, "whether it is pinned in %s cannot be told: %s", policy->bpffs,
+			    strerror(-err));
 	err = folder_lock(policy, folder);
 	if (!err)
-		*dir = own_folder(policy, folder);
+		err = own_folder(policy, folder, dir);
 	if (*dir >= 0) {
 		folder_remove(*dir, OWN_MAPS_NEW);	/* of one that was killed */
 		err = own_pin(next, *dir, OWN_MAPS_NEW);

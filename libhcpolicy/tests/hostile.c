@@ -4,6 +4,7 @@
  * of parameters that are not there.
  */
 #include <elf.h>
+#include <linux/btf.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "policy.h"
@@ -69,6 +70,7 @@ TEST(a_tag_that_makes_no_sense_is_refused_by_name)
 		"hcp:param 0 65536 help", "hcp:param -1 5 help", "hcp:param 0 -1 help",
 		"hcp:param 0 99999999999999999999999 help",
 		"hcp:param 0 5 \033[2J", "hcp:param 0 5 two\nlines", "hcp:param 0 5 \177",
+		"hcp:param 0 5 \302\233",
 	};
 	char longest[256] = "hcp:param 0 5 ";
 	struct hcpolicy_param param;
@@ -121,6 +123,62 @@ static Elf64_Shdr *section(const char *name)
 		if (!strcmp(names + s[i].sh_name, name))
 			return &s[i];
 	return NULL;
+}
+
+/* An integer's name is shown as the type of a parameter. */
+TEST(a_type_whose_name_is_no_text_is_no_parameters)
+{
+	static const char type[] = "unsigned short";
+	struct hcpolicy_param param;
+	struct hcpolicy *policy;
+	char *at;
+
+	read_tagged("hcp:param 1 1000 own");
+	at = memmem(object, object_size, type, sizeof(type));
+	CHECK(at);
+	*at = '\033';
+	policy = open_object();
+	CHECK(policy && !has_param(policy, "tagged", &param));
+	hcpolicy__close(policy);
+}
+
+TEST(an_error_has_no_control_characters_of_the_object)
+{
+	static const char map[] = "hcp_shared";
+	char *at;
+
+	read_tagged("hcp:param 1 1000 own");
+	for (at = object; (at = memmem(at, object + object_size - at, map, sizeof(map))); at++)
+		*at = '\033';
+	CHECK(!open_object() && *logged);
+	CHECK(!strchr(logged, '\033'));
+}
+
+/* BTF says where libbpf has put the program.  Nothing but that says how large the map's value is. */
+TEST(a_program_outside_the_struct_is_not_read)
+{
+	static const uint32_t places[] = { 0x7fffffc0, 0xffffffc0, 1 << 20, 4 };
+	static const char name[] = "map_gpa_range";
+	const struct btf_header *btf;
+	uint32_t name_off, *word, *end;
+	Elf64_Shdr *s;
+	size_t i;
+	char *at;
+
+	for (i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		read_tagged("hcp:param 1 1000 own");
+		s = section(".BTF");
+		CHECK(s && section(".rel.struct_ops.link"));
+		section(".rel.struct_ops.link")->sh_size = 0;
+		btf = (void *)(object + s->sh_offset);
+		at = (char *)btf + btf->hdr_len + btf->str_off;
+		name_off = (char *)memmem(at, btf->str_len, name, sizeof(name)) - at;
+		word = (void *)((char *)btf + btf->hdr_len + btf->type_off);
+		for (end = word + btf->type_len / 4 - 2; word < end; word++)
+			if (*word == name_off)
+				word[2] = places[i];	/* a member: its name, its type, its place */
+		CHECK(!open_object());
+	}
 }
 
 /* All that a user can do with an object before it is loaded. */
