@@ -144,21 +144,25 @@ TEST(a_type_whose_name_is_no_text_is_no_parameters)
 
 TEST(an_error_has_no_control_characters_of_the_object)
 {
-	static const char map[] = "hcp_shared";
+	static const char *const names[] = { "kvm_hcpolicy_ops", "sample_ops" };
+	size_t i, len;
 	char *at;
 
 	read_tagged("hcp:param 1 1000 own");
-	for (at = object; (at = memmem(at, object + object_size - at, map, sizeof(map))); at++)
-		*at = '\033';
-	CHECK(!open_object() && *logged);
-	CHECK(!strchr(logged, '\033'));
+	for (i = 0; i < 2; i++) {
+		len = strlen(names[i]) + 1;
+		for (at = object; (at = memmem(at, object + object_size - at, names[i], len)); at++)
+			*at = '\033';
+	}
+	CHECK(!open_object());
+	CHECK(*logged && !strchr(logged, '\033'));
 }
 
 /* BTF says where libbpf has put the program.  Nothing but that says how large the map's value is. */
 TEST(a_program_outside_the_struct_is_not_read)
 {
 	static const uint32_t places[] = { 0x7fffffc0, 0xffffffc0, 1 << 20, 4 };
-	static const char name[] = "map_gpa_range";
+	static const char name[] = "\0map_gpa_range";	/* and no other name's end */
 	const struct btf_header *btf;
 	uint32_t name_off, *word, *end;
 	Elf64_Shdr *s;
@@ -172,7 +176,7 @@ TEST(a_program_outside_the_struct_is_not_read)
 		section(".rel.struct_ops.link")->sh_size = 0;
 		btf = (void *)(object + s->sh_offset);
 		at = (char *)btf + btf->hdr_len + btf->str_off;
-		name_off = (char *)memmem(at, btf->str_len, name, sizeof(name)) - at;
+		name_off = (char *)memmem(at, btf->str_len, name, sizeof(name)) + 1 - at;
 		word = (void *)((char *)btf + btf->hdr_len + btf->type_off);
 		for (end = word + btf->type_len / 4 - 2; word < end; word++)
 			if (*word == name_off)
