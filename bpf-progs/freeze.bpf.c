@@ -29,9 +29,8 @@ HCPOLICY(freeze, req)
 {
 	if (req->flags & KVM_HCPOLICY_NO_RETRY) {
 		__sync_fetch_and_add(&passed, 1);
-		frozen = 0;
-	}
-	if (frozen) {
+		frozen = 0;	/* somebody may set it again at once */
+	} else if (frozen) {
 		__sync_fetch_and_add(&held, 1);
 		return KVM_HCPOLICY_RETRY;
 	}

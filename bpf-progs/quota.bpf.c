@@ -19,15 +19,17 @@ HCPOLICY(quota, req)
 {
 	int yes = req->flags & KVM_HCPOLICY_MAY_HANDLE ? KVM_HCPOLICY_HANDLED : KVM_HCPOLICY_DEFAULT;
 	__u64 ready = quota_ready();
+	_Bool allowed;
 
-	if (!ready) {
-		if (!(req->flags & KVM_HCPOLICY_NO_RETRY))
-			return KVM_HCPOLICY_RETRY;
+	if (ready) {
+		allowed = quota_allows(req, hcp_book_changed(req), ready);
+	} else if (req->flags & KVM_HCPOLICY_NO_RETRY) {
 		hcp_book(req);
-		quota_disturb();
-		return yes;
+		allowed = quota_allows_uncounted(req);
+	} else {
+		return KVM_HCPOLICY_RETRY;
 	}
-	if (quota_allows(req, hcp_book_changed(req), ready))
+	if (allowed)
 		return yes;
 	return req->flags & KVM_HCPOLICY_EXIT_ENABLED ? KVM_HCPOLICY_DEFAULT : -EPERM;
 }

@@ -12,6 +12,12 @@
  * When the set's contents are replaced (a reset, a restore) or the policy is, hcp_info says so by
  * generation and ops_id; then the next request counts the set anew, and others retry meanwhile.
  * (ops_id changes when no call of the replaced policy is in progress any more.)
+ *
+ * A request that cannot wait for a count is booked beside it.  A guest that makes such requests all
+ * the time keeps every count from its end, so they have the ceiling too, on their own: pages that
+ * it shares so count each time that they are asked for, until a count succeeds.
+ *
+ * This needs hcp_info.ops_id, which libhcpolicy sets before it attaches.
  */
 #ifndef HCPOLICY_QUOTA_H
 #define HCPOLICY_QUOTA_H
@@ -22,7 +28,7 @@ HCP_SETTING(__u64, ceiling, 65536, 0, 0xffffffffffffffff, "pages that the guest 
 HCP_PARAM(__u64, window_start, 0, 0, 0xffffffffffffffff, "the lowest address that it may share");
 HCP_PARAM(__u64, window_end, 0xffffffffffffffff, 0, 0xffffffffffffffff, "and the one behind the last");
 HCP_COUNTER(shared_pages, "pages that it shares, refused ones included");
-HCP_COUNTER(refused_requests, "requests that were refused");
+HCP_COUNTER(refused_requests, "requests, or pieces of large ones, that were refused");
 HCP_COUNTER(refused_pages, "pages that those changed");
 
 /* Of which contents shared_pages is: ops_id and generation; or one of these. */
@@ -31,6 +37,7 @@ HCP_COUNTER(refused_pages, "pages that those changed");
 volatile __u64 quota_counted;
 volatile __u32 quota_counting;
 volatile __u64 quota_counts;	/* so many counts were begun */
+volatile __u64 quota_uncounted;	/* pages shared since the last one, by who could not wait */
 
 /* From word on.  (That it is an argument lets the verifier look at the loop once, not 512 times.) */
 __weak __noinline int quota_count_chunk(struct hcp_chunk *chunk __arg_nonnull, __u64 word)
@@ -58,6 +65,19 @@ __weak __noinline __u64 quota_count(void)
 	return n;
 }
 
+static __always_inline _Bool quota_window(const struct kvm_hcpolicy_ctx *req)
+{
+	return req->gpa >= window_start && req->gpa < window_end &&
+	       req->npages << HCP_PAGE_SHIFT <= window_end - req->gpa;
+}
+
+static __always_inline _Bool quota_refuse(__u64 changed)
+{
+	__sync_fetch_and_add(&refused_requests, 1);
+	__sync_fetch_and_add(&refused_pages, changed);
+	return 0;
+}
+
 /* A request was booked that a count may have missed, or have twice: the next request counts anew. */
 static __always_inline void quota_disturb(void)
 {
@@ -66,7 +86,7 @@ static __always_inline void quota_disturb(void)
 
 /*
  * Before anything is booked: is the count of this set?  Then what is returned is for
- * quota_allows().  0: RETRY, or if that cannot be, book and call quota_disturb().
+ * quota_allows().  0: RETRY, or if that cannot be, book and call quota_allows_uncounted().
  */
 static __always_inline __u64 quota_ready(void)
 {
@@ -83,7 +103,9 @@ static __always_inline __u64 quota_ready(void)
 	counts = __sync_fetch_and_add(&quota_counts, 1) + 1;
 	__atomic_exchange_n(&quota_counted, QUOTA_NOT_YET, __ATOMIC_SEQ_CST);
 	shared_pages = quota_count();
-	if (__sync_val_compare_and_swap(&quota_counted, QUOTA_NOT_YET, contents) != QUOTA_NOT_YET)
+	if (__sync_val_compare_and_swap(&quota_counted, QUOTA_NOT_YET, contents) == QUOTA_NOT_YET)
+		quota_uncounted = 0;
+	else
 		counts = 0;
 	__atomic_exchange_n(&quota_counting, 0, __ATOMIC_SEQ_CST);
 	return counts;
@@ -100,12 +122,18 @@ static __always_inline _Bool quota_allows(const struct kvm_hcpolicy_ctx *req, __
 		now = __sync_fetch_and_sub(&shared_pages, changed) - changed;
 	if (quota_counts != ready)
 		quota_disturb();
-	if (!req->shared || ((now <= ceiling || !changed) && req->gpa >= window_start && req->gpa < window_end &&
-			     req->npages << HCP_PAGE_SHIFT <= window_end - req->gpa))
-		return 1;
-	__sync_fetch_and_add(&refused_requests, 1);
-	__sync_fetch_and_add(&refused_pages, changed);
-	return 0;
+	return !req->shared || ((now <= ceiling || !changed) && quota_window(req)) || quota_refuse(changed);
+}
+
+/* The same for a request that was booked although quota_ready() was 0, as it cannot wait. */
+static __always_inline _Bool quota_allows_uncounted(const struct kvm_hcpolicy_ctx *req)
+{
+	__u64 now = 0;
+
+	if (req->shared)
+		now = __sync_fetch_and_add(&quota_uncounted, req->npages) + req->npages;
+	quota_disturb();
+	return !req->shared || (now <= ceiling && quota_window(req)) || quota_refuse(req->npages);
 }
 
 #endif /* HCPOLICY_QUOTA_H */

@@ -11,7 +11,8 @@
  *  - how often it is asked in vain: 16 times for each of these, and once a tick for each vCPU.
  *    docs/bench.md has what one such time costs.
  * The burst has to be more than what comes in a tick, rate / 250: while a vCPU sleeps, the bucket
- * fills no further, and the guest gets less than the rate.
+ * fills no further, and the guest gets less than the rate.  And each 256 MiB of a request takes one of
+ * the burst: a request that needs more than there can be never ends.
  * This is not bounded: what the guest does with its vCPUs otherwise.  Any other exit is as easy to make.
  *
  * Where the door cannot run an instruction again (SEV-ES, SEV-SNP, TDX), no request waits.  It is

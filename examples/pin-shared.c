@@ -15,7 +15,8 @@
  * its event has been read, and one that was just shared is not.  Who needs the map to be right when
  * the guest goes on has to take the exits (exit-filter).
  *
- * SIGUSR1 compares the map with the set, and so does the end; the status is 0 if they are the same.
+ * SIGUSR1 compares the map with the set, and so does the end; the status is 0 if they are the same,
+ * and 1 if not, or after an error.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -208,10 +209,11 @@ static bool follow(struct hcpolicy *policy, struct hcpolicy_events *events, int 
 	for (;;) {
 		fflush(stdout);
 		/* Once a second in any case: see hcpolicy__events_consume(). */
-		if (poll(fds, 3, 1000) < 0)
-			return false;
+		poll(fds, 3, 1000);
 		err = hcpolicy__events_consume(events);
 		*replaced = err == -ESTALE;
+		if (err < 0 && !*replaced)
+			fprintf(stderr, "pin-shared: its events: %s\n", strerror(-err));
 		if (err < 0)
 			return *replaced;
 		if (fds[2].revents && read(signals, &signal, sizeof(signal)) == sizeof(signal)) {

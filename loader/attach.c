@@ -12,8 +12,7 @@
 #include "out.h"
 #include "state.h"
 
-/* A call of the library failed.  What it logged says more than its errno. */
-static int lib_failed(const char *policy, const char *doing)
+int lib_failed(const char *policy, const char *doing)
 {
 	if (!err_seen())
 		err("policy '%s': %s: %s", policy, doing, strerror(errno));

@@ -40,8 +40,7 @@ struct side {
 
 static bool failed(const struct side *s, const char *what)
 {
-	if (!err_seen())
-		err("policy '%s': --cost: %s: %s", s->name, what, strerror(errno));
+	lib_failed(s->name, what);
 	return false;
 }
 

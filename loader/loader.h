@@ -56,7 +56,9 @@ void print_params(struct hcpolicy *policy);
 /* probe.c: can policies be called here?  text: what was found, or the remedy. */
 bool probe_hook(char *text, size_t size);
 
-/* attach.c: open a policy and set its parameters.  NULL: an error that was reported. */
+/* attach.c: a call of the library failed.  What it logged says more than its errno.  EXIT_FAIL. */
+int lib_failed(const char *policy, const char *doing);
+/* Open a policy and set its parameters.  NULL: an error that was reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);
 
 /* text.c: words of the command line, and numbers for people. */
@@ -65,6 +67,8 @@ bool parse_int(const char *text, int *value);
 bool valid_name(const char *name);
 const char *nearest(const char *word, const char *const *names, size_t n);
 const char *size_text(char buf[32], uint64_t bytes);
+const char *verdict_text(int verdict);	/* NULL: an errno, or no verdict */
+uint64_t clock_ns(clockid_t clock);
 
 /* proc.c: what /proc tells about a process and its VMs. */
 void proc_comm(pid_t pid, char comm[32]);

@@ -71,7 +71,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
 	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
-	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request (also -q)" },
+	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\nthat holds (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
@@ -161,7 +161,8 @@ static void print_help(const struct command *cmd)
 		printf("Usage: hcpolicy %s %s%s[OPTION]...\n%s\n\n", cmd->name, cmd->usage,
 		       *cmd->usage ? " " : "", cmd->help);
 		print_options(cmd->options);
-		if (cmd->run == cmd_attach || cmd->run == cmd_replace || cmd->run == cmd_try)
+		if (cmd->run == cmd_attach || cmd->run == cmd_replace || cmd->run == cmd_verify ||
+		    cmd->run == cmd_try)
 			printf("\nPOLICY is a name, found as NAME.bpf.o in $HCPOLICY_PATH and then in\n"
 			       "%s, or a path with a slash.\n", HCP_POLICY_DIR);
 		if (cmd->run == cmd_attach)
@@ -182,7 +183,8 @@ static void print_help(const struct command *cmd)
 			       "  tune KEY=VALUE                     expect handled|exit|retry|EPERM|...\n"
 			       "  expect shared GPA NPAGES           expect private GPA NPAGES\n"
 			       "  expect complete|incomplete         expect counter NAME VALUE\n"
-			       "The status is 1 if an expect failed.  With -j each line of the output is a JSON document.\n"
+			       "The status is 1 if an expect failed.  With -j each line of the output is a JSON document;\n"
+			       "-p does not change that.\n"
 			       "docs/policies.md has it all.\n");
 		if (cmd->run == cmd_reset)
 			printf("\nKVM cannot see a reset, so without this command the old guest's pages stay in the set.\n"
@@ -418,7 +420,8 @@ int main(int argc, char **argv)
 			help = true;
 			break;
 		case 'q':
-			given[ngiven++].bit = OPT_QUIET;
+			/* Not into given: one word can have many. */
+			args.quiet = true;
 			seen |= OPT_QUIET;
 			break;
 		case 'V':

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Text and JSON output: out.h.  The rule: with -j, stdout gets exactly one JSON document,
- * whatever happens.
+ * whatever happens; but for the exceptions there.
  */
 #include <stdarg.h>
 #include <stdlib.h>

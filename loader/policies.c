@@ -69,8 +69,7 @@ static bool show_policy(struct json_object *array, const char *what, bool whole)
 	char name[HCP_NAME_LEN];
 
 	if (!policy) {
-		if (!err_seen())
-			err("policy '%s': %s", what, strerror(errno));
+		lib_failed(what, "open");
 		return false;
 	}
 	base_name(name, what);

@@ -8,6 +8,15 @@
 #include "out.h"
 #include "ranges.h"
 
+struct json_object *range_json(const struct hcp_range *range)
+{
+	struct json_object *obj = json_object_new_object();
+
+	put_u64(obj, "gfn", range->gfn);
+	put_u64(obj, "npages", range->npages);
+	return obj;
+}
+
 void ranges_print_text(FILE *file, const struct hcp_set *set)
 {
 	struct hcp_range r = {};
@@ -28,12 +37,7 @@ void ranges_print_json(FILE *file, const struct hcp_set *set, bool pretty)
 	struct out_array array;
 
 	out_array_begin(&array, file, pretty);
-	while (hcp_set__next(set, &r)) {
-		struct json_object *item = json_object_new_object();
-
-		put_u64(item, "gfn", r.gfn);
-		put_u64(item, "npages", r.npages);
-		out_array_item(&array, item);
-	}
+	while (hcp_set__next(set, &r))
+		out_array_item(&array, range_json(&r));
 	out_array_end(&array);
 }

@@ -43,14 +43,6 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-static uint64_t now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* A regular file is new: nobody's trace is overwritten, and a link is not followed. */
 static bool open_file(struct record *r)
 {
@@ -153,7 +145,7 @@ static bool write_head(struct record *r)
 	struct hcp_range range = {};
 	char when[32], state[TRACE_LINE / 2];
 
-	time_text(when, now(CLOCK_REALTIME));
+	time_text(when, clock_ns(CLOCK_REALTIME));
 	if (!line(r, "# requests of '%s' (policy %s, process %d) from %s on\n", info->name,
 		  info->policy, info->pid, when))
 		return false;
@@ -201,6 +193,8 @@ static bool write_requests(struct record *r)
 		if (!take(r))
 			return false;
 	} while (r->count != before);
+	if (!say_lost(r, requests_lost(r->requests) + requests_passed_over(r->requests)))
+		return false;
 	return line(r, "# the end: %s, %" PRIu64 " requests\n", stop ? "interrupted" :
 		    "the policy has ended, with its VM or by a detach", r->count) && write_lines(r);
 }
@@ -216,7 +210,7 @@ static bool record(struct record *r)
 	}
 	if (!open_file(r))
 		return false;
-	r->begin = now(CLOCK_MONOTONIC);
+	r->begin = clock_ns(CLOCK_MONOTONIC);
 	r->requests = requests_begin(info->name, info->link_id);
 	if (!r->requests) {
 		/* Nothing is in it yet. */
@@ -226,6 +220,8 @@ static bool record(struct record *r)
 	}
 	ok = write_head(r) && write_requests(r);
 	requests_end(r->requests);
+	if (close(r->fd) && ok)
+		ok = cannot_write(r);
 	return ok;
 }
 
@@ -249,7 +245,8 @@ static void report(const struct record *r)
 
 int cmd_record(const struct args *args)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	/* The second signal ends it, if nobody reads what it writes. */
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART | SA_RESETHAND };
 	static struct record r;
 	bool ok;
 

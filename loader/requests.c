@@ -166,14 +166,18 @@ int requests_take(struct requests *requests, request_fn fn, void *ctx)
 	return ring_buffer__consume_n(requests->ring, TAKE_AT_ONCE);
 }
 
-/* BPF itself passes a program over that is at work on this CPU already, and counts that. */
 __u64 requests_lost(const struct requests *requests)
+{
+	return __atomic_load_n(&requests->state->lost, __ATOMIC_RELAXED);
+}
+
+__u64 requests_passed_over(const struct requests *requests)
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
 
 	bpf_prog_get_info_by_fd(requests->program_fd, &info, &size);
-	return __atomic_load_n(&requests->state->lost, __ATOMIC_RELAXED) + info.recursion_misses;
+	return info.recursion_misses;
 }
 
 void requests_end(struct requests *requests)

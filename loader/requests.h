@@ -51,12 +51,15 @@ int requests_fd(const struct requests *requests);
 /* No more come: what is left can be taken. */
 void requests_stop(struct requests *requests);
 /*
- * Hand some to fn, until it returns false.  Returns how many there were, or -1: fn returned false.
+ * Hand some to fn, until it returns false.  Returns how many there were, or a negative errno: -ECANCELED,
+ * as fn returned false, or libbpf's.
  * In the order in which KVM was done with them.
  */
 int requests_take(struct requests *requests, request_fn fn, void *ctx);
-/* How many were lost until now. */
+/* How many found the buffer full until now. */
 __u64 requests_lost(const struct requests *requests);
+/* How many BPF itself passed over, as the program was at work on that CPU already. */
+__u64 requests_passed_over(const struct requests *requests);
 void requests_end(struct requests *requests);
 #endif
 

@@ -15,7 +15,7 @@
 
 #define PAGE		(1ULL << HCP_PAGE_SHIFT)
 #define GPA_END		(1ULL << 52)	/* x86 has no address above */
-#define VCPU_MAX	4095		/* KVM has no vCPU id above */
+#define VCPU_MAX	16383		/* KVM has no vCPU id above, where it allows 4,096 vCPUs */
 
 #define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -68,6 +68,8 @@ static int read_line(struct script *s)
 	}
 	s->text[n] = '\0';
 	s->text[strcspn(s->text, "#")] = '\0';
+	if (c == EOF && !n)
+		s->line--;	/* there was none */
 	return c != EOF || n;
 }
 
@@ -143,7 +145,7 @@ static bool parse_request(const struct script *s, char **rest, struct script_ste
 	while ((word = next_word(rest))) {
 		if (!strncmp(word, "vcpu=", 5)) {
 			if (!parse_number(word + 5, &vcpu) || vcpu > VCPU_MAX)
-				return expected(s, "vcpu=0 to vcpu=4095", word);
+				return expected(s, "vcpu=0 to vcpu=16383", word);
 			step->vcpu = vcpu;
 			continue;
 		}

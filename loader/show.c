@@ -215,11 +215,7 @@ static uint64_t count_ranges(const struct hcp_set *set)
 /* When this machine started, by CLOCK_REALTIME, in ns. */
 static uint64_t boot_time(void)
 {
-	struct timespec now, up;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	return (now.tv_sec - up.tv_sec) * 1000000000ULL + now.tv_nsec - up.tv_nsec;
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME);
 }
 
 static void print_set_params(struct hcpolicy *policy)

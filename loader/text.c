@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Checks words of the command line: a word must be valid from its first to its last character.
- * And prints sizes for people.
+ * And words, sizes and times.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
+#include <time.h>
+#include <hcpolicy/kvm.h>
 #include "loader.h"
 
 #define MAX_WORD	32
@@ -124,4 +126,22 @@ const char *size_text(char buf[32], uint64_t bytes)
 	else
 		snprintf(buf, 32, "%llu %s", (unsigned long long)bytes >> (10 * unit), units[unit]);
 	return buf;
+}
+
+const char *verdict_text(int verdict)
+{
+	static const char *const names[] = {
+		[KVM_HCPOLICY_DEFAULT] = "default", [KVM_HCPOLICY_HANDLED] = "handled",
+		[KVM_HCPOLICY_RETRY] = "retry",
+	};
+
+	return verdict >= 0 && verdict < (int)(sizeof(names) / sizeof(*names)) ? names[verdict] : NULL;
+}
+
+uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Requests as text: trace.h. */
 #include <inttypes.h>
+#include <linux/kvm_para.h>
 #include <stdio.h>
 #include <string.h>
 #include <hcpolicy/kvm.h>
+#include "loader.h"
 #include "trace.h"
 
-#define KVM_ENOSYS	1000	/* what the guest sees of a request that nobody takes */
+#define MAX_ERRNO	4095	/* as the kernel has it */
 
 /* "answer=EACCES": an errno by its name, and what is no verdict by its number. */
 static size_t verdict_word(char *buf, size_t size, const char *key, int verdict)
 {
-	static const char *const names[] = { "default", "handled", "retry" };
-	const char *name = NULL;
+	const char *name = verdict_text(verdict);
 
-	if (verdict >= 0 && verdict < 3)
-		name = names[verdict];
-	else if (verdict < 0)
+	if (verdict < 0 && verdict >= -MAX_ERRNO)
 		name = strerrorname_np(-verdict);
 	return name ? snprintf(buf, size, " %s=%s", key, name) :
 		      snprintf(buf, size, " %s=%d", key, verdict);

@@ -27,25 +27,25 @@
 
 #define NS		1000000000ULL
 #define TICK_US		250000
-/* Held: for so long, and by so many RETRYs.  (KVM adds one for a signal in a request above 1 TiB.) */
+/* Held: for so long, and by so many RETRYs. */
 #define HELD_NS		(2 * NS)
 #define HELD_RETRIES	16
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS + ts.tv_nsec;
-}
+/* While a request is under way. */
+struct ticks {
+	uint64_t us;		/* from one to the next */
+	uint64_t until;		/* it may be held from then on */
+	uint64_t retries;	/* at the last one */
+};
 
 static void on_tick(int sig)
 {
 }
 
-static void set_tick(long us)
+static void set_tick(uint64_t us)
 {
-	const struct itimerval timer = { .it_interval.tv_usec = us, .it_value.tv_usec = us };
+	const struct timeval tick = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 };
+	const struct itimerval timer = { .it_interval = tick, .it_value = tick };
 
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
@@ -248,15 +248,31 @@ static void judge(struct trial_vcpu *v, const struct vcpu_stats *stats, struct t
 	v->stats = *stats;
 }
 
+/*
+ * A tick came.  Is the request held?  KVM begins a request above 1 TiB anew for each signal, and counts
+ * a RETRY of its own: if that was all, the next tick comes later.
+ */
+static bool is_held(struct trial_vcpu *v, struct ticks *t, const struct vcpu_stats *stats)
+{
+	uint64_t since = stats->retry - t->retries;
+
+	t->retries = stats->retry;
+	if (since <= 1)
+		set_tick(t->us *= 2);
+	return since > 1 && clock_ns(CLOCK_MONOTONIC) >= t->until && stats->retry - v->stats.retry > HELD_RETRIES;
+}
+
 bool trial_go_on(struct trial_vcpu *v, struct trial_answer *answer)
 {
-	uint64_t until = now() + HELD_NS;
+	struct ticks ticks = {
+		.us = TICK_US, .until = clock_ns(CLOCK_MONOTONIC) + HELD_NS, .retries = v->stats.retry,
+	};
 	struct vcpu_stats stats;
 	int64_t event;
-	int ret;
+	int ret = 0;
 
 	v->held = false;
-	while (!v->held && (event = hcguest_run(v->fd, v->run)) != HCG_EV_DONE) {
+	while (!ret && !v->held && (event = hcguest_run(v->fd, v->run)) != HCG_EV_DONE) {
 		if (event == HCG_EV_READY && !v->started) {
 			v->started = true;
 		} else if (event == -KVM_EXIT_HYPERCALL) {
@@ -264,12 +280,14 @@ bool trial_go_on(struct trial_vcpu *v, struct trial_answer *answer)
 			v->exits++;
 		} else if (event == -KVM_EXIT_INTR) {
 			ret = vcpu_stats_read(&v->stats_at, &stats);
-			v->held = !ret && now() >= until && stats.retry - v->stats.retry > HELD_RETRIES;
+			v->held = !ret && is_held(v, &ticks, &stats);
 		} else {
 			return surprised(v, event);
 		}
 	}
-	ret = vcpu_stats_read(&v->stats_at, &stats);
+	if (ticks.us != TICK_US)
+		set_tick(TICK_US);
+	ret = ret ?: vcpu_stats_read(&v->stats_at, &stats);
 	if (ret) {
 		errno = -ret;
 		return failed("its counters");

@@ -146,7 +146,8 @@ static bool tune(struct try *t, const struct script_step *step)
 	int ret = hcpolicy__set_param(t->policy, step->key, step->value);
 
 	if (ret) {
-		script_err(&t->script, "tune %s=%s: %s", step->key, step->value, strerror(-ret));
+		/* Why has been said. */
+		script_err(&t->script, "tune %s=%s is refused", step->key, step->value);
 		return false;
 	}
 	for (v = t->trial.vcpus; v < t->trial.vcpus + t->trial.nvcpus; v++)
@@ -253,21 +254,18 @@ static bool run_script(struct try *t)
 	return ok && !ret;
 }
 
-static void json_result(const struct try *t)
+static void json_result(const struct try *t, bool whole)
 {
-	struct json_object *obj = json_object_new_object(), *ranges = json_object_new_array(), *one;
+	struct json_object *obj = json_object_new_object(), *ranges = json_object_new_array();
 	struct hcp_range r = {};
 
-	while (hcp_set__next(hcpolicy__set(t->policy), &r)) {
-		one = json_object_new_object();
-		put_u64(one, "gfn", r.gfn);
-		put_u64(one, "npages", r.npages);
-		json_object_array_add(ranges, one);
-	}
+	while (hcp_set__next(hcpolicy__set(t->policy), &r))
+		json_object_array_add(ranges, range_json(&r));
 	put_str(obj, "policy", hcpolicy__info(t->policy)->policy);
 	put_u64(obj, "requests", t->requests);
 	put_u64(obj, "expectations", t->expected);
 	put_u64(obj, "failed", t->failed);
+	put_bool(obj, "done", whole);
 	put_state(obj, t->policy);
 	put_params(obj, t->policy);
 	json_object_object_add(obj, "ranges", ranges);
@@ -312,8 +310,8 @@ static bool attach(struct try *t, const char *name, const struct args *args)
 		what = "attach";
 		ret = hcpolicy__attach(t->policy, t->trial.vm_fd, &opts);
 	}
-	if (ret && !err_seen())
-		err("policy '%s': %s: %s", name, what, strerror(-ret));
+	if (ret)
+		lib_failed(name, what);
 	return !ret;
 }
 
@@ -329,13 +327,14 @@ int cmd_try(const struct args *args)
 
 	if (!trial_possible())
 		return EXIT_FAIL;
-	/* In the order of what happens, with the errors between. */
+	/* In the order of what happens, with the errors between; and with -j a document a line. */
+	out_pretty = false;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	t.policy = open_policy(name, args);
 	if (t.policy && attach(&t, name, args) && open_script(&t, args->nwords > 1 ? args->words[1] : NULL)) {
 		ok = run_script(&t);
 		if (out_json)
-			json_result(&t);
+			json_result(&t, ok);
 		else
 			text_result(&t, ok);
 		fclose(t.script.file);

@@ -72,14 +72,13 @@ int cmd_verify(const struct args *args)
 	if (!policy)
 		return EXIT_FAIL;
 	/* Without requests the size of the set does not matter, so take the smallest. */
-	if (!hcpolicy__set_max_gpa(policy, args->cost ? HCPOLICY_DEFAULT_MAX_GPA : 1) &&
-	    !hcpolicy__load(policy)) {
+	if ((args->cost || !hcpolicy__set_max_gpa(policy, 1)) && !hcpolicy__load(policy)) {
 		if (!args->cost || cost_measure(&cost, policy, file)) {
 			verified(policy, file, args->cost ? &cost : NULL);
 			status = EXIT_OK;
 		}
-	} else if (!err_seen()) {
-		err("policy '%s': load: %s", file, strerror(errno));
+	} else {
+		lib_failed(file, "load");
 	}
 	hcpolicy__close(policy);
 	return status;

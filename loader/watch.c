@@ -29,24 +29,16 @@ static void on_signal(int sig)
 	stop = 1;
 }
 
-static const char *verdict_text(char buf[32], int verdict)
+static const char *verdict_words(char buf[32], int verdict)
 {
-	static const char *const names[] = { "default", "handled", "retry" };
-
-	if (verdict >= 0 && verdict < 3)
-		return names[verdict];
 	snprintf(buf, 32, "refused (%d)", verdict);
-	return buf;
+	return verdict_text(verdict) ?: buf;
 }
 
 /* The time on the wall clock, by the difference that both clocks have now. */
 static uint64_t wall_time(uint64_t monotonic)
 {
-	struct timespec wall, mono;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	return monotonic + (wall.tv_sec - mono.tv_sec) * 1000000000LL + wall.tv_nsec - mono.tv_nsec;
+	return monotonic + clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 
 static void print_event(const struct hcp_event *event)
@@ -60,7 +52,7 @@ static void print_event(const struct hcp_event *event)
 	printf("%s.%06u  vcpu %u  %s 0x%" PRIx64 "-0x%" PRIx64 "  %" PRIu64 " page%s, %s\n", clock,
 	       (unsigned int)(time % 1000000000 / 1000), event->vcpu_id,
 	       event->shared ? "shares" : "hides ", gpa, gpa + (npages << HCP_PAGE_SHIFT),
-	       npages, npages == 1 ? "" : "s", verdict_text(verdict, event->verdict));
+	       npages, npages == 1 ? "" : "s", verdict_words(verdict, event->verdict));
 }
 
 static void put_event(struct watch *w, const struct hcp_event *event)
@@ -74,7 +66,7 @@ static void put_event(struct watch *w, const struct hcp_event *event)
 	put_bool(obj, "shared", event->shared);
 	put_u64(obj, "gpa", event->gfn << HCP_PAGE_SHIFT);
 	put_u64(obj, "pages", event->npages);
-	put_str(obj, "verdict", verdict_text(verdict, event->verdict));
+	put_str(obj, "verdict", verdict_words(verdict, event->verdict));
 	out_array_item(&w->array, obj);
 }
 
@@ -133,8 +125,7 @@ static bool watch_begin(struct watch *w, const char *why)
 		return false;
 	w->events = hcpolicy__events_new(w->policy, on_event, w);
 	if (!w->events) {
-		if (!err_seen())
-			err("policy '%s': its events: %s", w->name, strerror(errno));
+		lib_failed(w->name, "its events");
 		return false;
 	}
 	/* After the events were opened, so that no change is in neither. */

@@ -53,8 +53,8 @@ TEST(a_bad_line_is_refused_where_it_is_and_says_what_is_expected)
 	check_refused("private 0x1000 0x10000000000", "f:1: expected NPAGES, at least 1 and not beyond 2^52, "
 		      "not '0x10000000000'");
 	check_refused("share 0 1x", "f:1: expected NPAGES, at least 1 and not beyond 2^52, not '1x'");
-	check_refused("share 0 1 vcpu=4096", "f:1: expected vcpu=0 to vcpu=4095, not 'vcpu=4096'");
-	check_refused("share 0 1 vcpu=", "f:1: expected vcpu=0 to vcpu=4095, not 'vcpu='");
+	check_refused("share 0 1 vcpu=16384", "f:1: expected vcpu=0 to vcpu=16383, not 'vcpu=16384'");
+	check_refused("share 0 1 vcpu=", "f:1: expected vcpu=0 to vcpu=16383, not 'vcpu='");
 	check_refused("share 0 1 2", "f:1: expected vcpu=N, or a word of a trace, such as verdict=W, not '2'");
 	check_refused("tune", "f:1: expected KEY=VALUE, not the end of the line");
 	check_refused("tune a", "f:1: expected KEY=VALUE, not 'a'");
