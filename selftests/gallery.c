@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include <hcpolicy/events.h>
+#include <hcpolicy/stream.h>
 
 #include "hcp.h"
 #include "tap.h"
@@ -95,11 +96,13 @@ TEST(quota_asks_the_VMM_where_it_has_enabled_exits)
 
 TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 {
+	int fd = fileno(tmpfile());
 	struct hcpolicy *before;
 
 	start("bpf/bitmap.bpf.o", false, NULL);
 	CHECK_EQ(call(0, GPA, 100, SHARE), 0);
 	CHECK_EQ(call(0, MAX_GPA - PAGE, 1, SHARE), 0);
+	CHECK_EQ(hcp_set__save_fd(set, fd, NULL), 0);
 	before = policy;
 	policy = hcp_open("bpf/quota.bpf.o");
 	tune("ceiling", "102");
@@ -113,6 +116,12 @@ TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 	hcp_set__reset(set);
 	CHECK_EQ(call(1, GPA, 102, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 102 * PAGE, 1, SHARE), -KVM_EPERM);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
+
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_EQ(hcp_set__restore_fd(set, fd, NULL), 0);
+	CHECK_EQ(call(1, GPA + 100 * PAGE, 1, SHARE), 0);
+	CHECK_EQ(call(0, GPA + 101 * PAGE, 1, SHARE), -KVM_EPERM);
 	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
 }
 
@@ -234,7 +243,7 @@ TEST(exit_filter_s_set_is_right_after_two_vCPUs_at_once)
 
 TEST(throttle_makes_who_asks_too_often_wait_and_loses_nothing)
 {
-	start("bpf/throttle.bpf.o", false, HCP_PARAMS("rate", "1000", "burst", "2"));
+	start("bpf/throttle.bpf.o", false, HCP_PARAMS("rate", "100", "burst", "2"));
 	check_own_pages_at_once();
 	CHECK(hcp_number(policy, "waited"));
 	CHECK_EQ(hcp_number(policy, "over"), 0);
