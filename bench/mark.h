@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a program says to the plugin that counts (counts.c): a nop for everybody else. */
+/* What a program says to the plugins that count (plugin.h): a nop for everybody else. */
 #ifndef HCB_MARK_H
 #define HCB_MARK_H
 

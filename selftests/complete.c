@@ -28,7 +28,7 @@ static void new_vm(bool exits)
 
 static void attach_bitmap(bool take_exits)
 {
-	policy = hcp_attach_bitmap(vm, MAX_GPA, take_exits);
+	policy = hcp_attach(vm, "bpf/bitmap.bpf.o", MAX_GPA, take_exits, NULL);
 	set = hcpolicy__set(policy);
 }
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include <hcpolicy/events.h>
+#include <hcpolicy/stream.h>
 
 #include "hcp.h"
 #include "tap.h"
@@ -22,39 +23,16 @@ static struct vm *vm;
 static struct hcpolicy *policy;
 static struct hcp_set *set;
 
-/* params: NAME, VALUE, ..., NULL */
-static void start(const char *file, bool exits, bool take_exits, const char *const params[])
+static void start(const char *file, bool exits, const char *const params[])
 {
-	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = take_exits };
-
 	vm = vm_new(2, exits);
-	policy = hcp_open(file);
-	for (; params && *params; params += 2)
-		CHECK_EQ(hcpolicy__set_param(policy, params[0], params[1]), 0);
-	CHECK_EQ(hcpolicy__set_max_gpa(policy, MAX_GPA), 0);
-	CHECK_EQ(hcpolicy__load(policy), 0);
-	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
+	policy = hcp_attach(vm, file, MAX_GPA, exits, params);
 	set = hcpolicy__set(policy);
 }
-
-#define PARAMS(...)	((const char *const[]) { __VA_ARGS__, NULL })
 
 static void tune(const char *key, const char *value)
 {
 	CHECK_EQ(hcpolicy__set_param(policy, key, value), 0);
-}
-
-static uint64_t counted(const char *name)
-{
-	struct hcpolicy_param p;
-	unsigned int n;
-
-	for (n = 0; hcpolicy__param(policy, n, &p); n++) {
-		if (!strcmp(p.name, name))
-			return strtoull(p.value, NULL, 0);
-	}
-	CHECK(!"a counter of that name");
-	return 0;
 }
 
 static long call(int vcpu, uint64_t gpa, uint64_t npages, uint64_t attrs)
@@ -66,13 +44,13 @@ static long call(int vcpu, uint64_t gpa, uint64_t npages, uint64_t attrs)
 
 TEST(quota_grants_exactly_up_to_its_ceiling)
 {
-	start("bpf/quota.bpf.o", false, false, PARAMS("ceiling", "10"));
+	start("bpf/quota.bpf.o", false, HCP_PARAMS("ceiling", "10"));
 	CHECK_EQ(call(0, GPA, 6, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 6 * PAGE, 4, SHARE), 0);
 	CHECK_EQ(call(0, GPA + 10 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(counted("shared_pages"), 11);
-	CHECK_EQ(counted("refused_requests"), 1);
-	CHECK_EQ(counted("refused_pages"), 1);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 11);
+	CHECK_EQ(hcp_number(policy, "refused_requests"), 1);
+	CHECK_EQ(hcp_number(policy, "refused_pages"), 1);
 	/* Booked all the same: the guest may have done it. */
 	CHECK_EQ(hcp_set__count(set), 11);
 	CHECK(hcp_set__complete(set));
@@ -80,24 +58,24 @@ TEST(quota_grants_exactly_up_to_its_ceiling)
 
 TEST(quota_counts_a_page_once_and_takes_it_back)
 {
-	start("bpf/quota.bpf.o", false, false, PARAMS("ceiling", "10"));
+	start("bpf/quota.bpf.o", false, HCP_PARAMS("ceiling", "10"));
 	CHECK_EQ(call(0, GPA, 10, SHARE), 0);
 	CHECK_EQ(call(1, GPA, 10, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 8 * PAGE, 3, SHARE), -KVM_EPERM);
 	CHECK_EQ(call(0, GPA, 2, HIDE), 0);
 	CHECK_EQ(call(0, GPA, 2, HIDE), 0);
-	CHECK_EQ(counted("shared_pages"), 9);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 9);
 	CHECK_EQ(call(1, GPA + 20 * PAGE, 1, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 21 * PAGE, 1, SHARE), -KVM_EPERM);
 	tune("ceiling", "12");
 	CHECK_EQ(call(1, GPA + 22 * PAGE, 1, SHARE), 0);
-	CHECK_EQ(counted("shared_pages"), hcp_set__count(set));
+	CHECK_EQ(hcp_number(policy, "shared_pages"), hcp_set__count(set));
 }
 
 TEST(quota_refuses_what_is_not_in_its_window)
 {
-	start("bpf/quota.bpf.o", false, false,
-	      PARAMS("window_start", "0x100000", "window_end", "0x200000"));
+	start("bpf/quota.bpf.o", false,
+	      HCP_PARAMS("window_start", "0x100000", "window_end", "0x200000"));
 	CHECK_EQ(call(0, 0xff000, 1, SHARE), -KVM_EPERM);
 	CHECK_EQ(call(0, 0xff000, 2, SHARE), -KVM_EPERM);
 	CHECK_EQ(call(0, 0x100000, 256, SHARE), 0);
@@ -108,21 +86,23 @@ TEST(quota_refuses_what_is_not_in_its_window)
 
 TEST(quota_asks_the_VMM_where_it_has_enabled_exits)
 {
-	start("bpf/quota.bpf.o", true, true, PARAMS("ceiling", "1"));
+	start("bpf/quota.bpf.o", true, HCP_PARAMS("ceiling", "1"));
 	CHECK_EQ(call(0, GPA, 1, SHARE), 0);
 	CHECK_EQ(vm->vcpus[0].exits, 0);
 	CHECK_EQ(call(0, GPA + PAGE, 1, SHARE), 0);
 	CHECK_EQ(vm->vcpus[0].exits, 1);
-	CHECK_EQ(counted("refused_requests"), 1);
+	CHECK_EQ(hcp_number(policy, "refused_requests"), 1);
 }
 
 TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 {
+	int fd = fileno(tmpfile());
 	struct hcpolicy *before;
 
-	start("bpf/bitmap.bpf.o", false, false, NULL);
+	start("bpf/bitmap.bpf.o", false, NULL);
 	CHECK_EQ(call(0, GPA, 100, SHARE), 0);
 	CHECK_EQ(call(0, MAX_GPA - PAGE, 1, SHARE), 0);
+	CHECK_EQ(hcp_set__save_fd(set, fd, NULL), 0);
 	before = policy;
 	policy = hcp_open("bpf/quota.bpf.o");
 	tune("ceiling", "102");
@@ -131,20 +111,32 @@ TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 	set = hcpolicy__set(policy);
 	CHECK_EQ(call(0, GPA + 100 * PAGE, 1, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 101 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(counted("shared_pages"), 103);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
 
 	hcp_set__reset(set);
 	CHECK_EQ(call(1, GPA, 102, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 102 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(counted("shared_pages"), 103);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
+
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	CHECK_EQ(hcp_set__restore_fd(set, fd, NULL), 0);
+	CHECK_EQ(call(1, GPA + 100 * PAGE, 1, SHARE), 0);
+	CHECK_EQ(call(0, GPA + 101 * PAGE, 1, SHARE), -KVM_EPERM);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
 }
 
-/* --- requests of two vCPUs at once */
+/*
+ * --- requests of two vCPUs at once
+ *
+ * In batches, as the two meet within a few instructions of a program only if many requests follow
+ * each other closely.
+ */
 
 struct worker {
 	pthread_t thread;
 	int vcpu;
-	unsigned int seed;
+	unsigned int seed, n;
+	struct hcg_request reqs[VM_BATCH_MAX];
 };
 
 static void *convert(void *arg)
@@ -152,23 +144,13 @@ static void *convert(void *arg)
 	struct worker *w = arg;
 	unsigned int i, first, n;
 
-	for (i = 0; i < 400; i++) {
+	for (i = 0; i < w->n; i++) {
 		first = rand_r(&w->seed) % 300;
 		n = 1 + rand_r(&w->seed) % 200;
-		call(w->vcpu, GPA + first * PAGE, n, rand_r(&w->seed) & 1 ? SHARE : HIDE);
+		w->reqs[i] = hc_request(GPA + first * PAGE, n, rand_r(&w->seed) & 1 ? SHARE : HIDE, 0);
 	}
+	vcpu_batch(&vm->vcpus[w->vcpu], w->reqs, w->n);
 	return NULL;
-}
-
-static void convert_at_once(void)
-{
-	struct worker w[2] = { { .vcpu = 0, .seed = 1 }, { .vcpu = 1, .seed = 2 } };
-	int i;
-
-	for (i = 0; i < 2; i++)
-		CHECK_EQ(pthread_create(&w[i].thread, NULL, convert, &w[i]), 0);
-	for (i = 0; i < 2; i++)
-		CHECK_EQ(pthread_join(w[i].thread, NULL), 0);
 }
 
 /* Every other page is one vCPU's, so both are in each word, and it is known what must be. */
@@ -179,24 +161,38 @@ static void *convert_own(void *arg)
 	struct worker *w = arg;
 	unsigned int i, page;
 
-	for (i = 0; i < 400; i++) {
+	for (i = 0; i < w->n; i++) {
 		page = rand_r(&w->seed) % 200;
 		model[w->vcpu][page] = rand_r(&w->seed) & 1;
-		CHECK_EQ(call(w->vcpu, GPA + (2 * page + w->vcpu) * PAGE, 1,
-			      model[w->vcpu][page] ? SHARE : HIDE), 0);
+		w->reqs[i] = hc_request(GPA + (2 * page + w->vcpu) * PAGE, 1,
+					model[w->vcpu][page] ? SHARE : HIDE, 0);
 	}
+	vcpu_batch(&vm->vcpus[w->vcpu], w->reqs, w->n);
+	CHECK_EQ(vm->vcpus[w->vcpu].mbox->failed, 0);
 	return NULL;
 }
 
-static void check_own_pages_at_once(void)
+/* n requests of each vCPU, in threads of their own. */
+static void at_once(void *(*fn)(void *), unsigned int n)
 {
-	struct worker w[2] = { { .vcpu = 0, .seed = 3 }, { .vcpu = 1, .seed = 4 } };
+	static struct worker w[2];
 	int i;
 
-	for (i = 0; i < 2; i++)
-		CHECK_EQ(pthread_create(&w[i].thread, NULL, convert_own, &w[i]), 0);
+	for (i = 0; i < 2; i++) {
+		w[i].vcpu = i;
+		w[i].seed = i + 1;
+		w[i].n = n;
+		CHECK_EQ(pthread_create(&w[i].thread, NULL, fn, &w[i]), 0);
+	}
 	for (i = 0; i < 2; i++)
 		CHECK_EQ(pthread_join(w[i].thread, NULL), 0);
+}
+
+static void check_own_pages_at_once(unsigned int n)
+{
+	int i;
+
+	at_once(convert_own, n);
 	for (i = 0; i < 400; i++)
 		CHECK_EQ(hcp_set__test(set, GPA / PAGE + i), model[i & 1][i / 2]);
 	CHECK(hcp_set__complete(set));
@@ -204,10 +200,10 @@ static void check_own_pages_at_once(void)
 
 TEST(quota_s_count_is_exact_after_two_vCPUs_at_once)
 {
-	start("bpf/quota.bpf.o", false, false, PARAMS("ceiling", "250"));
-	convert_at_once();
-	CHECK_EQ(counted("shared_pages"), hcp_set__count(set));
-	CHECK(counted("refused_requests"));
+	start("bpf/quota.bpf.o", false, HCP_PARAMS("ceiling", "250"));
+	at_once(convert, VM_BATCH_MAX);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), hcp_set__count(set));
+	CHECK(hcp_number(policy, "refused_requests"));
 	CHECK(hcp_set__complete(set));
 }
 
@@ -217,7 +213,7 @@ TEST(exit_filter_exits_only_for_what_was_asked)
 {
 	struct vcpu *v;
 
-	start("bpf/exit-filter.bpf.o", true, true, PARAMS("on_hide", "false", "least_pages", "8"));
+	start("bpf/exit-filter.bpf.o", true, HCP_PARAMS("on_hide", "false", "least_pages", "8"));
 	v = &vm->vcpus[0];
 	CHECK_EQ(call(0, GPA, 7, SHARE), 0);
 	CHECK_EQ(v->exits, 0);
@@ -241,15 +237,15 @@ TEST(exit_filter_exits_only_for_what_was_asked)
 
 TEST(exit_filter_refuses_nothing_where_the_VMM_has_enabled_no_exits)
 {
-	start("bpf/exit-filter.bpf.o", false, false, NULL);
+	start("bpf/exit-filter.bpf.o", false, NULL);
 	CHECK_EQ(call(0, GPA, 8, SHARE), 0);
 	CHECK_EQ(hcp_set__count(set), 8);
 }
 
 TEST(exit_filter_s_set_is_right_after_two_vCPUs_at_once)
 {
-	start("bpf/exit-filter.bpf.o", true, true, NULL);
-	check_own_pages_at_once();
+	start("bpf/exit-filter.bpf.o", true, NULL);
+	check_own_pages_at_once(10000);
 	CHECK(vm->vcpus[0].exits && vm->vcpus[1].exits);
 }
 
@@ -257,17 +253,17 @@ TEST(exit_filter_s_set_is_right_after_two_vCPUs_at_once)
 
 TEST(throttle_makes_who_asks_too_often_wait_and_loses_nothing)
 {
-	start("bpf/throttle.bpf.o", false, false, PARAMS("rate", "1000", "burst", "2"));
-	check_own_pages_at_once();
-	CHECK(counted("waited"));
-	CHECK_EQ(counted("over"), 0);
+	start("bpf/throttle.bpf.o", false, HCP_PARAMS("rate", "100", "burst", "2"));
+	check_own_pages_at_once(400);
+	CHECK(hcp_number(policy, "waited"));
+	CHECK_EQ(hcp_number(policy, "over"), 0);
 }
 
 TEST(throttle_lets_a_burst_pass)
 {
-	start("bpf/throttle.bpf.o", false, false, PARAMS("rate", "1", "burst", "1000"));
-	convert_at_once();
-	CHECK_EQ(counted("waited"), 0);
+	start("bpf/throttle.bpf.o", false, HCP_PARAMS("rate", "1", "burst", "1000"));
+	at_once(convert, 400);
+	CHECK_EQ(hcp_number(policy, "waited"), 0);
 }
 
 static uint64_t now_ns(void)
@@ -288,7 +284,7 @@ TEST(throttle_answers_a_storm_of_two_vCPUs_at_its_rate)
 	struct vcpu_stats stats;
 	int i;
 
-	start("bpf/throttle.bpf.o", false, false, PARAMS("rate", "200", "burst", "10"));
+	start("bpf/throttle.bpf.o", false, HCP_PARAMS("rate", "200", "burst", "10"));
 	took = now_ns();
 	for (i = 0; i < 2; i++)
 		vcpu_loop(&vm->vcpus[i], reqs, 2);
@@ -305,7 +301,7 @@ TEST(throttle_answers_a_storm_of_two_vCPUs_at_its_rate)
 		 (unsigned long long)took / 1000000, (unsigned long long)done, (unsigned long long)vain);
 	CHECK_CMP(done, >, 10);
 	CHECK_CMP(done, <=, 10 + took * 200 / 1000000000 + 1);
-	CHECK_EQ(vain, counted("waited"));
+	CHECK_EQ(vain, hcp_number(policy, "waited"));
 }
 
 /* --- freeze */
@@ -320,17 +316,17 @@ TEST(freeze_holds_a_request_until_it_is_let_go)
 	pthread_t thread;
 	void *ret;
 
-	start("bpf/freeze.bpf.o", false, false, NULL);
+	start("bpf/freeze.bpf.o", false, NULL);
 	CHECK_EQ(call(1, GPA + PAGE, 1, SHARE), 0);
 	tune("frozen", "true");
 	CHECK_EQ(pthread_create(&thread, NULL, share_one, NULL), 0);
-	WAIT_UNTIL(counted("held") > 3);
+	WAIT_UNTIL(hcp_number(policy, "held") > 3);
 	CHECK_EQ(hcp_set__count(set), 1);
 	tune("frozen", "false");
 	CHECK_EQ(pthread_join(thread, &ret), 0);
 	CHECK(!ret);
 	CHECK_EQ(hcp_set__count(set), 2);
-	CHECK_EQ(counted("passed"), 0);
+	CHECK_EQ(hcp_number(policy, "passed"), 0);
 	CHECK(hcp_set__complete(set));
 }
 
@@ -371,7 +367,7 @@ TEST(notify_tells_of_each_change_and_of_nothing_else)
 {
 	struct hcpolicy_events *events;
 
-	start("bpf/notify.bpf.o", false, false, NULL);
+	start("bpf/notify.bpf.o", false, NULL);
 	events = hcpolicy__events_new(policy, on_event, NULL);
 	CHECK(events && hcpolicy__events_fd(events) >= 0);
 	CHECK_EQ(hcpolicy__events_consume(events), 0);
@@ -390,17 +386,17 @@ TEST(notify_s_reader_has_the_set_after_two_vCPUs_at_once_though_events_are_lost)
 	struct hcpolicy_events *events;
 	int i;
 
-	start("bpf/notify.bpf.o", false, false, NULL);
+	start("bpf/notify.bpf.o", false, NULL);
 	events = hcpolicy__events_new(policy, on_event, NULL);
 	CHECK(events);
-	convert_at_once();
+	at_once(convert, 400);
 	CHECK_CMP(hcpolicy__events_consume(events), >, 0);
 	CHECK(told_right() && !nlost);
 	/* More than there is room for. */
 	for (i = 0; i < 1500; i++)
 		CHECK_EQ(call(0, GPA, 1, i & 1 ? HIDE : SHARE), 0);
 	CHECK_EQ(call(0, GPA + 0x80000, 7, SHARE), 0);
-	CHECK(counted("events_lost"));
+	CHECK(hcp_number(policy, "events_lost"));
 	CHECK_CMP(hcpolicy__events_consume(events), >, 0);
 	CHECK_EQ(nlost, 1);
 	CHECK(told_right());
@@ -417,7 +413,7 @@ TEST(a_reader_is_told_when_its_policy_is_replaced)
 	struct hcpolicy *next, *reader;
 	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = hcp_log };
 
-	start("bpf/notify.bpf.o", false, false, NULL);
+	start("bpf/notify.bpf.o", false, NULL);
 	CHECK_EQ(hcpolicy__pin(policy), 0);
 	reader = hcpolicy__open_pinned(hcpolicy__info(policy)->name, &opts);
 	CHECK(reader);
@@ -444,7 +440,7 @@ TEST(a_reader_is_told_when_its_policy_is_replaced)
 
 TEST(a_policy_without_events_says_so)
 {
-	start("bpf/bitmap.bpf.o", false, false, NULL);
+	start("bpf/bitmap.bpf.o", false, NULL);
 	CHECK(!hcpolicy__events_new(policy, on_event, NULL));
 	CHECK_EQ(errno, ENOENT);
 }
@@ -453,11 +449,11 @@ TEST(a_policy_without_events_says_so)
 
 TEST(hole_answers_what_is_no_RAM_and_books_what_is)
 {
-	start("bpf/hole.bpf.o", false, false, PARAMS("low_end", "0x10000000", "high_end", "0x110000000"));
+	start("bpf/hole.bpf.o", false, HCP_PARAMS("low_end", "0x10000000", "high_end", "0x110000000"));
 	CHECK_EQ(call(0, 0x0fffe000, 2, SHARE), 0);
 	CHECK_EQ(call(0, 0x10000000, 512, SHARE), 0);
 	CHECK_EQ(call(1, 0x110000000, 512, SHARE), 0);
-	CHECK_EQ(counted("ignored"), 2);
+	CHECK_EQ(hcp_number(policy, "ignored"), 2);
 	CHECK_EQ(hcp_set__count(set), 2);
 	CHECK_EQ(hcp_set__beyond(set), 0);
 	/* What touches RAM is booked whole. */
@@ -465,7 +461,7 @@ TEST(hole_answers_what_is_no_RAM_and_books_what_is)
 	CHECK_EQ(hcp_set__count(set), 3);
 	CHECK_EQ(call(1, 0x100000000, 1, SHARE), 0);
 	CHECK_EQ(hcp_set__beyond(set), 1);
-	CHECK_EQ(counted("ignored"), 2);
+	CHECK_EQ(hcp_number(policy, "ignored"), 2);
 	CHECK(hcp_set__complete(set));
 }
 

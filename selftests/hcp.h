@@ -6,6 +6,8 @@
 #ifndef HCST_HCP_H
 #define HCST_HCP_H
 
+#include <stdlib.h>
+#include <string.h>
 #include <hcpolicy/policy.h>
 
 #include "tap.h"
@@ -26,16 +28,40 @@ static inline struct hcpolicy *hcp_open(const char *file)
 	return policy;
 }
 
-/* bitmap, for guest addresses below max_gpa, loaded and attached. */
-static inline struct hcpolicy *hcp_attach_bitmap(struct vm *vm, uint64_t max_gpa, bool take_exits)
+/*
+ * The same, loaded, and attached for guest addresses below max_gpa.  params: HCP_PARAMS(NAME,
+ * VALUE, ...), or NULL.
+ */
+#define HCP_PARAMS(...)	((const char *const[]) { __VA_ARGS__, NULL })
+static inline struct hcpolicy *hcp_attach(struct vm *vm, const char *file, uint64_t max_gpa,
+					  bool take_exits, const char *const params[])
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .take_exits = take_exits };
-	struct hcpolicy *policy = hcp_open("bpf/bitmap.bpf.o");
+	struct hcpolicy *policy = hcp_open(file);
 
+	for (; params && *params; params += 2)
+		CHECK_EQ(hcpolicy__set_param(policy, params[0], params[1]), 0);
 	CHECK_EQ(hcpolicy__set_max_gpa(policy, max_gpa), 0);
 	CHECK_EQ(hcpolicy__load(policy), 0);
 	CHECK_EQ(hcpolicy__attach(policy, vm->fd, &opts), 0);
 	return policy;
+}
+
+/* A parameter's or counter's value as it is now; and as a number. */
+static inline struct hcpolicy_param hcp_param(struct hcpolicy *policy, const char *name)
+{
+	struct hcpolicy_param p;
+	unsigned int n = 0;
+
+	do
+		CHECK(hcpolicy__param(policy, n++, &p));
+	while (strcmp(p.name, name));
+	return p;
+}
+
+static inline uint64_t hcp_number(struct hcpolicy *policy, const char *name)
+{
+	return strtoull(hcp_param(policy, name).value, NULL, 0);
 }
 
 #endif /* HCST_HCP_H */

@@ -192,7 +192,7 @@ static struct hcp_set *set_up_set(void)
 
 	vm = vm_new(1, false);
 	v = &vm->vcpus[0];
-	set = hcpolicy__set(hcp_attach_bitmap(vm, SET_END, false));
+	set = hcpolicy__set(hcp_attach(vm, "bpf/bitmap.bpf.o", SET_END, false, NULL));
 	CHECK_EQ(hcp_set__npages(set), SET_PAGES);
 	CHECK(hcp_set__complete(set));
 	return set;

@@ -21,7 +21,7 @@ static struct hcp_set *set;
 static void set_up(unsigned int nvcpus, uint64_t npages)
 {
 	vm = vm_new(nvcpus, false);
-	set = hcpolicy__set(hcp_attach_bitmap(vm, npages * PAGE, false));
+	set = hcpolicy__set(hcp_attach(vm, "bpf/bitmap.bpf.o", npages * PAGE, false, NULL));
 	CHECK_EQ(hcp_set__npages(set), npages);
 }
 

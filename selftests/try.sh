@@ -185,10 +185,14 @@ for_ever()
 }
 throttled()
 {
-	script 0 ': handled, the guest sees 0, after [0-9]+ retries$' throttle --param rate=2 --param burst=1 <<-END
-		share 0x1000000 1
-		share 0x2000000 1
+	script 0 ': handled, the guest sees 0, after [0-9]+ retries$' throttle --param rate=1 --param burst=1 <<-END
+		share 0x1000000 5
+		private 0x1000000 1
+		private 0x1001000 1
+		private 0x1002000 1
+		private 0x1003000 1
 		expect handled
+		expect shared 0x1004000 1
 	END
 }
 json()

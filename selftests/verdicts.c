@@ -366,8 +366,15 @@ TEST(a_refused_piece_refuses_the_request_and_the_policy_sees_the_rest)
 	CHECK_EQ(vcpu_call(v, GPA, 4 * KVM_HCPOLICY_MAX_PAGES, SHARE), -KVM_EPERM);
 	CHECK_EQ(p->state->calls, 4);
 	CHECK_EQ(p->state->pages, 4 * KVM_HCPOLICY_MAX_PAGES);
-	CHECK_EQ(v->exits, 0);
 	CHECK_STATS(v, .refused = 1);
+
+	/* Of several errnos the first counts. */
+	p->state->answer = -E2BIG;
+	p->state->calls = 0;
+	CHECK_EQ(vcpu_call(v, GPA, 4 * KVM_HCPOLICY_MAX_PAGES, SHARE), -KVM_E2BIG);
+	CHECK_EQ(p->state->calls, 4);
+	CHECK_EQ(v->exits, 0);
+	CHECK_STATS(v, .refused = 2);
 }
 
 TEST(a_piece_that_is_left_to_KVM_makes_one_exit_of_the_whole)
