@@ -409,7 +409,8 @@ int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *va
 		return fail(policy, ERANGE, "parameter '%s': %s does not fit: %s to %s", key, value, min, max);
 	}
 	if (err)
-		return fail(policy, EINVAL, "parameter '%s': '%s' is not a number", key, value);
+		return fail(policy, EINVAL, "parameter '%s': '%s' is not %s", key, value,
+			    p.is_bool ? "true or false" : "a number");
 	store_number(&p, number);
 	return 0;
 }

@@ -118,9 +118,12 @@ static bool measure(struct cost *cost, struct side *bitmap, struct side *other)
 {
 	for (int i = 0; i < COST_SIZES; i++) {
 		bitmap->least = other->least = 0;
-		for (int round = 0; round < ROUNDS; round++)
-			if (!batch(bitmap, sizes[i].npages) || !batch(other, sizes[i].npages))
+		for (int round = 0; round < ROUNDS; round++) {
+			struct side *first = round % 2 ? other : bitmap, *second = round % 2 ? bitmap : other;
+
+			if (!batch(first, sizes[i].npages) || !batch(second, sizes[i].npages))
 				return false;
+		}
 		if (!bitmap->least || !other->least)
 			return waits(other->least ? bitmap : other);
 		cost->times_bitmap[i] = other->least / bitmap->least;
