@@ -164,6 +164,27 @@ TEST(quota_books_what_cannot_wait_until_it_has_counted_and_counts_once_more)
 	CHECK(hcp_set__complete(set));
 }
 
+/* Another vCPU counts for ever, as a guest can see to. */
+TEST(quota_has_its_ceiling_for_what_cannot_wait_though_no_count_succeeds)
+{
+	unsigned int i;
+
+	start("bpf/quota.bpf.o", false, HCP_PARAMS("ceiling", "3"));
+	*(volatile uint32_t *)variable("quota_counting") = 1;
+	for (i = 0; i < 3; i++)
+		CHECK_EQ(snp_msr(v, GFN + i, OP_SHARED), MSR_OK);
+	CHECK_EQ(snp_msr(v, GFN + 3, OP_SHARED), MSR_ERROR);
+	CHECK_EQ(snp_msr(v, GFN + 3, OP_PRIVATE), MSR_OK);
+	CHECK_EQ(hcp_number(policy, "refused_requests"), 1);
+	CHECK_EQ(hcp_set__count(set), 3);
+
+	/* Then one does, and what it may grant is granted. */
+	*(volatile uint32_t *)variable("quota_counting") = 0;
+	CHECK_EQ(snp_msr(v, GFN, OP_PRIVATE), MSR_OK);
+	CHECK_EQ(snp_msr(v, GFN + 3, OP_SHARED), MSR_OK);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 3);
+}
+
 /*
  * Two vCPUs convert all the time, and now and then the count is said to be of nothing.  Who books
  * while another vCPU counts may be counted once, twice or not at all: so it is counted again.
