@@ -149,7 +149,7 @@ other_smp()
 
 # What each kind of bad peer is called: by a source, and by a target.
 declare -A source_says=(
-	[close]='the peer has closed the connection' [stall]='the peer has sent and taken nothing for 2 s'
+	[close]='the peer has closed the connection' [stall]='for 2 s the peer has neither sent nor taken anything'
 	[garbage]="does not speak hcvm's migration protocol"
 	[version]='the target speaks version 2 .* the source version 1'
 	[memory]='the target has --mem 1073741824K, the source has --mem 16384K'

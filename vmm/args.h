@@ -9,7 +9,7 @@
  * Else the status to end with.
  */
 int parse_args(int argc, char **argv, struct vm_config *cfg);
-/* At least min, and whole pages. */
+/* A number of bytes, with K, M or G.  False: it is less than min, not whole pages, or no number. */
 bool parse_size(const char *text, uint64_t min, uint64_t *bytes);
 /* From 1 to max. */
 bool parse_number(const char *text, unsigned int max, unsigned int *n);

@@ -147,7 +147,7 @@ static int wait_for(struct conn *c, short events)
 		return conn_fail(c, "poll: %s", strerror(errno));
 	if (aborted(c) || overdue(c))
 		return -1;
-	return n ? 0 : conn_fail(c, "the peer has sent and taken nothing for %g s",
+	return n ? 0 : conn_fail(c, "for %g s the peer has neither sent nor taken anything",
 				 c->timeout_ms / 1000.0);
 }
 

@@ -47,7 +47,7 @@ int conn_open(struct conn *c, int fd, int timeout_ms);
 void conn_close(struct conn *c);
 __attribute__((format(printf, 2, 3))) int conn_fail(struct conn *c, const char *fmt, ...);
 
-/* From now on give up for the reason why when fd has one of the events, or has hung up. */
+/* From now on give up when fd has one of the events or has hung up.  The reason to report is why. */
 void conn_abort_by(struct conn *c, int fd, short events, const char *why);
 /* The reason to give up; NULL: there is none. */
 const char *conn_aborted(const struct conn *c);

@@ -86,7 +86,7 @@ static bool parse_migrate(const struct vm *vm, int argc, char **argv, struct mig
 		if (parse_option(argv[i], o) || (vm->ops->option && vm->ops->option(argv[i], o)))
 			continue;
 		fprintf(out,
-			"error migrate: '%s': wanted bandwidth=SIZE a second (64K or more), downtime=MS, rounds=N, timeout=S, ready=S, limit=S, or tied\n",
+			"error migrate: '%s': wanted bandwidth=SIZE a second (64K or more, in steps of 4K), downtime=MS, rounds=N, timeout=S, ready=S, limit=S, or tied\n",
 			argv[i]);
 		return false;
 	}

@@ -9,11 +9,11 @@
  *				<- READY	everything is in place
  *	COMMIT ->		<- RUNNING	sent before the first instruction
  *
- * ERROR takes the place of an answer.  It carries a text, and nothing comes after it.  The
+ * Either side may send ERROR in place of its next frame.  It carries a text, and nothing comes after it.  The
  * source runs its VM again only if COMMIT was not sent, or an ERROR says that the
  * target does not run it.  The target runs it only after COMMIT.
  *
- * Who handles what: conn.c frames and ERROR, hello.c HELLO and WELCOME, state.c STATE.  The
+ * Who handles what: conn.c all frames and ERROR, hello.c HELLO and WELCOME, state.c STATE.  The
  * source sends PAGE in rounds.c and all others in migrate.c; the target takes them in incoming.c.
  */
 #ifndef HCVM_FRAMES_H

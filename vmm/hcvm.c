@@ -48,7 +48,7 @@ static bool raw_terminal(void)
 	return !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
-/* What was typed, and the console's receiver has not taken yet. */
+/* Typed bytes that the console's receiver has not taken yet. */
 struct input {
 	bool ended;
 	unsigned int len;
@@ -66,8 +66,8 @@ static void read_input(struct input *in)
 }
 
 /*
- * Does not wait: while a migration has stopped the devices the receiver takes nothing, and the
- * main loop must still see signals.
+ * Does not wait.  The receiver takes nothing while a migration has stopped the devices, and the
+ * main loop must see signals even then.
  */
 static void feed_console(struct vm *vm, struct input *in)
 {
@@ -151,7 +151,10 @@ static int create(struct vm *vm, const struct vm_config *cfg, const struct hcvm_
 	return vcpus_create(vm);
 }
 
-/* The process is about to end, so only what would outlive it is cleaned up. */
+/*
+ * The process is about to end.  So only what would outlive it is cleaned up, after the threads
+ * that use it have ended.
+ */
 static void destroy(struct vm *vm)
 {
 	control_stop(vm);

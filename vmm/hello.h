@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Source and target of a migration must have VMs of one kind: each describes its own in a HELLO. */
+/* Source and target of a migration must have VMs of one kind.  HELLO and WELCOME describe them. */
 #ifndef HCVM_HELLO_H
 #define HCVM_HELLO_H
 

@@ -86,7 +86,7 @@ static int take_page(struct vm *vm, struct conn *c, const struct frame *f)
 	gpa = word & ~(uint64_t)PAGE_FLAGS;
 	want = sizeof(word) + (word & PAGE_ZERO ? 0 : PAGE_SIZE);
 	if (f->len != want || word & PAGE_FLAGS & ~(PAGE_SHARED | PAGE_ZERO))
-		return conn_fail(c, "the peer sent a PAGE with the word 0x%llx and %u bytes: no such page",
+		return conn_fail(c, "the peer sent an invalid PAGE: address and flags 0x%llx, %u bytes",
 				 (unsigned long long)word, f->len);
 	page = vm_hva(vm, gpa, PAGE_SIZE);
 	if (!page)
@@ -171,7 +171,7 @@ static int take(struct vm *vm, struct conn *c)
 	    conn_expect(c, FRAME_COMMIT, NULL, 0))
 		return -1;
 	set_arrival(vm, ARRIVAL_COMMITTED);
-	/* From here on the source does not run the VM, unless we send an ERROR.  RUNNING ends that, too. */
+	/* The source does not run the VM any more, unless we send an ERROR.  After RUNNING we may not. */
 	if (conn_put(c, FRAME_RUNNING, NULL, 0, NULL, 0) || conn_flush(c)) {
 		/* The caller sends an ERROR next.  Drop the RUNNING, or it would go first. */
 		c->out_len = 0;

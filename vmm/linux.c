@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Booting a bzImage by the 64-bit boot protocol: the kernel at the address it
- * prefers, the initrd as high as the kernel allows, and below 640 KiB:
+ * prefers, the initrd as high as the kernel allows.  Below 640 KiB are:
  *
  *	0x1000	GDT		0x10000	boot_params (the zero page)
  *	0x2000	page tables	0x20000	command line
@@ -145,8 +145,8 @@ static void write_boot_params(struct vm *vm, const struct setup_header *hdr)
 }
 
 /*
- * The first 4 GiB, each at its own address, by pages of 2 MiB; RAM is mapped
- * private where there is a C-bit, and so are the tables.
+ * An identity map of the first 4 GiB, by pages of 2 MiB.  If the VM has a C-bit, RAM and these
+ * tables are mapped with it, that is, as private.
  */
 static void write_page_tables(struct vm *vm)
 {

@@ -300,7 +300,7 @@ static int set_limit(struct migration *m)
 	return 0;
 }
 
-/* None of the reasons to give up that are set here counts once COMMIT was sent. */
+/* Once COMMIT was sent, only the timeout counts, and none of the other reasons to give up. */
 static int open_conn(struct migration *m)
 {
 	int err = conn_open(&m->conn, -1, m->opts.timeout_s * 1000);
@@ -329,7 +329,7 @@ int migrate(struct migration *m)
 			else
 				conn_say_error(&m->conn, m->conn.why);
 		}
-		/* Not before: a client that does not read must not keep the guest waiting. */
+		/* Told only now, as the guest must not wait for a client that does not read. */
 		if (m->last_done)
 			tell(m, " (stopped)", m->last_pages, 0);
 		rounds_close(m);

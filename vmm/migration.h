@@ -15,9 +15,9 @@
 struct migrate_opts {
 	char addr[256];
 	uint64_t bandwidth;	/* bytes a second; 0: no limit */
-	unsigned int downtime_ms;	/* wanted; 0: rounds alone decides when to stop the VM */
-	unsigned int rounds;	/* stop the VM at the latest after so many rounds that sent all they had to */
-	unsigned int timeout_s;	/* give up if the peer sends and takes nothing for so long */
+	unsigned int downtime_ms;	/* wanted; 0 (test build only): the number of rounds alone decides */
+	unsigned int rounds;	/* stop the VM after so many rounds that the bandwidth limit did not cut short */
+	unsigned int timeout_s;	/* give up if the peer neither sends nor takes anything for so long */
 	unsigned int ready_s;	/* give up when the guest was not ready for so long in all */
 	unsigned int limit_s;	/* give up when the whole takes longer; 0: never */
 	bool tied;		/* give up when the client is gone */
@@ -43,7 +43,7 @@ struct migration {
 	size_t at_word;
 
 	uint64_t unready_ns;	/* how long the guest was not ready, in all */
-	uint64_t unready_at;	/* when unready_ns was last added to; 0: the guest was ready then */
+	uint64_t unready_at;	/* until when unready_ns has counted; 0: at the last look the guest was ready */
 	bool waiting;		/* the client was told that we wait for the guest */
 
 	unsigned int round;

@@ -11,7 +11,7 @@
 
 #define KBD_COMMAND_PORT	0x64
 #define KBD_RESET		0xfe
-/* "Not busy": a guest would wait long for a controller that is not there. */
+/* "Not busy".  Otherwise a guest would wait long for a controller that is not there. */
 #define KBD_STATUS		0xfd
 
 #define SLP_TYP(v)		((v) >> 10 & 7)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The parts of a VM's state.  KVM has a pair of calls for each, to get and to set it.  They are
- * sent in the order in which they have to be set.
+ * The parts of a VM's state.  For most of them KVM has a pair of calls, to get and to set it.  The
+ * parts are sent in the order in which they have to be set.
  *
  * Within a vCPU: KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
  * LAPIC, and pending events come after both.
@@ -207,7 +207,7 @@ static int load_device(struct vm *vm, struct conn *c, uint32_t port, uint32_t si
 		vm->devs_loaded |= 1u << (dev - vm->devs);
 		return 0;
 	}
-	return conn_fail(c, "the peer sent %u bytes for the device at port 0x%x: there is no such device here",
+	return conn_fail(c, "the peer sent %u bytes for the device at port 0x%x: no device here has that port and size",
 			 size, port);
 }
 
@@ -219,7 +219,8 @@ static int load_vm(struct vm *vm, struct conn *c, enum state_part part, uint32_t
 	switch (part) {
 	case STATE_CHIP:
 		if (index >= 3 || buf.chip.chip_id != index)
-			return conn_fail(c, "the peer sent interrupt controller %u: there are only 0 to 2", index);
+			return conn_fail(c, "the peer sent interrupt controller %u as %u: wanted 0 to 2, and both alike",
+					 buf.chip.chip_id, index);
 		vm->chips_loaded |= 1u << index;
 		request = KVM_SET_IRQCHIP;
 		break;

@@ -10,13 +10,13 @@
 #include "vm.h"
 
 enum state_part {
-	/* Of the VM.  They are sent after the vCPUs' parts. */
+	/* Parts of the VM.  They are sent after the vCPUs' parts. */
 	STATE_CHIP = 1,		/* index: KVM's number of an interrupt controller */
 	STATE_PIT,
 	STATE_CLOCK,
 	STATE_DEVICE,		/* index: its first port */
 	STATE_MIGRATION_CONTROL,	/* MSR_KVM_MIGRATION_CONTROL, which hcvm emulates */
-	/* Of the vCPU number index. */
+	/* Parts of a vCPU.  index: its number */
 	STATE_CPUID,
 	STATE_TSC_KHZ,
 	STATE_SREGS,

@@ -169,7 +169,7 @@ int vm_log_dirty(struct vm *vm, bool on)
 	struct memslot *slot;
 
 	for (slot = vm->slots; slot < vm->slots + vm->nslots; slot++) {
-		/* It stays when logging stops: a device may be using it in vm_wrote(). */
+		/* The bitmap stays when logging stops: a device may be using it in vm_wrote(). */
 		if (on && !slot->wrote)
 			__atomic_store_n(&slot->wrote, new_bitmap(slot), __ATOMIC_RELEASE);
 		if (on && !slot->wrote)

@@ -5,8 +5,8 @@
  * Threads: one per vCPU, and the main thread, which owns everything else.  With --control
  * there is one more that answers commands, and one for the migration that is under way.
  *
- * Locks: vm->lock guards state, end, status, arrival, migration and in_doubt, and each vCPU's
- * parked and held.  vm->dev_lock guards the devices, and what hcvm writes into guest memory.
+ * Locks: vm->lock guards state, end, status, arrival, migration, its committing, and in_doubt; and
+ * each vCPU's parked and held.  vm->dev_lock guards the devices, and what hcvm writes into guest memory.
  * dev_lock is taken before lock.
  *
  * The state of a vCPU (registers, statistics) is read and written only while it is parked.
@@ -96,7 +96,7 @@ enum end_reason {
 };
 
 /*
- * How far the arrival of a VM from another hcvm is.  hcvm itself only tests for ARRIVAL_AWAITED, in
+ * How far the arrival of a VM from another hcvm is (frames.h: COMMIT, ERROR).  hcvm itself only tests for ARRIVAL_AWAITED, in
  * its command `status`.  The other values are for commands of the test build
  * (selftests/hcvm/driver.c).
  */
@@ -104,7 +104,7 @@ enum vm_arrival {
 	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
 	ARRIVAL_AWAITED,	/* --incoming: its state has not begun to come */
 	ARRIVAL_STARTED,	/* its state is coming */
-	ARRIVAL_COMMITTED,	/* the source has given the VM up, unless we say ERROR */
+	ARRIVAL_COMMITTED,	/* COMMIT came: the source has given the VM up, unless we say ERROR */
 };
 
 struct vm_config {
