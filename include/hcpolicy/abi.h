@@ -82,8 +82,8 @@ struct hcp_info {
 };
 
 /*
- * What a policy tells userspace of one request, if it does: ring buffers hcp_events0 ..., the one of
- * vcpu_id modulo their number.
+ * The events by which a policy tells userspace of requests, if it does.  They are in ring buffers
+ * hcp_events0, hcp_events1 and so on; a vCPU uses the one whose number is vcpu_id modulo their count.
  */
 #define HCP_MAP_EVENTS		"hcp_events"
 #define HCP_EVENT_RINGS		8

@@ -133,8 +133,8 @@ int hcpolicy__set_max_gpa(struct hcpolicy *policy, uint64_t bytes);
 /*
  * A parameter of the policy: a `const volatile` integer or bool, which is fixed once it is loaded,
  * or one that may change while it is attached (HCP_PARAM() and HCP_SETTING() in hcpolicy.bpf.h).
- * All of one, of a policy that was opened or is pinned; the strings are the policy's until close.
- * A pinned one's need CAP_SYS_ADMIN, as its types are the kernel's.
+ * Of a policy that was opened from a file or from a pin.  The latter needs CAP_SYS_ADMIN, because the
+ * types are read from the kernel.  The strings stay valid until the policy is closed.
  */
 enum hcpolicy_param_kind {
 	HCPOLICY_FIXED,		/* once it is loaded */
@@ -157,8 +157,9 @@ bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_pa
 const char *hcpolicy__about(const struct hcpolicy *policy);
 
 /*
- * -ENOENT: it has none of that name; -EBUSY: it is loaded, and that one is fixed; -ERANGE: not one
- * of its range; -EINVAL: not a number.  One that is tunable changes at once, for every vCPU.
+ * A tunable parameter changes at once, for every vCPU.  -ENOENT: the policy has no parameter of that
+ * name; -EBUSY: the policy is loaded, and the parameter is fixed; -ERANGE: the value is out of range;
+ * -EINVAL: it is not a number.
  */
 int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value);
 

@@ -70,7 +70,7 @@ void hcp_tracker__free(struct hcp_tracker *tracker);
  * another slot has some of these pages; -ERANGE: some pages are not below hcp_set__reach(), so
  * their status is unknown; -EINVAL: no pages; -ENOMEM.
  *
- * -ERANGE makes it safe that a set stays complete after requests beyond it.
+ * A set stays complete after requests beyond it.  -ERANGE makes that safe: no such page is migrated.
  */
 int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t slot, uint64_t gfn, uint64_t npages);
 
