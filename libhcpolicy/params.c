@@ -245,6 +245,22 @@ static bool find_param(struct hcpolicy *policy, unsigned int n, const char *key,
 	return false;
 }
 
+/* May the types of a policy that was found not be read?  Then it seems to have no parameter. */
+static bool unreadable(struct hcpolicy *policy)
+{
+	size_t n;
+
+	for (n = 0; !policy->obj && n < NSECTIONS; n++)
+		if (found_open(policy, n) == -EPERM)
+			return true;
+	return false;
+}
+
+static int no_access(struct hcpolicy *policy)
+{
+	return fail(policy, EPERM, "to read its parameters and counters needs CAP_SYS_ADMIN");
+}
+
 static void print_number(char buf[HCPOLICY_NUMBER_LEN], const struct param *p, long number)
 {
 	if (p->is_bool)
@@ -289,8 +305,10 @@ bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_pa
 		errno = EINVAL;
 		return false;
 	}
-	if (!find_param(policy, n, NULL, &p))
+	if (!find_param(policy, n, NULL, &p)) {
+		errno = unreadable(policy) ? EPERM : 0;
 		return false;
+	}
 	param->name = p.name;
 	param->type = btf__name_by_offset(policy->obj ? bpf_object__btf(policy->obj) :
 					  policy->found[p.kind].btf, p.type->name_off);
@@ -307,7 +325,8 @@ int params_counter(struct hcpolicy *policy, const char *name, uint64_t *value)
 	struct param p;
 
 	if (!find_param(policy, 0, name, &p) || p.kind != HCPOLICY_COUNTER)
-		return fail(policy, ENOENT, "it has no counter '%s', or may not be looked at", name);
+		return unreadable(policy) ? no_access(policy) :
+					    fail(policy, ENOENT, "it has no counter '%s'", name);
 	*value = load_number(&p);
 	return 0;
 }
@@ -355,6 +374,8 @@ static int no_param(struct hcpolicy *policy, const char *key)
 	unsigned int n;
 	size_t len = 0;
 
+	if (unreadable(policy))
+		return no_access(policy);
 	for (n = 0; len < sizeof(list) && find_param(policy, n, NULL, &p) && p.kind != HCPOLICY_COUNTER; n++)
 		len += snprintf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", p.name);
 	return fail(policy, ENOENT, "it has no parameter '%s'; %s%s", key,

@@ -229,6 +229,8 @@ static void print_set_params(struct hcpolicy *policy)
 			printf("%-10s %s=%s%s\n", "parameter", p.name, p.value,
 			       p.kind == HCPOLICY_TUNABLE ? " (tunable)" : "");
 	}
+	if (errno == EPERM)
+		printf("%-10s not shown, as that needs CAP_SYS_ADMIN\n", "parameter");
 }
 
 /* From here bpftool takes over. */
@@ -236,8 +238,9 @@ static void print_ids(struct hcpolicy *policy)
 {
 	const char *map;
 
-	printf("%-10s link %u, program %u", "BPF ids", hcpolicy__id(policy, "link"),
-	       hcpolicy__id(policy, "program"));
+	printf("%-10s link %u", "BPF ids", hcpolicy__id(policy, "link"));
+	if (hcpolicy__id(policy, "program"))
+		printf(", program %u", hcpolicy__id(policy, "program"));
 	for (unsigned int n = 0; (map = hcpolicy__map_name(policy, n)); n++)
 		printf(", map %s %u", map, hcpolicy__id(policy, map));
 	putchar('\n');

@@ -5,7 +5,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 10
+plan 11
 
 name=hcst-watch
 export HCPOLICY_PATH=$top/build/bpf
@@ -101,6 +101,17 @@ bad_params()
 		gives 2 '--take-exits goes with --policy only' $vm --take-exits
 }
 
+# The types of its variables are in the kernel, which shows them to CAP_SYS_ADMIN only.
+no_right()
+{
+	local no="setpriv --bounding-set -sys_admin"
+	local needs="to read its parameters and counters needs CAP_SYS_ADMIN"
+
+	gives 1 "policy 'notify': $needs" $no "$bin/hcpolicy" tune $name x=1 &&
+		gives 1 "policy 'notify': $needs" $no "$bin/hcpolicy" watch $name &&
+		gives 0 '^parameter  not shown, as that needs CAP_SYS_ADMIN' $no "$bin/hcpolicy" show $name
+}
+
 check "verify loads each policy and says what the verifier looked at" each_verified
 check "verify shows why the verifier refuses" refused
 check "policies lists those there are, and the parameters of one" listed
@@ -108,6 +119,7 @@ check "a parameter that is not there is refused" unknown
 check "hcvm has a policy with parameters, which takes its exits" told_params
 check "hcvm names a parameter that is wrong" bad_params
 check "watch begins with all that is shared" watches
+check "without CAP_SYS_ADMIN tune, watch and show say that they need it" no_right
 check "watch goes on with a replacement" goes_on
 check "watch ends with the VM" sees_the_end
 check "watch of a policy without events says what to do" no_events

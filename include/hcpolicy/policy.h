@@ -150,7 +150,7 @@ struct hcpolicy_param {
 	enum hcpolicy_param_kind kind;
 };
 
-/* The n-th, from 0.  False: there are no more. */
+/* The n-th, from 0.  False: there are no more, and errno is 0; or EPERM: they may not be read. */
 bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_param *param);
 
 /* What an opened policy says of itself, in a line; "": nothing. */
@@ -158,8 +158,8 @@ const char *hcpolicy__about(const struct hcpolicy *policy);
 
 /*
  * A tunable parameter changes at once, for every vCPU.  -ENOENT: the policy has no parameter of that
- * name; -EBUSY: the policy is loaded, and the parameter is fixed; -ERANGE: the value is out of range;
- * -EINVAL: it is not a number.
+ * name; -EPERM: its parameters may not be read (CAP_SYS_ADMIN); -EBUSY: the policy is loaded, and the
+ * parameter is fixed; -ERANGE: the value is out of range; -EINVAL: it is not a number.
  */
 int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value);
 
