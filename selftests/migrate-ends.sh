@@ -38,7 +38,11 @@ kept()
 }
 
 # told NAME TEXT: this target has ended with TEXT
-told() { ended "$1" 1 && grep "the peer says: .*$2" "$work/$1.err"; }
+told()
+{
+	ended "$1" 1 || return
+	grep "the peer says: .*$2" "$work/$1.err" || { cat "$work/$1.err"; return 1; }
+}
 
 never_ready()
 {
@@ -118,19 +122,24 @@ no_answer()
 }
 
 # It stands still in a round until then; what follows goes into the buffer, until that is full.
-# A slow machine may need more time to get there.
+# A slow machine may need more time to get there.  The target, which waits for 10 s at most, does
+# not read for a second when it is told.
 told_in_a_round()
 {
-	local client limit name
-	for limit in 3 20 60; do
+	local client limit name began
+	for limit in 3 6 10 15 20; do
 		name=deep$limit
 		begin "$name" && await "$name-b" || return
+		began=$SECONDS
 		stands_still "$name" "$name-b" status:1,page=0x500000 "limit=$limit" && break
 		grep "within limit=$limit" "$work/said" || return
 	done
-	sleep $((limit + 1))
-	control "$name" go && kept "$name" "limit=$limit seconds" && told "$name-b" "limit=$limit seconds" &&
-		quit "$name"
+	until [ $((SECONDS - began)) -gt "$limit" ]; do sleep 0.2; done
+	kill -STOP "${pids[$name-b]}"
+	control "$name" go
+	sleep 1
+	kill -CONT "${pids[$name-b]}"
+	kept "$name" "limit=$limit seconds" && told "$name-b" "limit=$limit seconds" && quit "$name"
 }
 
 # The target runs, and before its answer has come the limit passes and the client is gone.

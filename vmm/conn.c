@@ -17,7 +17,7 @@
 #include "util.h"
 
 /* How long an ERROR may take to be sent or received. */
-#define LAST_WORD_NS	500000000ULL
+#define LAST_WORD_MS	3000
 
 #define OUT_SIZE	(256u * 1024)
 #define MAX_FRAME	(64 * MIB)
@@ -343,12 +343,15 @@ void conn_set_deadline(struct conn *c)
 	c->deadline_ns = now_ns() + c->timeout_ms * 1000000ULL;
 }
 
-/* An ERROR is sent or awaited even after an abort, so it gets a short limit of its own. */
+/*
+ * An ERROR is sent or awaited even after an abort, so it gets a limit of its own.  No guest waits
+ * for it, and a busy peer may not read for a second.
+ */
 static void last_word(struct conn *c)
 {
 	c->naborts = 0;
-	c->timeout_ms = 200;
-	c->deadline_ns = now_ns() + LAST_WORD_NS;
+	c->timeout_ms = LAST_WORD_MS;
+	conn_set_deadline(c);
 }
 
 void conn_say_error(struct conn *c, const char *text)
