@@ -243,7 +243,7 @@ static struct vm *set_up(void)
 	return vm;
 }
 
-TEST_LONG(an_attach_has_happened_or_not, 300)
+TEST_LONG(an_attach_has_happened_or_not, 1200)
 {
 	struct vm *vm = set_up();
 	char *const argv[] = { words.path, "attach", words.policy, "--pid", words.pid, "--vm-fd",
@@ -266,7 +266,7 @@ TEST_LONG(an_attach_has_happened_or_not, 300)
 	CHECK_CMP(happened, >, 1);
 }
 
-TEST_LONG(a_detach_can_be_done_again, 300)
+TEST_LONG(a_detach_can_be_done_again, 1200)
 {
 	struct vm *vm = set_up();
 	char *const argv[] = { words.path, "detach", NAME, NULL };
@@ -308,7 +308,7 @@ static void kernel_s_policy(const struct hcpolicy *policy, char name[BPF_OBJ_NAM
 	close(fd);
 }
 
-TEST_LONG(a_replace_leaves_a_set_that_is_kept, 300)
+TEST_LONG(a_replace_leaves_a_set_that_is_kept, 1200)
 {
 	static const char *const files[] = { "selftests/loses.bpf.o", "bpf/bitmap.bpf.o" };
 	struct vm *vm = set_up();
