@@ -32,7 +32,7 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) bench/run
+	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) scripts/tests/vm-run.sh bench/run
 
 # The programs of tests that a machine runs, which cannot build there.
 .PHONY: tests
