@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all demo check check-long check-debug check-trixie check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm examples selftests	## build everything but the kernel modules
@@ -32,7 +32,7 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
-	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) bench/run
+	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) scripts/tests/vm-run.sh bench/run
 
 # The programs of tests that a machine runs, which cannot build there.
 .PHONY: tests
@@ -56,6 +56,9 @@ check-debug: setup	## every test in a VM again, on a kernel that checks itself (
 	$(Q)$(MAKE) --no-print-directory all kit tests
 	$(Q)kernel/build-debug $(RELEASE) $(BUILD)/debug-kernel/$(RELEASE)
 	$(Q)scripts/check-debug $(RELEASE) -j 2 $(VM_TESTS)
+
+check-trixie:	## the demo and every test on a fresh Debian 13, in a chroot (as root, slow)
+	$(Q)scripts/check-trixie
 
 check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand (slow)
 	$(Q)$(MAKE) --no-print-directory all modules
