@@ -282,12 +282,12 @@ static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool tak
 	err = pin_next_begin(policy, next, &at);
 	if (!err) {
 		if (policy->old)
-			old_begin(policy, next);
+			takeover_begin(policy, next);
 		err = update_link(policy, next, fd, take_exits);
 		if (policy->old && err)
-			old_take_back(policy->old);
+			takeover_undo(policy->old);
 		else if (policy->old)
-			old_hand_over(policy->old, next->info);
+			takeover_end(policy->old, next->info);
 		pin_next_end(policy, &at, !err);
 	}
 	if (!err) {

@@ -63,7 +63,7 @@ struct hcpolicy {
 	void *words;
 	size_t words_size;
 	struct hcp_info *info;
-	struct hcp_info_1 *old;	/* NULL, or the map's contents, of which info is a copy: old.c */
+	struct hcp_info_1 *old;	/* NULL, or the map's contents, of which info is a copy: takeover.c */
 	struct hcp_set *set;
 };
 
@@ -183,17 +183,19 @@ void ids_mark(__u32 link_id, const struct kept *kept);
 /* The link whose program has this map. */
 int ids_find_link(struct hcpolicy *policy, int map_fd);
 
-/* old.c: what hcpolicy 0.1 attached; reports nothing */
+/* old.c: hcp_info of version 1 */
 struct hcp_info_1;
 bool old_map(int info_fd);
 void old_read(const struct hcp_info_1 *old, struct hcp_info *info);
-/* A replacement: all of next but its label is policy's.  It ends by one of the other two. */
-void old_begin(const struct hcpolicy *policy, struct hcpolicy *next);
-void old_take_back(struct hcp_info_1 *old);
-void old_hand_over(struct hcp_info_1 *old, struct hcp_info *info);
+
+/* takeover.c: a replacement of what hcpolicy 0.1 attached; reports nothing */
+/* next's hcp_info becomes policy's, and is not complete until one of the other two. */
+void takeover_begin(const struct hcpolicy *policy, struct hcpolicy *next);
+void takeover_undo(struct hcp_info_1 *old);
+void takeover_end(struct hcp_info_1 *old, struct hcp_info *info);
 /* Was a replacement cut short, or is it at work? */
-bool old_unfinished(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd);
+bool takeover_unfinished(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd);
 /* Under the lock: finish it.  Returns the new hcp_info; -1: the old one stays. */
-int old_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd);
+int takeover_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd);
 
 #endif /* HCPOLICY_INTERNAL_H */

@@ -172,11 +172,9 @@ int load_object(struct hcpolicy *policy)
 		return fail(policy, EACCES, "the verifier does not accept it: see above");
 	if (err == -ENOMEM)
 		return no_memory(policy);
-	/* As libbpf says it of a kfunc, and of a struct_ops type or member. */
-	if (err == -ESRCH || err == -EOPNOTSUPP)
-		return fail(policy, EOPNOTSUPP, "this kernel lacks what it needs: see above");
+	/* libbpf has said what is missing, such as a kfunc. */
 	if (err)
-		return fail(policy, -err, "cannot be loaded: %s", strerror(-err));
+		return fail(policy, -err, "this kernel cannot run it (%s): see above", strerror(-err));
 
 	err = dup_map(policy, HCP_MAP_SHARED, &policy->shared_fd);
 	if (!err)

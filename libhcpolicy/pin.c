@@ -171,9 +171,9 @@ static int finish_old(struct hcpolicy *policy, int folder, const char *name, int
 {
 	int info, dir;
 
-	if (!old_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
+	if (!takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
 		return 0;
-	info = old_finish(policy, fd[SHARED], fd[INFO], fd[LINK]);
+	info = takeover_finish(policy, fd[SHARED], fd[INFO], fd[LINK]);
 	if (info < 0)
 		return 0;
 	close(fd[INFO]);
@@ -235,7 +235,7 @@ static int open_name(struct hcpolicy *policy, int folder, const char *name)
 		return no_such_name(policy);
 	if (n < 0)
 		return n;
-	if (n == NPINS && !old_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
+	if (n == NPINS && !takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
 		return open_pins(policy, name, fd);
 	close_pins(fd);
 	err = folder_lock(policy, folder);

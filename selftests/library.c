@@ -704,8 +704,8 @@ static const struct {
 	int err;	/* of the replace; 0: it cannot even be opened */
 	const char *words;
 } too_new[] = {
-	{ OBJECT("newer-kfunc"), EOPNOTSUPP, "this kernel lacks what it needs: see above" },
-	{ OBJECT("newer-helper"), EACCES, "the verifier does not accept it: see above" },
+	{ OBJECT("newer-kfunc"), EINVAL, "bpf_hcpolicy_of_tomorrow" },
+	{ OBJECT("newer-helper"), EACCES, "9999" },
 	{ OBJECT("newer-field"), EACCES, "the verifier does not accept it: see above" },
 	{ OBJECT("newer-member"), 0, "sets 'tomorrow'" },
 	{ OBJECT("newer-flags"), 0, "sets 'flags'" },

@@ -164,8 +164,9 @@ int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *va
 
 /*
  * Load the policy into the kernel.  -EBUSY: it is loaded already, and stays loaded;
- * -EOPNOTSUPP: the kernel has no hook; -EPERM; -EACCES: the verifier rejects it; -ENOMEM: no
- * memory for a set of that size.  After any error but -EBUSY it is open and not loaded, as before.
+ * -EOPNOTSUPP: the kernel has no hook; -EPERM; -EACCES: the verifier rejects it; -EINVAL: the
+ * kernel lacks what it needs, such as a kfunc; -ENOMEM: no memory for a set of that size.  After any
+ * error but -EBUSY it is open and not loaded, as before.
  */
 int hcpolicy__load(struct hcpolicy *policy);
 

@@ -58,8 +58,8 @@ int nothing(void *ctx)
 }
 #else
 #ifdef NEWER_KFUNC
-extern __u64 bpf_hcpolicy_of_tomorrow(void) __ksym;
-#define newer()	bpf_hcpolicy_of_tomorrow()
+extern __u64 bpf_hcpolicy_of_tomorrow(struct kvm_hcpolicy_ctx *req) __ksym;
+#define newer()	bpf_hcpolicy_of_tomorrow(req)
 #elif defined(NEWER_HELPER)
 static __u64 (*const helper_of_tomorrow)(void) = (void *)9999;
 #define newer()	helper_of_tomorrow()
