@@ -55,7 +55,8 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	if (!name) {
 		snprintf(policy->name, sizeof(policy->name), "%d", pid);
 	} else {
-		if (!name_valid(name))
+		/* Options begin with -, and version 0.1 has such names too. */
+		if (!name_valid(name) || name[0] == '-')
 			return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_][A-Za-z0-9_-]*, "
 				    "at most %d", name, HCP_NAME_LEN - 1);
 		strcpy(policy->name, name);
@@ -167,7 +168,7 @@ static int attach_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 
 	if (fd != -EALREADY)
 		return fd;
-	set_state(policy->info, HCP_LATE, 0);
+	set_state(policy, HCP_LATE, 0);
 	fd = create_link(policy, vm_fd, flags);
 	/* The first link may have existed for a moment and recorded a request. */
 	if (fd < 0)
@@ -210,7 +211,7 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	policy->info->link_id = object_id(fd);
 	link_give(policy, fd);
 	policy->attachable = false;
-	set_state(policy->info, 0, HCP_UNATTACHED);
+	set_state(policy, 0, HCP_UNATTACHED);
 	return 0;
 }
 
@@ -241,13 +242,13 @@ static int load_over(struct hcpolicy *next, const struct hcpolicy *policy)
 	int err;
 
 	err = reuse_map(next, HCP_MAP_SHARED, policy->shared_fd);
-	if (!err)
+	if (!err && !policy->old)
 		err = reuse_map(next, HCP_MAP_INFO, policy->info_fd);
 	if (!err)
 		err = own_hand_on(policy, next);
 	if (!err)
 		err = load_object(next);
-	return err ? err : maps_open(next, false);
+	return err ? err : maps_open(next, policy->old);
 }
 
 static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int ops_fd,
@@ -272,15 +273,22 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
  */
 static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
 {
-	int fd, dir, err;
+	struct pin_next at;
+	int fd, err;
 
 	fd = ops_create(next, -1, take_exits ? KVM_HCPOLICY_TAKE_EXITS : 0);
 	if (fd < 0)
 		return fd;
-	err = pin_next_begin(policy, next, &dir);
+	err = pin_next_begin(policy, next, &at);
 	if (!err) {
+		if (policy->old)
+			takeover_begin(policy, next);
 		err = update_link(policy, next, fd, take_exits);
-		pin_next_end(policy, dir, !err);
+		if (policy->old && err)
+			takeover_undo(policy->old);
+		else if (policy->old)
+			takeover_end(policy->old, next->info);
+		pin_next_end(policy, &at, !err);
 	}
 	if (!err) {
 		next->ops_id = object_id(fd);
@@ -310,6 +318,9 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 	if (err)
 		return err;
 
+	if (policy->old)
+		say(policy, "policy '%s' was attached by hcpolicy 0.1: its set is now that of '%s', and a program "
+		    "of 0.1 that still reads it is told that it is detached", policy->policy, next->policy);
 	memcpy(next->name, policy->name, HCP_NAME_LEN);
 	link_give(next, link_take(policy));
 	return 0;
@@ -328,7 +339,7 @@ int hcpolicy__detach(struct hcpolicy *policy)
 		return fail(policy, -err, "cannot be detached: %s", strerror(-err));
 
 	if (policy->info)
-		set_state(policy->info, HCP_DETACHED, 0);
+		set_state(policy, HCP_DETACHED, 0);
 	err = hcpolicy__unpin(policy);
 	return err == -ENOENT ? 0 : err;
 }

@@ -8,11 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 #include "internal.h"
+#include "set-internal.h"
 
-void set_state(struct hcp_info *info, __u32 set, __u32 clear)
+void set_state(struct hcpolicy *policy, __u32 set, __u32 clear)
 {
-	__atomic_fetch_or(&info->state, set, __ATOMIC_RELAXED);
-	__atomic_fetch_and(&info->state, ~clear, __ATOMIC_RELAXED);
+	__u32 *state = policy->old ? &policy->old->state : &policy->info->state;
+
+	__atomic_fetch_or(state, set, __ATOMIC_RELAXED);
+	__atomic_fetch_and(state, ~clear, __ATOMIC_RELAXED);
 }
 
 /* ops_id comes last: until it is the link's, whoever opens the set repeats this. */
@@ -34,7 +37,7 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	bool same;
 
 	/* Probably another process is about to write that, or has just detached the policy. */
-	for (tries = 0; tries < 10; tries++) {
+	for (tries = 0; tries < 10 && !policy->old; tries++) {
 		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
 			return 0;
 		usleep(20000);
@@ -44,11 +47,14 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	}
 	err = ids_kept(policy, ops_id, &kept);
 	if (err && err != -EOPNOTSUPP)
-		return fail(policy, -err, "it was replaced, and cannot find out by what: %s%s", strerror(-err),
+		return fail(policy, -err, "whether its program keeps this set cannot be seen: %s%s", strerror(-err),
 			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
 	same = !err && object_id(kept.shared_fd) == object_id(policy->shared_fd) &&
 	       object_id(kept.info_fd) == object_id(policy->info_fd);
-	if (same) {
+	if (same && policy->old) {
+		/* Version 0.1 does not note that. */
+		replaced_by(policy->info, kept.policy, ops_id);
+	} else if (same) {
 		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
 		    kept.policy);
 		replaced_by(policy->info, kept.policy, ops_id);
@@ -57,10 +63,10 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	} else {
 		say(policy, "policy '%s': another one was put in its place, which does not keep its set",
 		    policy->policy);
-		set_state(policy->info, HCP_DETACHED, 0);
+		set_state(policy, HCP_DETACHED, 0);
 		policy->info->ops_id = ops_id;
 		if (!err)
-			ids_mark(link.id, &kept);
+			ids_mark(policy->info->link_id, &kept);
 	}
 	if (!err)
 		kept_close(&kept);
@@ -70,9 +76,11 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 /* Do link and maps belong together?  And does the link's program keep this set? */
 static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
 {
-	const struct hcp_info *info = policy->info;
+	struct hcp_info *info = policy->info;
 	__u32 shared_id = __atomic_load_n(&info->shared_id, __ATOMIC_RELAXED);
 
+	if (policy->old)
+		info->link_id = link->id;
 	if ((link->id && info->link_id != link->id) ||
 	    (shared_id && policy->shared_fd >= 0 && shared_id != object_id(policy->shared_fd)))
 		return fail(policy, EINVAL, "link (id %u), " HCP_MAP_INFO " and " HCP_MAP_SHARED

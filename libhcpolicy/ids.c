@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "internal.h"
+#include "set-internal.h"
 
 void kept_close(struct kept *kept)
 {
@@ -24,7 +25,13 @@ int kept_info(const struct kept *kept, struct hcp_info *info)
 	struct bpf_map_info map = {};
 	__u32 len = sizeof(map), key = 0;
 
-	if (kept->info_fd < 0 || bpf_map_get_info_by_fd(kept->info_fd, &map, &len) ||
+	if (old_map(kept->info_fd)) {
+		struct hcp_info_1 old;
+
+		if (bpf_map_lookup_elem(kept->info_fd, &key, &old) || old.version != 1)
+			return -ENOENT;
+		old_read(&old, info);
+	} else if (kept->info_fd < 0 || bpf_map_get_info_by_fd(kept->info_fd, &map, &len) ||
 	    map.type != BPF_MAP_TYPE_ARRAY || map.key_size != sizeof(key) ||
 	    map.value_size != sizeof(*info) || bpf_map_lookup_elem(kept->info_fd, &key, info) ||
 	    info->version != HCP_INFO_VERSION)

@@ -63,6 +63,7 @@ struct hcpolicy {
 	void *words;
 	size_t words_size;
 	struct hcp_info *info;
+	struct hcp_info_1 *old;	/* NULL, or the map's contents, of which info is a copy: takeover.c */
 	struct hcp_set *set;
 };
 
@@ -122,6 +123,7 @@ int own_hand_on(const struct hcpolicy *policy, struct hcpolicy *next);
 void own_close(struct hcpolicy *policy);
 #define OWN_MAPS	"maps"
 #define OWN_MAPS_NEW	"~maps"	/* of a replacement that is under way */
+#define INFO_NEW	"~info"	/* its hcp_info, if hcpolicy 0.1 attached what it replaces */
 
 /* ops.c */
 int ops_find(struct hcpolicy *policy);
@@ -134,7 +136,7 @@ void link_give(struct hcpolicy *policy, int fd);
 int link_take(struct hcpolicy *policy);
 
 /* found.c */
-void set_state(struct hcp_info *info, __u32 set, __u32 clear);
+void set_state(struct hcpolicy *policy, __u32 set, __u32 clear);
 void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id);
 int open_parts(struct hcpolicy *policy);
 
@@ -155,9 +157,15 @@ int pin_get(int dir, const char *file);
 
 /* pin.c */
 bool name_valid(const char *name);
-/* The own maps of a replacement, in its predecessor's folder; nothing if that is not pinned. */
-int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir);
-void pin_next_end(struct hcpolicy *policy, int dir, bool replaced);
+/*
+ * What a replacement does not share, in its predecessor's folder; nothing if that is not pinned.
+ * The folder is locked in between.
+ */
+struct pin_next {
+	int folder, dir;	/* -1: not pinned */
+};
+int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, struct pin_next *at);
+void pin_next_end(struct hcpolicy *policy, struct pin_next *at, bool replaced);
 
 /* ids.c: reports nothing */
 struct kept {
@@ -174,5 +182,20 @@ int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept);
 void ids_mark(__u32 link_id, const struct kept *kept);
 /* The link whose program has this map. */
 int ids_find_link(struct hcpolicy *policy, int map_fd);
+
+/* old.c: hcp_info of version 1 */
+struct hcp_info_1;
+bool old_map(int info_fd);
+void old_read(const struct hcp_info_1 *old, struct hcp_info *info);
+
+/* takeover.c: a replacement of what hcpolicy 0.1 attached; reports nothing */
+/* next's hcp_info becomes policy's, and is not complete until one of the other two. */
+void takeover_begin(const struct hcpolicy *policy, struct hcpolicy *next);
+void takeover_undo(struct hcp_info_1 *old);
+void takeover_end(struct hcp_info_1 *old, struct hcp_info *info);
+/* Was a replacement cut short, or is it at work? */
+bool takeover_unfinished(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd);
+/* Under the lock: finish it.  Returns the new hcp_info; -1: the old one stays. */
+int takeover_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd);
 
 #endif /* HCPOLICY_INTERNAL_H */

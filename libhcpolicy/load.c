@@ -172,8 +172,9 @@ int load_object(struct hcpolicy *policy)
 		return fail(policy, EACCES, "the verifier does not accept it: see above");
 	if (err == -ENOMEM)
 		return no_memory(policy);
+	/* libbpf has said what is missing, such as a kfunc. */
 	if (err)
-		return fail(policy, -err, "cannot be loaded: %s", strerror(-err));
+		return fail(policy, -err, "this kernel cannot run it (%s): see above", strerror(-err));
 
 	err = dup_map(policy, HCP_MAP_SHARED, &policy->shared_fd);
 	if (!err)

@@ -5,10 +5,12 @@
  * others may change only once.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "internal.h"
+#include "set-internal.h"
 
 #define CHUNK_SIZE	(HCP_CHUNK_WORDS * sizeof(uint64_t))
 
@@ -64,23 +66,32 @@ static bool is_text(const char name[HCP_NAME_LEN])
 
 static int info_open(struct hcpolicy *policy, __u32 chunks, bool fresh)
 {
+	bool old = old_map(policy->info_fd);
 	struct hcp_info *info;
 	__u32 infos;
 	int err;
 
-	err = check_map(policy, policy->info_fd, HCP_MAP_INFO, sizeof(*info), &infos);
+	err = check_map(policy, policy->info_fd, HCP_MAP_INFO,
+			old ? sizeof(*policy->old) : sizeof(*info), &infos);
 	if (err)
 		return err;
 	info = map_memory(policy, policy->info_fd, HCP_MAP_INFO, sizeof(*info));
 	if (!info)
 		return -errno;
+	if (old) {
+		policy->old = (void *)info;
+		info = malloc(sizeof(*info));
+		if (!info)
+			return fail(policy, ENOMEM, HCP_MAP_INFO ": %s", strerror(ENOMEM));
+		old_read(policy->old, info);
+	}
 	policy->info = info;
 	if (fresh) {
 		info->version = HCP_INFO_VERSION;
 		info->npages = info->reach = (uint64_t)chunks * HCP_CHUNK_PAGES;
 		info->state = HCP_UNATTACHED;
 	}
-	if (info->version != HCP_INFO_VERSION)
+	if (info->version != (old ? 1 : HCP_INFO_VERSION))
 		return fail(policy, EINVAL, HCP_MAP_INFO ": version %u, this library knows %u",
 			    info->version, HCP_INFO_VERSION);
 	if (!is_text(info->name) || !is_text(info->policy) || !is_text(info->label))
@@ -97,7 +108,7 @@ static int words_open(struct hcpolicy *policy, __u32 chunks)
 	if (!policy->words)
 		return -errno;
 	policy->words_size = (size_t)chunks * CHUNK_SIZE;
-	policy->set = hcp_set__new_over(policy->words, policy->info);
+	policy->set = hcp_set__new_over(policy->words, policy->old ? (void *)policy->old : policy->info);
 	if (!policy->set || hcp_set__npages(policy->set) != npages)
 		return fail(policy, EINVAL, HCP_MAP_INFO " says %llu pages and "
 			    HCP_MAP_SHARED " has %llu: they do not belong together",
@@ -126,8 +137,12 @@ void maps_close(struct hcpolicy *policy)
 	hcp_set__free(policy->set);
 	if (policy->words)
 		munmap(policy->words, policy->words_size);
-	if (policy->info)
+	if (policy->old) {
+		munmap(policy->old, sizeof(*policy->info));
+		free(policy->info);
+	} else if (policy->info) {
 		munmap(policy->info, sizeof(*policy->info));
+	}
 	if (policy->shared_fd >= 0)
 		close(policy->shared_fd);
 	if (policy->info_fd >= 0)
@@ -135,5 +150,6 @@ void maps_close(struct hcpolicy *policy)
 	policy->set = NULL;
 	policy->words = NULL;
 	policy->info = NULL;
+	policy->old = NULL;
 	policy->shared_fd = policy->info_fd = -1;
 }

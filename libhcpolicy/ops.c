@@ -35,14 +35,36 @@ static bool is_ops(const char *type)
 	return !strncmp(type, OPS_NAME, len) && (!type[len] || !strncmp(type + len, "___", 3));
 }
 
+/* What else the object sets.  vm_fd and flags are for who attaches it. */
+static const char *other_member(const struct btf *btf, const struct btf_type *type,
+				const char *value, size_t size)
+{
+	const struct btf_member *member = btf_members(type);
+	int i;
+
+	for (i = 0; i < btf_vlen(type); i++, member++) {
+		const char *name = btf__name_by_offset(btf, member->name_off);
+		long len = btf__resolve_size(btf, member->type);
+		size_t at = member->offset / 8;
+
+		if (!strcmp(name, "map_gpa_range") || !strcmp(name, "name"))
+			continue;
+		for (; len > 0 && at < size; len--) {
+			if (value[at++])
+				return name;
+		}
+	}
+	return NULL;
+}
+
 /* Find in the object its one struct_ops map, and the program that the map names. */
 int ops_find(struct hcpolicy *policy)
 {
 	const struct btf *btf = bpf_object__btf(policy->obj);
 	const struct btf_member *member;
 	const struct btf_type *type;
+	const char *value, *other;
 	struct bpf_map *map;
-	const char *value;
 	size_t size;
 
 	policy->ops = NULL;
@@ -65,6 +87,10 @@ int ops_find(struct hcpolicy *policy)
 	/* libbpf keeps the program in the place of the kernel's pointer. */
 	member = find_member(btf, type, "map_gpa_range");
 	value = bpf_map__initial_value(policy->ops, &size);
+	other = value ? other_member(btf, type, value, size) : NULL;
+	if (other)
+		return fail(policy, EINVAL, "'%s' sets '%s', which this version of hcpolicy would leave out: a "
+			    "policy sets only map_gpa_range and name", bpf_map__name(policy->ops), other);
 	if (member && value && member->offset % 64 == 0 && member->offset / 8 + sizeof(void *) <= size)
 		policy->prog = *(struct bpf_program **)(value + member->offset / 8);
 	if (!policy->prog)

@@ -26,7 +26,7 @@ bool name_valid(const char *name)
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				  "0123456789_-");
 
-	return len && len < HCP_NAME_LEN && name[0] != '-' && !name[len];
+	return len && len < HCP_NAME_LEN && !name[len];
 }
 
 static int bad_name(const struct hcpolicy *policy, const char *name)
@@ -154,7 +154,41 @@ static int put_back(const struct hcpolicy *policy, int folder, const char *name,
 	return err;
 }
 
-/* Under the lock: open a name that lacks a pin. */
+/* The hcp_info of a replacement takes the old one's place when it is renamed. */
+static int pin_info(int dir, int fd)
+{
+	unlinkat(dir, INFO_NEW, 0);	/* of one that was killed */
+	return pin_put(dir, INFO_NEW, fd);
+}
+
+static int exchange_info(int dir)
+{
+	return renameat(dir, INFO_NEW, dir, HCP_MAP_INFO);
+}
+
+/* Under the lock: a replace of what hcpolicy 0.1 attached may have been cut short. */
+static int finish_old(struct hcpolicy *policy, int folder, const char *name, int fd[NPINS])
+{
+	int info, dir;
+
+	if (!takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
+		return 0;
+	info = takeover_finish(policy, fd[SHARED], fd[INFO], fd[LINK]);
+	if (info < 0)
+		return 0;
+	close(fd[INFO]);
+	fd[INFO] = info;
+	dir = folder_of_name(policy, folder, name);
+	if (dir < 0 || pin_info(dir, info) || exchange_info(dir))
+		say(policy, "policy '%s': its new " HCP_MAP_INFO " cannot be pinned: %s", name, strerror(errno));
+	else
+		say(policy, "policy '%s', which hcpolicy 0.1 attached: a replace was cut short: finished it", name);
+	if (dir >= 0)
+		close(dir);
+	return 0;
+}
+
+/* Under the lock: open a name that lacks a pin, or whose replacement was cut short. */
 static int open_half(struct hcpolicy *policy, int folder, const char *name)
 {
 	int fd[NPINS], had[NPINS], n, err, found;
@@ -170,7 +204,7 @@ static int open_half(struct hcpolicy *policy, int folder, const char *name)
 			    "what is left", policy->bpffs);
 	memcpy(had, fd, sizeof(had));
 	missing_text(missing, had);
-	found = n == NPINS ? 0 : find_missing(policy, fd);
+	found = n == NPINS ? finish_old(policy, folder, name, fd) : find_missing(policy, fd);
 	err = open_pins(policy, name, fd);
 	if (err || n == NPINS)
 		return err;
@@ -201,11 +235,28 @@ static int open_name(struct hcpolicy *policy, int folder, const char *name)
 		return no_such_name(policy);
 	if (n < 0)
 		return n;
-	if (n == NPINS)
+	if (n == NPINS && !takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
 		return open_pins(policy, name, fd);
 	close_pins(fd);
 	err = folder_lock(policy, folder);
 	return err ? err : open_half(policy, folder, name);
+}
+
+/* dir: the folder of the name.  If it has no own maps yet, the new ones just take the place. */
+static int exchange_own(int dir)
+{
+	if (!renameat2(dir, OWN_MAPS_NEW, dir, OWN_MAPS, RENAME_EXCHANGE))
+		return 0;
+	return errno == ENOENT ? renameat(dir, OWN_MAPS_NEW, dir, OWN_MAPS) : -1;
+}
+
+static void end_own(struct hcpolicy *policy, int dir, bool replaced)
+{
+	/* ENOENT: who was killed had done this. */
+	if (replaced && exchange_own(dir) && errno != ENOENT)
+		say(policy, "policy '%s': the own maps of what replaced it cannot be pinned: %s",
+		    policy->policy, strerror(errno));
+	folder_remove(dir, OWN_MAPS_NEW);
 }
 
 /* Open its own maps.  First finish a replace that was cut short after the link's update. */
@@ -216,7 +267,7 @@ static int open_own(struct hcpolicy *policy, int folder, const char *name)
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;	/* detached meanwhile */
 	if (policy->finished_replace)
-		pin_next_end(policy, dup(dir), true);
+		end_own(policy, dir, true);
 	err = own_open(policy, dir);
 	close(dir);
 	return err ? fail(policy, -err, "its own maps: %s", strerror(-err)) : 0;
@@ -272,55 +323,68 @@ static int own_folder(struct hcpolicy *policy, int folder, int *own)
 	return 0;
 }
 
-int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, int *dir)
+/* The folder that is locked until pin_next_end(); none if the name is not pinned. */
+static int next_folder(struct hcpolicy *policy, struct pin_next *at)
 {
 	hcpolicy_log_fn log = policy->log;
-	int folder, err;
+	int err;
 
-	*dir = -1;
-	if (!name_valid(policy->name))
-		return 0;
 	/* Report nothing: a VMM that pins nothing need not have the right to look there. */
 	policy->log = NULL;
-	err = folder_open(policy, false, &folder);
+	err = folder_open(policy, false, &at->folder);
 	policy->log = log;
-	if (err == -ENOENT || err == -EACCES || err == -EPERM || (!err && folder < 0))
+	if (err == -ENOENT || err == -EACCES || err == -EPERM || (!err && at->folder < 0))
 		return 0;
 	if (err)
 		return fail(policy, -err, "whether it is pinned in %s cannot be told: %s", policy->bpffs,
 			    strerror(-err));
-	err = folder_lock(policy, folder);
-	if (!err)
-		err = own_folder(policy, folder, dir);
-	if (*dir >= 0) {
-		folder_remove(*dir, OWN_MAPS_NEW);	/* of one that was killed */
-		err = own_pin(next, *dir, OWN_MAPS_NEW);
-		if (err) {
-			fail(next, -err, "its own maps cannot be pinned: %s", strerror(-err));
-			close(*dir);
-		}
-	}
-	folder_close(folder);
+	err = folder_lock(policy, at->folder);
+	return err ? err : own_folder(policy, at->folder, &at->dir);
+}
+
+/* What a killed one left goes first. */
+static int pin_new(const struct hcpolicy *policy, const struct hcpolicy *next, int dir)
+{
+	int err;
+
+	folder_remove(dir, OWN_MAPS_NEW);
+	err = own_pin(next, dir, OWN_MAPS_NEW);
+	if (err)
+		return fail(next, -err, "its own maps cannot be pinned: %s", strerror(-err));
+	if (policy->old && pin_info(dir, next->info_fd))
+		return fail(next, errno, "its " HCP_MAP_INFO " cannot be pinned: %s", strerror(errno));
+	return 0;
+}
+
+int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, struct pin_next *at)
+{
+	int err;
+
+	*at = (struct pin_next) { -1, -1 };
+	if (!name_valid(policy->name))
+		return 0;
+	err = next_folder(policy, at);
+	if (!err && at->dir >= 0)
+		err = pin_new(policy, next, at->dir);
+	if (err)
+		pin_next_end(policy, at, false);
 	return err;
 }
 
-/* dir: the folder of the name.  If it has no own maps yet, the new ones just take the place. */
-static int exchange_own(int dir)
+void pin_next_end(struct hcpolicy *policy, struct pin_next *at, bool replaced)
 {
-	if (!renameat2(dir, OWN_MAPS_NEW, dir, OWN_MAPS, RENAME_EXCHANGE))
-		return 0;
-	return errno == ENOENT ? renameat(dir, OWN_MAPS_NEW, dir, OWN_MAPS) : -1;
-}
+	int err = errno;
 
-void pin_next_end(struct hcpolicy *policy, int dir, bool replaced)
-{
-	if (dir < 0)
-		return;
-	if (replaced && exchange_own(dir))
-		say(policy, "policy '%s': the own maps of what replaced it cannot be pinned: %s",
-		    policy->policy, strerror(errno));
-	folder_remove(dir, OWN_MAPS_NEW);
-	close(dir);
+	if (at->dir >= 0) {
+		if (replaced && policy->old && exchange_info(at->dir))
+			say(policy, "policy '%s': the " HCP_MAP_INFO " of what replaced it cannot be pinned: %s",
+			    policy->policy, strerror(errno));
+		end_own(policy, at->dir, replaced);
+		unlinkat(at->dir, INFO_NEW, 0);
+		close(at->dir);
+	}
+	folder_close(at->folder);
+	errno = err;
 }
 
 /* The link id of the attached policy that these pins belong to; 0: none is attached. */

@@ -8,6 +8,18 @@
 #define MAX_PAGES	(1ULL << 40)
 #define WORD_BITS	64
 
+/* hcp_info of version 1, as hcpolicy 0.1 has it.  It begins as that of today does. */
+struct hcp_info_1 {
+	__u32 version, state;
+	__u64 missed;		/* pages beyond the set too */
+	__u64 npages, start_time, attached_at;
+	__s32 pid, vm_fd;
+	char name[HCP_NAME_LEN], policy[HCP_NAME_LEN];
+};
+_Static_assert(offsetof(struct hcp_info, state) == offsetof(struct hcp_info_1, state) &&
+	       offsetof(struct hcp_info, missed) == offsetof(struct hcp_info_1, missed),
+	       "state and missed of both versions are used alike");
+
 struct hcp_set {
 	uint64_t *words;
 	/*
@@ -16,9 +28,16 @@ struct hcp_set {
 	 */
 	uint8_t *touched;
 	uint64_t npages;	/* read once, because others can write to info */
-	struct hcp_info *info;
-	struct hcp_info own_info;	/* of hcp_set__new(): info points here */
+	struct hcp_info *info;	/* of version 1: only state and missed are used */
+	struct hcp_info *rest;	/* its other fields: info, or own_info if that has none */
+	struct hcp_info own_info;
 };
+
+/* What a reset or restore changes has no place in an info of version 1. */
+static inline bool is_old(const struct hcp_set *set)
+{
+	return set->info != set->rest;
+}
 
 /*
  * These two enclose a replacement of all words.  The set is not complete in between, nor if
@@ -27,7 +46,7 @@ struct hcp_set {
 static inline void begin_change(struct hcp_set *set)
 {
 	__atomic_fetch_or(&set->info->state, HCP_CHANGING, __ATOMIC_SEQ_CST);
-	__atomic_fetch_add(&set->info->generation, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&set->rest->generation, 1, __ATOMIC_SEQ_CST);
 }
 
 static inline void end_change(struct hcp_set *set, uint32_t keep, uint32_t add)

@@ -67,7 +67,7 @@ struct hcp_set *hcp_set__new(uint64_t npages)
 
 	set->touched = (uint8_t *)(set->words + set->npages / WORD_BITS);
 	set->touched[set->npages / HCP_CHUNK_PAGES] = true;
-	set->info = &set->own_info;
+	set->info = set->rest = &set->own_info;
 	set->own_info.version = HCP_INFO_VERSION;
 	set->own_info.npages = set->own_info.reach = set->npages;
 	return set;
@@ -77,12 +77,15 @@ struct hcp_set *hcp_set__new_over(uint64_t *words, struct hcp_info *info)
 {
 	struct hcp_set *set;
 	uint64_t npages;
+	bool old;
 
 	if (!words || (uintptr_t)words % sizeof(*words) || !info ||
-	    info->version != HCP_INFO_VERSION)
+	    !info->version || info->version > HCP_INFO_VERSION)
 		goto invalid;
 
-	npages = __atomic_load_n(&info->npages, __ATOMIC_RELAXED);
+	old = info->version == 1;
+	npages = __atomic_load_n(old ? &((struct hcp_info_1 *)info)->npages : &info->npages,
+				 __ATOMIC_RELAXED);
 	if (!npages || npages > MAX_PAGES || npages % WORD_BITS)
 		goto invalid;
 
@@ -90,8 +93,9 @@ struct hcp_set *hcp_set__new_over(uint64_t *words, struct hcp_info *info)
 	if (!set)
 		return NULL;
 	set->words = words;
-	set->npages = npages;
+	set->npages = set->own_info.reach = npages;
 	set->info = info;
+	set->rest = old ? &set->own_info : info;
 	return set;
 invalid:
 	errno = EINVAL;
@@ -126,7 +130,7 @@ static uint64_t count_beyond(struct hcp_set *set, uint64_t gfn, uint64_t npages)
 
 	if (npages <= room)
 		return npages;
-	add_to(&set->info->beyond, npages - room);
+	add_to(is_old(set) ? &set->info->missed : &set->info->beyond, npages - room);
 	return room;
 }
 
@@ -266,6 +270,12 @@ int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx)
 
 	if (none(set))
 		return -EINVAL;
+	if (is_old(set)) {
+		/* The caller knows of a reset, and the set has the old guest's pages. */
+		__atomic_fetch_or(&set->info->state, HCP_LATE, __ATOMIC_SEQ_CST);
+		errno = EROFS;
+		return -EROFS;
+	}
 	begin_change(set);
 	/* To store zero over zero would only cost memory. */
 	for (word = skip_untouched(set, 0); word < set->npages / WORD_BITS;
@@ -322,12 +332,12 @@ uint64_t hcp_set__missed(const struct hcp_set *set)
 
 uint64_t hcp_set__beyond(const struct hcp_set *set)
 {
-	return none(set) ? 0 : __atomic_load_n(&set->info->beyond, __ATOMIC_RELAXED);
+	return none(set) ? 0 : __atomic_load_n(&set->rest->beyond, __ATOMIC_RELAXED);
 }
 
 uint64_t hcp_set__reach(const struct hcp_set *set)
 {
-	uint64_t reach = none(set) ? 0 : __atomic_load_n(&set->info->reach, __ATOMIC_RELAXED);
+	uint64_t reach = none(set) ? 0 : __atomic_load_n(&set->rest->reach, __ATOMIC_RELAXED);
 
 	/* Others can write to this memory. */
 	return set && reach > set->npages ? set->npages : reach;
@@ -360,6 +370,10 @@ int hcp_set__set_label(struct hcp_set *set, const char *label)
 		errno = EINVAL;
 		return -EINVAL;
 	}
+	if (is_old(set)) {
+		errno = EROFS;
+		return -EROFS;
+	}
 	memset(set->info->label, 0, HCP_NAME_LEN);
 	memcpy(set->info->label, label, strlen(label));
 	return 0;
@@ -367,5 +381,5 @@ int hcp_set__set_label(struct hcp_set *set, const char *label)
 
 const char *hcp_set__label(const struct hcp_set *set)
 {
-	return none(set) ? NULL : set->info->label;
+	return none(set) ? NULL : set->rest->label;
 }

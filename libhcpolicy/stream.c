@@ -184,7 +184,7 @@ static int judge(const struct stream *s, const struct hcp_set *set, struct summa
 	if (kept && !kept(opts_get(s->opts, kept_ctx)))
 		sum->state |= HCP_DETACHED;
 	/* The words could be partly from before a replacement and partly from after it. */
-	if (set->info->generation != sum->generation)
+	if (set->rest->generation != sum->generation)
 		sum->state |= HCP_CHANGING;
 	if ((sum->state || sum->missed) && !forced(s))
 		return refuse_incomplete(s, sum->state, sum->missed);
@@ -257,7 +257,7 @@ static int put_header(struct stream *s, const struct hcp_set *set)
 	clock_gettime(CLOCK_REALTIME, &now);
 	header.saved_at = htole64(now.tv_sec * 1000000000ULL + now.tv_nsec);
 	memcpy(header.magic, magic, sizeof(magic));
-	memcpy(header.label, set->info->label, strnlen(set->info->label, HCP_NAME_LEN - 1));
+	memcpy(header.label, set->rest->label, strnlen(set->rest->label, HCP_NAME_LEN - 1));
 	sum = crc(0, &header, offsetof(struct header, crc));
 	header.crc = htole32(sum);
 	err = put(s, &header, sizeof(header));
@@ -293,7 +293,7 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 	err = begin(&s, set, write, opts);
 	if (err)
 		return err;
-	sum.generation = __atomic_load_n(&set->info->generation, __ATOMIC_SEQ_CST);
+	sum.generation = __atomic_load_n(&set->rest->generation, __ATOMIC_SEQ_CST);
 	err = judge(&s, set, &sum);
 	if (!err)
 		err = put_header(&s, set);
@@ -414,7 +414,7 @@ static int restore_header(struct stream *s)
 
 static int check_label(const struct stream *s, const struct hcp_set *set)
 {
-	const char *ours = set->info->label, *theirs = s->info.label;
+	const char *ours = set->rest->label, *theirs = s->info.label;
 
 	if (!theirs[0] || opts_get(s->opts, any_label) || !strncmp(ours, theirs, HCP_NAME_LEN))
 		return 0;
@@ -607,6 +607,9 @@ int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 	err = begin(&s, set, read, opts);
 	if (err)
 		return err;
+	if (is_old(set))
+		return fail(&s, EROFS, "hcpolicy 0.1 has attached the policy of this set, so it can only be "
+			    "read: replace the policy, then restore the set");
 	words = mmap(NULL, set->npages / 8, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (words == MAP_FAILED)

@@ -167,9 +167,11 @@ int cmd_replace(const struct args *args)
 	const char *name = args->words[0], *next_name = args->words[1];
 	struct hcpolicy *policy = pins_open_alive(name), *next;
 	int status = EXIT_FAIL;
+	bool old;
 
 	if (!policy)
 		return EXIT_FAIL;
+	old = attached_by_old(policy);
 	next = open_policy(next_name, args);
 	if (!next)
 		goto out;
@@ -178,6 +180,8 @@ int cmd_replace(const struct args *args)
 		goto out;
 	}
 	report("has taken over", next);
+	if (old)
+		report_grounds(next);
 	status = EXIT_OK;
 out:
 	hcpolicy__close(next);

@@ -37,6 +37,12 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 		    "use --arrived; if not, there is nothing to report", info->name);
 		return false;
 	}
+	if (attached_by_old(policy)) {
+		hcp_set__reset(set);	/* it cannot, and the set is then not complete */
+		err("policy '%s' was attached by hcpolicy 0.1, whose sets cannot be reset: hcpolicy replace %s %s, "
+		    "then run this command again", info->name, info->name, info->policy);
+		return false;
+	}
 	hcp_set__arrived(set);
 	ok = stopped_begin(&stopped, info) && !hcp_set__reset_if(set, stopped_still, &stopped);
 	if (!ok)

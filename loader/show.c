@@ -53,6 +53,8 @@ static void list_text(const char *name, uint32_t id, const struct hcpolicy *poli
 
 	if (hcpolicy__set(policy))
 		state_text(state, sizeof(state), policy);
+	if (attached_by_old(policy))
+		strncat(state, "; attached by hcpolicy 0.1", sizeof(state) - strlen(state) - 1);
 	if (!name)
 		snprintf(text, sizeof(text), "%s; not pinned: hcpolicy detach --id %" PRIu32, state, id);
 	else if (hcpolicy__set(policy))
@@ -287,6 +289,9 @@ static void show_text(struct hcpolicy *policy)
 	state_text(text, sizeof(text), policy);
 	printf("%-10s %s\n", "state", text);
 	print_help_for_state(stdout, policy);
+	if (attached_by_old(policy))
+		printf("%-10s attached by hcpolicy 0.1, so its set cannot be reset or restored: hcpolicy replace "
+		       "%s %s ends that\n", "help", info->name, info->policy);
 
 	counters = counters_read(policy, &why);
 	if (!counters) {

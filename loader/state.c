@@ -40,6 +40,13 @@ static size_t beyond_text(char *buf, size_t size, const struct hcp_set *set)
 			size_text(top, reach << HCP_PAGE_SHIFT), beyond, beyond == 1 ? "" : "s");
 }
 
+bool attached_by_old(const struct hcpolicy *policy)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+
+	return info && info->version < HCP_INFO_VERSION;
+}
+
 bool state_text_more(char *buf, size_t size, const struct hcpolicy *policy, uint32_t more)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
@@ -133,6 +140,7 @@ void put_identity(struct json_object *obj, const struct hcpolicy *policy)
 	process_comm(text, info);
 	put_str(obj, "comm", text);
 	put_u64(obj, "start_time", info->start_time);
+	put_u64(obj, "info_version", info->version);
 	put_bool(obj, "alive", hcpolicy__attached(policy));
 	time_text(text, info->attached_at);
 	put_str(obj, "attached_at", text);

@@ -13,7 +13,10 @@ uint64_t set_memory(const struct hcp_info *info);	/* bytes of kernel memory */
 /* The VM's process: its name; "gone", even if its number is used again; or elsewhere. */
 void process_comm(char comm[32], const struct hcp_info *info);
 
-/* name, policy, label, pid, vm_fd, comm, start_time, alive, attached_at, max_gpa, memory */
+/* Did hcpolicy 0.1 attach it?  Its set can be read, and must be replaced to be changed. */
+bool attached_by_old(const struct hcpolicy *policy);
+
+/* name, policy, label, pid, vm_fd, comm, start_time, info_version, alive, attached_at, max_gpa, memory */
 void put_identity(struct json_object *obj, const struct hcpolicy *policy);
 /* complete, reasons, missed, beyond, reach (bytes) */
 void put_state(struct json_object *obj, const struct hcpolicy *policy);

@@ -24,6 +24,7 @@
 #include <bpf/bpf.h>
 #include <hcpolicy/policy.h>
 
+#include "old.h"
 #include "tap.h"
 #include "vm.h"
 
@@ -336,6 +337,40 @@ TEST_LONG(a_replace_leaves_a_set_that_is_kept, 1200)
 	} while (killed);
 	detach();
 	CHECK_CMP(replaced, >, 10);
+	CHECK_CMP(replaced, <, n);
+}
+
+/* Of what hcpolicy 0.1 attached: old.c. */
+TEST_LONG(a_replace_of_an_old_one_leaves_a_set_that_is_kept, 600)
+{
+	struct vm *vm = set_up();
+	char *const argv[] = { words.path, "replace", NAME, words.policy, NULL };
+	unsigned int n = 0, replaced = 0;
+	struct hcpolicy *policy;
+	struct pol *old = NULL;
+	bool killed, now;
+
+	do {
+		if (!old)
+			old = old_attach(vm, NAME);
+		killed = killed_at(++n, argv);
+		CHECK(known());
+		policy = open_name();
+		CHECK(hcp_set__complete(hcpolicy__set(policy)) && hcpolicy__attached(policy));
+		now = hcpolicy__info(policy)->version == HCP_INFO_VERSION;
+		/* To who still reads the old one, too. */
+		CHECK_EQ(old_info(old)->state, now ? HCP_CHANGING | HCP_DETACHED : 0);
+		CHECK(now || !replaced);
+		hcpolicy__close(policy);
+		if (!now)
+			continue;
+		replaced++;
+		detach();
+		pol_free(old);
+		old = NULL;
+	} while (killed);
+	CHECK(!old);
+	CHECK_CMP(replaced, >, 3);
 	CHECK_CMP(replaced, <, n);
 }
 

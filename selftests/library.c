@@ -699,6 +699,46 @@ TEST(a_replace_that_was_cut_short_is_finished)
 	hcpolicy__close(next);
 }
 
+static const struct {
+	const char *object;
+	int err;	/* of the replace; 0: it cannot even be opened */
+	const char *words;
+} too_new[] = {
+	{ OBJECT("newer-kfunc"), EINVAL, "bpf_hcpolicy_of_tomorrow" },
+	{ OBJECT("newer-helper"), EACCES, "9999" },
+	{ OBJECT("newer-field"), EACCES, "the verifier does not accept it: see above" },
+	{ OBJECT("newer-member"), 0, "sets 'tomorrow'" },
+	{ OBJECT("newer-flags"), 0, "sets 'flags'" },
+};
+
+TEST(what_this_kernel_cannot_run_replaces_nothing)
+{
+	struct vm *vm = vm_new(1, false);
+	struct hcpolicy *policy = attach(vm, "stays"), *next;
+	struct bpf_link_info before, after;
+	struct hcp_info info;
+	size_t i;
+
+	CHECK_OK(hcpolicy__pin(policy));
+	CHECK(ask(vm, 1, 1, true) == 0 && !link_info(policy->link_fd, &before));
+	info = *policy->info;
+	for (i = 0; i < sizeof(too_new) / sizeof(*too_new); i++) {
+		logged[0] = 0;
+		next = hcpolicy__open(too_new[i].object, &log_opts);
+		CHECK(!next == !too_new[i].err);
+		if (next)
+			CHECK_ERR(hcpolicy__replace(policy, next, false), too_new[i].err);
+		hcpolicy__close(next);
+		CHECK(said(too_new[i].words));
+		CHECK(!link_info(policy->link_fd, &after) && !memcmp(&before, &after, sizeof(before)));
+		CHECK(!memcmp(&info, policy->info, sizeof(info)) && hcpolicy__attached(policy));
+		CHECK(access(PINS "/stays/maps", F_OK) == 0 && access(PINS "/stays/~maps", F_OK));
+	}
+	CHECK(ask(vm, 2, 1, true) == 0 && hcp_set__count(policy->set) == 2);
+	CHECK(hcp_set__complete(policy->set) && !hcpolicy__detach(policy));
+	hcpolicy__close(policy);
+}
+
 TEST(a_set_that_is_kept_no_more_is_not_complete)
 {
 	struct vm *vm = vm_new(1, false);

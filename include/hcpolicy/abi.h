@@ -61,7 +61,7 @@ enum hcp_state {
  * the rest.
  */
 struct hcp_info {
-	__u32 version;		/* HCP_INFO_VERSION */
+	__u32 version;		/* HCP_INFO_VERSION; hcpolicy 0.1 attached with version 1, which is shorter */
 	__u32 state;		/* enum hcp_state, ored */
 	__u64 missed;		/* pages inside the set whose requests were not recorded */
 	__u64 beyond;		/* pages of requests beyond the set */

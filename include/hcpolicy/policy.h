@@ -107,8 +107,8 @@ int hcpolicy__mark_foreign(const struct hcpolicy_opts *opts);
 /*
  * Open an attached policy by descriptors that a broker handed over: the maps, and the link
  * (-1: none).  They are duplicated; the caller keeps its own.  -EINVAL: they are something else,
- * or do not belong together; -EPERM: the policy was replaced, hcp_info does not say by what, and
- * to find out needs CAP_SYS_ADMIN.
+ * or do not belong together; -EPERM: the policy was replaced, or hcpolicy 0.1 attached it; hcp_info
+ * does not say what keeps the set now, and to find out needs CAP_SYS_ADMIN.
  */
 struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 				    const struct hcpolicy_opts *opts);
@@ -165,8 +165,9 @@ int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *va
 
 /*
  * Load the policy into the kernel.  -EBUSY: it is loaded already, and stays loaded;
- * -EOPNOTSUPP: the kernel has no hook; -EPERM; -EACCES: the verifier rejects it; -ENOMEM: no
- * memory for a set of that size.  After any error but -EBUSY it is open and not loaded, as before.
+ * -EOPNOTSUPP: the kernel has no hook; -EPERM; -EACCES: the verifier rejects it; -EINVAL: the
+ * kernel lacks what it needs, such as a kfunc; -ENOMEM: no memory for a set of that size.  After any
+ * error but -EBUSY it is open and not loaded, as before.
  */
 int hcpolicy__load(struct hcpolicy *policy);
 
@@ -206,6 +207,9 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
  * owns the link, and policy can only be closed: hcpolicy__attached(policy) is false, and its set is
  * the same memory as next's.  After an error both are as before.  -ENOLINK: policy is no longer
  * attached; -EINVAL: take_exits is set, and the attachment did not have it.
+ *
+ * If hcpolicy 0.1 attached policy (hcpolicy__info()->version is 1), next gets an hcp_info of this
+ * version.  Whoever still reads the old one is told that its policy is detached.
  */
 int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits);
 

@@ -46,6 +46,9 @@ struct hcp_set *hcp_set__new(uint64_t npages);
  * Make a set over words and info that the caller owns, such as the maps of a policy.  Both must
  * outlive the set.  words is 8-byte aligned and has info->npages pages; pages below
  * info->reach are known.  -EINVAL: info->version is unknown.
+ *
+ * Version 1, that of hcpolicy 0.1, is known.  Such a set counts pages beyond as missed, has no label,
+ * and cannot be reset (it is then HCP_LATE), restored or labelled: -EROFS.
  */
 struct hcp_set *hcp_set__new_over(uint64_t *words, struct hcp_info *info);
 void hcp_set__free(struct hcp_set *set);

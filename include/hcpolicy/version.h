@@ -6,6 +6,6 @@
 #ifndef HCPOLICY_VERSION_H
 #define HCPOLICY_VERSION_H
 
-#define HCP_VERSION	"0.1.0"
+#define HCP_VERSION	"0.2.0"
 
 #endif /* HCPOLICY_VERSION_H */

@@ -2,7 +2,7 @@
 /*
  * A policy for the library's tests: books, and has a parameter of each kind.
  * WITHOUT_x leaves out what makes it a policy, or its parameters; BROKEN is for the verifier;
- * TAGGED and MANY are for hostile.c.
+ * TAGGED and MANY are for hostile.c.  NEWER_x needs what no kernel has yet.
  */
 #if defined(WITHOUT_INFO) || defined(OTHER_INFO)
 #define hcp_info not_hcp_info
@@ -57,6 +57,18 @@ int nothing(void *ctx)
 	return 0;
 }
 #else
+#ifdef NEWER_KFUNC
+extern __u64 bpf_hcpolicy_of_tomorrow(struct kvm_hcpolicy_ctx *req) __ksym;
+#define newer()	bpf_hcpolicy_of_tomorrow(req)
+#elif defined(NEWER_HELPER)
+static __u64 (*const helper_of_tomorrow)(void) = (void *)9999;
+#define newer()	helper_of_tomorrow()
+#elif defined(NEWER_FIELD)
+#define newer()	(*(const volatile __u64 *)(req + 1))
+#else
+#define newer()	0
+#endif
+
 static __always_inline __attribute__((unused)) int answer(struct kvm_hcpolicy_ctx *req)
 {
 	__u64 *count, sum = flag + s8 + u16 + s32 + u64 + s64 + text[0] + hidden;
@@ -68,6 +80,8 @@ static __always_inline __attribute__((unused)) int answer(struct kvm_hcpolicy_ct
 #endif
 	if (count)
 		*count += sum;
+	if (newer())
+		return KVM_HCPOLICY_RETRY;
 	hcp_book(req);
 	return req->flags & KVM_HCPOLICY_MAY_HANDLE ? KVM_HCPOLICY_HANDLED :
 						      KVM_HCPOLICY_DEFAULT;
@@ -75,6 +89,30 @@ static __always_inline __attribute__((unused)) int answer(struct kvm_hcpolicy_ct
 
 #ifdef WITHOUT_MEMBER
 SEC(".struct_ops.link") struct kvm_hcpolicy_ops sample = { .name = "sample" };
+#elif defined(NEWER_MEMBER) || defined(NEWER_FLAGS)
+struct kvm_hcpolicy_ops___newer {
+	__s32 vm_fd;
+	__u32 flags;
+	int (*map_gpa_range)(struct kvm_hcpolicy_ctx *ctx);
+	char name[KVM_HCPOLICY_NAME_LEN];
+	int (*tomorrow)(struct kvm_hcpolicy_ctx *ctx);
+} __attribute__((preserve_access_index));
+
+SEC("struct_ops/map_gpa_range")
+int sample_map_gpa_range(struct kvm_hcpolicy_ctx **args)
+{
+	return answer(args[0]);
+}
+
+SEC(".struct_ops.link") struct kvm_hcpolicy_ops___newer sample = {
+	.map_gpa_range = (void *)sample_map_gpa_range,
+	.name = "sample",
+#ifdef NEWER_FLAGS
+	.flags = 1 << 30,
+#else
+	.tomorrow = (void *)sample_map_gpa_range,
+#endif
+};
 #else
 HCPOLICY(sample, req)
 {

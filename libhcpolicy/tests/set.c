@@ -185,6 +185,29 @@ TEST(what_lies_beyond_is_counted_apart)
 	hcp_set__free(set);
 }
 
+/* hcp_info of hcpolicy 0.1: there what lies beyond is missed, and nothing else has a place. */
+TEST(an_info_of_version_1_is_read)
+{
+	static uint64_t words[HCP_CHUNK_WORDS];
+	struct {
+		uint32_t version, state;
+		uint64_t missed, npages, rest[19];
+	} old = { .version = 1, .npages = HCP_CHUNK_PAGES, .rest = { ~0ULL, ~0ULL } };
+	struct hcp_set *set = hcp_set__new_over(words, (struct hcp_info *)&old);
+
+	CHECK(set && hcp_set__npages(set) == HCP_CHUNK_PAGES && hcp_set__reach(set) == HCP_CHUNK_PAGES);
+	CHECK(hcp_set__complete(set) && !hcp_set__beyond(set) && !*hcp_set__label(set));
+	CHECK(hcp_set__update(set, HCP_CHUNK_PAGES - 1, 3, true) == 1 && hcp_set__count(set) == 1);
+	CHECK(old.missed == 2 && hcp_set__missed(set) == 2 && !hcp_set__beyond(set));
+	CHECK_ERR(hcp_set__set_label(set, "web"), EROFS);
+	old.missed = 0;
+	CHECK_ERR(hcp_set__reset_if(set, NULL, NULL), EROFS);
+	CHECK(hcp_set__count(set) == 1 && old.state == HCP_LATE && !hcp_set__complete(set));
+	hcp_set__free(set);
+	old.version = HCP_INFO_VERSION + 1;
+	CHECK_NULL(hcp_set__new_over(words, (struct hcp_info *)&old), EINVAL);
+}
+
 static bool why_is(const struct hcp_set *set, uint32_t more, unsigned int n, uint32_t state,
 		   const char *why)
 {

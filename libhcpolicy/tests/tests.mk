@@ -7,7 +7,8 @@ TESTS    := $(OBJ)/tests
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAMPLES  := $(addprefix $(TESTS)/,sample.bpf.o other.bpf.o broken.bpf.o without-info.bpf.o \
 	      without-ops.bpf.o without-member.bpf.o without-params.bpf.o other-info.bpf.o \
-	      tagged.bpf.o many.bpf.o)
+	      tagged.bpf.o many.bpf.o newer-kfunc.bpf.o newer-helper.bpf.o newer-field.bpf.o \
+	      newer-member.bpf.o newer-flags.bpf.o)
 # Each as it is shipped, and sanitized.
 UNITS    := $(foreach unit,set tracker stream policy hostile,$(unit) $(unit)-sanitized)
 PROGRAMS := $(addprefix $(TESTS)/,$(UNITS))
@@ -32,6 +33,11 @@ $(TESTS)/without-params.bpf.o: BPF_CFLAGS += -DWITHOUT_PARAMS
 $(TESTS)/other-info.bpf.o: BPF_CFLAGS += -DOTHER_INFO
 $(TESTS)/tagged.bpf.o: BPF_CFLAGS += -DTAGGED
 $(TESTS)/many.bpf.o: BPF_CFLAGS += -DMANY
+$(TESTS)/newer-kfunc.bpf.o: BPF_CFLAGS += -DNEWER_KFUNC
+$(TESTS)/newer-helper.bpf.o: BPF_CFLAGS += -DNEWER_HELPER
+$(TESTS)/newer-field.bpf.o: BPF_CFLAGS += -DNEWER_FIELD
+$(TESTS)/newer-member.bpf.o: BPF_CFLAGS += -DNEWER_MEMBER
+$(TESTS)/newer-flags.bpf.o: BPF_CFLAGS += -DNEWER_FLAGS
 
 $(PROGRAMS): $(wildcard *.h tests/*.h $(TOP)/include/hcpolicy/*.h) $(TAP) $(OBJ)/.flags | $(TESTS)
 $(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c why.c
