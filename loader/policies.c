@@ -68,11 +68,17 @@ static bool show_policy(struct json_object *array, const char *what, bool whole)
 	struct json_object *obj;
 	char name[HCP_NAME_LEN];
 
+	base_name(name, what);
 	if (!policy) {
 		lib_failed(what, "open");
+		if (out_json) {
+			obj = json_object_new_object();
+			put_str(obj, "policy", name);
+			json_object_object_add(obj, "error", err_take());
+			json_object_array_add(array, obj);
+		}
 		return false;
 	}
-	base_name(name, what);
 	if (out_json) {
 		obj = json_object_new_object();
 		put_str(obj, "policy", name);
