@@ -71,7 +71,8 @@ static const struct option_def option_defs[] = {
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
 	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
-	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\nthat holds (also -q)" },
+	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\n"
+						"that holds (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
