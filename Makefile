@@ -6,9 +6,9 @@ include config.mk
 .PHONY: all demo check check-long check-debug check-trixie check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
-all: libhcpolicy bpf-progs guest loader vmm examples selftests	## build everything but the kernel modules
+all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules
 
-.PHONY: libhcpolicy bpf-progs guest loader vmm examples selftests
+.PHONY: libhcpolicy bpf-progs guest loader vmm examples selftests man
 libhcpolicy:	## the library
 bpf-progs: libhcpolicy	## the policies
 guest:	## the test guest
@@ -18,6 +18,9 @@ examples: libhcpolicy	## programs to copy
 selftests: bpf-progs loader vmm	## the selftests' own programs
 libhcpolicy bpf-progs guest loader vmm examples selftests:
 	$(Q)$(MAKE) --no-print-directory -C $@
+
+man:	## the manual pages, for `hcpolicy help` too
+	$(Q)$(MAKE) --no-print-directory -C docs/man
 
 modules:	## build KVM with the hook for the stock kernel RELEASE
 	$(Q)$(MAKE) --no-print-directory -C kernel
@@ -43,8 +46,8 @@ tests: libhcpolicy
 # A command for each machine of selftests/list.
 machines = $(foreach m,$(1),'scripts/vm-run $(shell sed -n 's/^machine $(m) //p' selftests/list) selftests/run $(m)')
 VM_TESTS = $(call machines,$(filter-out long,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
-UNIT_TESTS = $(foreach dir,libhcpolicy guest loader models,'$(MAKE) --no-print-directory -C $(dir) check')
-check-unit: libhcpolicy guest loader	## the tests that need no VM
+UNIT_TESTS = $(foreach dir,libhcpolicy guest loader docs/man models,'$(MAKE) --no-print-directory -C $(dir) check')
+check-unit: libhcpolicy guest loader man	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
 
 check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)
@@ -91,8 +94,8 @@ lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=
 compile_commands.json: FORCE	## for clangd and the like; wants bear, and builds all anew
 	$(Q)bear --output $@ -- $(MAKE) --no-print-directory BUILD=$(BUILD)/$@ all tests
 
-install: libhcpolicy bpf-progs guest loader vmm	## DESTDIR, PREFIX and LIBDIR as usual
-	$(Q)for dir in libhcpolicy bpf-progs guest loader vmm; do \
+install: libhcpolicy bpf-progs guest loader vmm man	## DESTDIR, PREFIX and LIBDIR as usual
+	$(Q)for dir in libhcpolicy bpf-progs guest loader vmm docs/man; do \
 		$(MAKE) --no-print-directory -C $$dir install || exit; done
 
 clean:	## remove build/

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * The set as a stream: docs/set-stream.md.  Each chunk that has a shared page gets one record.
+ * The set as a stream: set-stream(5).  Each chunk that has a shared page gets one record.
  * So a stream is never much larger than the set, and one pass writes it.
  *
  * A restore decodes into a copy that is as large as the set, whatever the stream says.  It

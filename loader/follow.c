@@ -165,8 +165,10 @@ int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 	int error;
 
 	error = set_diff_begin(&v.diff, hcpolicy__set(policy));
-	if (error)
+	if (error) {
+		err("draw: %s", strerror(-error));
 		return error;
+	}
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	if (out_json)
@@ -182,6 +184,8 @@ int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 		if (link.revents)
 			break;
 	}
+	if (error)
+		err("draw: %s", strerror(-error));
 	if (out_json)
 		out_array_end(&v.array);
 	else if (link.revents)

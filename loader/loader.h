@@ -56,6 +56,9 @@ void print_params(struct hcpolicy *policy);
 /* probe.c: can policies be called here?  text: what was found, or the remedy. */
 bool probe_hook(char *text, size_t size);
 
+/* help.c: becomes man(1) with that page of section 8, or warns and returns. */
+void help_page(const char *page);
+
 /* attach.c: a call of the library failed.  What it logged says more than its errno.  EXIT_FAIL. */
 int lib_failed(const char *policy, const char *doing);
 /* Open a policy and set its parameters.  NULL: an error that was reported. */
@@ -81,7 +84,7 @@ pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
 int proc_take_vm(pid_t pid, int *vm_fd);
 
-/* follow.c: a live view until the VM's end; a negative errno. */
+/* follow.c: a live view until the VM's end; or a negative errno, which was reported. */
 struct draw_style;
 int draw_follow(struct hcpolicy *policy, const struct draw_style *style,
 		unsigned int (*width)(void));

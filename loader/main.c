@@ -71,7 +71,8 @@ static const struct option_def option_defs[] = {
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
 	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
-	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\nthat holds (also -q)" },
+	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\n"
+						"that holds (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
 						"$HCPOLICY_BPFFS, or " HCPOLICY_DEFAULT_BPFFS ")" },
 };
@@ -85,6 +86,8 @@ struct command {
 	unsigned int options;
 	const char *usage, *help;
 };
+
+static int cmd_help(const struct args *args);
 
 static const struct command commands[] = {
 	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
@@ -119,6 +122,7 @@ static const struct command commands[] = {
 	{ "record", cmd_record, 2, OPT_BPFFS, "NAME FILE",
 	  "write each request to a file (-: standard output), as a trace" },
 	{ "probe", cmd_probe, 0, 0, "", "check what this kernel can do, and how to fix the rest" },
+	{ "help", cmd_help, 1, 0, "[COMMAND]", "show the manual page of a command" },
 };
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -165,55 +169,10 @@ static void print_help(const struct command *cmd)
 		    cmd->run == cmd_try)
 			printf("\nPOLICY is a name, found as NAME.bpf.o in $HCPOLICY_PATH and then in\n"
 			       "%s, or a path with a slash.\n", HCP_POLICY_DIR);
-		if (cmd->run == cmd_attach)
-			printf("The policy stays attached after the command ends, until detach or the end of the VM.\n"
-			       "The set is complete only if no vCPU has run before, which KVM checks.  So start the\n"
-			       "VM with qemu -S or virsh start --paused, attach, and continue it.\n"
-			       "KVM cannot see two things.  If a guest will arrive from elsewhere, use --incoming.\n"
-			       "If the VM is reset, run hcpolicy reset.\n");
 		if (cmd->run == cmd_new)
-			printf("\nThe folder has POLICY.bpf.c, a Makefile, and POLICY.try, which is a script for hcpolicy try.\n"
-			       "make compiles the policy, make check tries it, and make install puts it where attach\n"
-			       "finds it.  docs/policy-guide.md goes on from there.\n"
-			       "What is copied is in $HCPOLICY_SOURCES, or else in %s.\n", HCP_SOURCE_DIR);
-		if (cmd->run == cmd_try)
-			printf("\nSCRIPT is a file, or - for standard input; without one, some requests that most policies\n"
-			       "decide by are made.  One step a line:\n"
-			       "  share GPA NPAGES [vcpu=N]          private GPA NPAGES [vcpu=N]\n"
-			       "  tune KEY=VALUE                     expect handled|exit|retry|EPERM|...\n"
-			       "  expect shared GPA NPAGES           expect private GPA NPAGES\n"
-			       "  expect complete|incomplete         expect counter NAME VALUE\n"
-			       "The status is 1 if an expect failed.  With -j each line of the output is a JSON document;\n"
-			       "-p does not change that.\n"
-			       "docs/policies.md has it all.\n");
-		if (cmd->run == cmd_reset)
-			printf("\nKVM cannot see a reset, so without this command the old guest's pages stay in the set.\n"
-			       "Run it before the vCPUs run again: pause the VM, reset it, stop its process\n"
-			       "(kill -STOP), run hcpolicy reset, and continue both.  docs/operating.md has the\n"
-			       "commands for QEMU.\n");
-		if (cmd->run == cmd_record)
-			printf("\nIt ends with Ctrl-C (SIGINT, SIGTERM), or with the policy.  FILE must not exist.\n"
-			       "It begins with what the set has already, and `hcpolicy try POLICY FILE` makes its\n"
-			       "requests again.  If requests were lost, FILE says where, and the exit status is 1.\n"
-			       "A trace tells which addresses the guest shares, and when.\n");
-		if (cmd->run == cmd_save || cmd->run == cmd_restore)
-			printf("\nThe VM must be stopped.  To pause it in its VMM is not enough, because this command cannot\n"
-			       "see that.  Stop every process that could run its vCPUs (kill -STOP PID ... kill -CONT PID),\n"
-			       "or freeze its cgroup (version 2).  Such a process has a descriptor of the VM, or made the\n"
-			       "VM, or has vCPUs and no VM, or shares its memory with one of these.  To see them all, run\n"
-			       "as root with CAP_SYS_PTRACE in the initial pid namespace.\n"
-			       "--force and --running are two things: --force accepts a set that is not complete already;\n"
-			       "--running accepts a VM that is not stopped, or that cannot be seen to be stopped.\n"
-			       "FILE is written whole or not at all.  It is checked before the set changes.\n");
-		if (cmd->run == cmd_save)
-			printf("\nIf the VM may have run during a save --running, FILE says so and needs --force at the\n"
-			       "restore.  If the VM was stopped, --running changes nothing.  FILE carries the label.\n");
-		if (cmd->run == cmd_restore)
-			printf("\nFILE lacks what the guest requested after the save, so the set is not complete afterwards.\n"
-			       "If you know that the guest's memory and vCPUs are those of the moment of the save, use\n"
-			       "--with-its-guest: the set is complete then.  It cannot be combined with --running, because\n"
-			       "a guest that may run is no longer the saved one.\n"
-			       "FILE must have the label of this set, or no label, unless you use --any-label.\n");
+			printf("\nWhat is copied is in $HCPOLICY_SOURCES, or else in\n%s.\n", HCP_SOURCE_DIR);
+		if (cmd->run != cmd_help)
+			printf("\n`hcpolicy help %s` has the rest.\n", cmd->name);
 		return;
 	}
 	printf("Usage: hcpolicy COMMAND [ARGUMENT]... [OPTION]...\n"
@@ -258,6 +217,21 @@ static const struct command *find_command(const char *name)
 	else
 		err("unknown command '%s': see hcpolicy --help", name);
 	return NULL;
+}
+
+static int cmd_help(const struct args *args)
+{
+	const struct command *cmd = args->nwords ? find_command(args->words[0]) : NULL;
+	char page[32] = "hcpolicy";
+
+	if (args->nwords && !cmd)
+		return EXIT_USAGE;
+	if (cmd && cmd->run != cmd_help)
+		snprintf(page, sizeof(page), "hcpolicy-%s", cmd->name);
+	if (cmd)
+		help_page(page);
+	print_help(cmd);
+	return EXIT_OK;
 }
 
 /* Take one option's argument.  Reports what form it must have. */

@@ -137,6 +137,12 @@ void out_array_item(struct out_array *array, struct json_object *item)
 
 void out_array_end(struct out_array *array)
 {
+	if (err_seen()) {
+		struct json_object *obj = json_object_new_object();
+
+		json_object_object_add(obj, "error", err_take());
+		out_array_item(array, obj);
+	}
 	fputs(array->pretty && array->some ? "\n]\n" : "]\n", array->file);
 }
 

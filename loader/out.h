@@ -27,7 +27,10 @@ void out_value(struct json_object *value);
 /* Print the errors of a failed command as its document. */
 void out_errors(void);
 
-/* An array that is too long to hold: begin, then item (which is freed) ..., then end. */
+/*
+ * An array that is too long to hold: begin, then item (which is freed) ..., then end, which adds the
+ * errors as a last item, if there were any.
+ */
 struct out_array {
 	FILE *file;
 	bool pretty, some;

@@ -157,8 +157,6 @@ int cmd_draw(const struct args *args)
 	if (args->follow) {
 		warn_incomplete(policy);
 		ret = draw_follow(policy, &style, terminal_width);
-		if (ret)
-			err("draw: %s", strerror(-ret));
 	} else {
 		ret = draw_once(policy, &style, args->svg);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The language of scripts and traces (docs/policies.md, "Scripts"): one step a line.  A file may be
+ * The language of scripts and traces (hcpolicy-try(8), "SCRIPTS"): one step a line.  A file may be
  * anybody's and of any length, so it is read line by line, and a bad line is refused where it is.
  */
 #ifndef SCRIPT_H

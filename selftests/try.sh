@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 27
+plan 26
 
 # tries STATUS PATTERN ARGUMENT...: of try
 tries() { gives "$1" "$2" timeout $((120 * patience)) "$bin/hcpolicy" try "${@:3}"; }
@@ -224,15 +224,6 @@ trace()
 		"$work/trace" && ! grep handled "$work/run" && same 5000 grep -c '^0x' "$work/run"
 }
 
-# The first two blocks of the page's section: a script, and what is printed then.
-example()
-{
-	awk -v dir="$work" '/^## / { here = $2 == "Scripts" } { block = here && /^    / }
-		block && !before { n++ } block { print substr($0, 5) > (dir "/block" n) } { before = block }' \
-		"$top/docs/policies.md"
-	tries 0 . quota --param ceiling=20 "$work/block1" && diff -u "$work/block2" "$work/run"
-}
-
 # costs STATUS PATTERN ARGUMENT...: of verify --cost
 costs() { gives "$1" "$2" timeout $((120 * patience)) "$bin/hcpolicy" verify --cost "${@:3}"; }
 # By instructions it is 14 times for 16,384 pages, and some 3 times by the time of an emulated processor.
@@ -287,7 +278,6 @@ check "a trace of thousands of lines by standard input, without a line for each"
 check "a script that is not there" gives 1 'nowhere: No such file' "$bin/hcpolicy" try bitmap "$work/nowhere"
 check "a policy that the verifier refuses" gives 1 'the verifier does not accept it' \
 	"$bin/hcpolicy" try "$top/build/obj/libhcpolicy/tests/broken.bpf.o"
-check "the example in docs/policies.md prints what it says" example
 check "verify --cost: a policy that counts what changes costs more than bitmap" costs_more
 check "bitmap costs about what bitmap costs" costs_the_same
 check "of a policy that refuses it says how many it handled" costs_refused

@@ -25,19 +25,20 @@ struct hcpolicy_events;
 typedef void (*hcpolicy_event_fn)(void *ctx, const struct hcp_event *event);
 
 /*
- * Of a policy that is loaded or pinned, which is to be closed after this.  One reader a policy: what
- * one has read another does not get.  A replacement has its own events: see events_consume.
- * NULL and ENOENT: it sends none; EINVAL: it is not loaded; EPERM.
+ * Begin to read the events of a policy.  It is loaded or pinned, and is to be closed after
+ * this.  One reader a policy: what one has read another does not get.  A replacement has its own
+ * events: see events_consume.  NULL and ENOENT: it sends none; EINVAL: it is not loaded; EPERM.
  */
 struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_event_fn fn, void *ctx);
 void hcpolicy__events_free(struct hcpolicy_events *events);
 
-/* Readable when there are some; for poll and epoll.  Owned by events. */
+/* A descriptor that is readable when there are events, for poll and epoll.  Owned by events. */
 int hcpolicy__events_fd(const struct hcpolicy_events *events);
 
 /*
- * Calls fn with all that there are, in this thread.  How many were read, or a negative errno.  Call
- * it once a second too, readable or not: an event that is lost when no other follows wakes nobody.
+ * Call fn with all events that there are, in this thread.  Returns how many were read, or a
+ * negative errno.  Call it once a second too, readable or not: an event that is lost when no other
+ * follows wakes nobody.
  *
  * -ESTALE: these were the last, because the policy was replaced, which wakes nobody either.  Open
  * the policy and its events again, and look at the whole set.

@@ -74,9 +74,9 @@ struct hcpolicy *hcpolicy__open(const char *policy, const struct hcpolicy_opts *
 struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_opts *opts);
 
 /*
- * Call fn with each name in sorted order, even if its policy is no longer attached, until fn
- * returns something other than 0.  Returns what fn returned last.  First removes what killed
- * processes left half pinned or unpinned, as every function does that changes a name.
+ * Call fn with each pinned name.  They come in sorted order, also those whose policy is no longer
+ * attached, until fn returns something other than 0.  Returns what fn returned last.  First removes
+ * what killed processes left half pinned or unpinned, as every function does that changes a name.
  */
 int hcpolicy__each_pinned(int (*fn)(const char *name, void *ctx), void *ctx,
 			  const struct hcpolicy_opts *opts);
@@ -88,7 +88,7 @@ int hcpolicy__each_pinned(int (*fn)(const char *name, void *ctx), void *ctx,
 int hcpolicy__clear(const char *name, const struct hcpolicy_opts *opts);
 
 /*
- * Attached policies by the ids of their BPF links, pinned or not.  Both need CAP_SYS_ADMIN.
+ * Find attached policies by the ids of their BPF links, pinned or not.  Both need CAP_SYS_ADMIN.
  * each_attached calls fn with each id, as above.  open_id: -ENOENT: no such link; -ENOLINK: it is
  * no longer attached; -EINVAL: it is not a policy's.  hcpolicy__info() and __set() are NULL if the
  * policy keeps no set that this version can read.
@@ -98,9 +98,9 @@ int hcpolicy__each_attached(int (*fn)(uint32_t link_id, void *ctx), void *ctx,
 struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts *opts);
 
 /*
- * Look for links whose program keeps the set of another link, and mark that set HCP_FOREIGN,
- * because it has requests of two VMs.  A process that may attach can make such a link with
- * bpf(2), and the kernel does not prevent it.  Walks over all links once.  Needs CAP_SYS_ADMIN.
+ * Mark each set that the program of another link keeps too.  It has requests of two VMs, and
+ * becomes HCP_FOREIGN.  A process that may attach can make such a link with bpf(2), and the kernel
+ * does not prevent it.  Walks over all links once.  Needs CAP_SYS_ADMIN.
  */
 int hcpolicy__mark_foreign(const struct hcpolicy_opts *opts);
 
@@ -114,8 +114,9 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 				    const struct hcpolicy_opts *opts);
 
 /*
- * One more of its maps, under its name in the program; for hcpolicy__map_fd().  The same rules.
- * -EEXIST: it has one of that name.
+ * Hand an opened policy one more of its maps.  map is its name in the program, by which
+ * hcpolicy__map_fd() finds it.  The rules are those of hcpolicy__open_fds().  -EEXIST: it has one
+ * of that name.
  */
 int hcpolicy__add_map_fd(struct hcpolicy *policy, const char *map, int fd);
 
@@ -123,7 +124,7 @@ int hcpolicy__add_map_fd(struct hcpolicy *policy, const char *map, int fd);
 void hcpolicy__close(struct hcpolicy *policy);
 
 /*
- * Before load: set the highest guest address in bytes, including RAM, holes and hotplug.
+ * Set the highest guest address, before load.  It is in bytes, and includes RAM, holes and hotplug.
  * Default HCPOLICY_DEFAULT_MAX_GPA.  A GiB takes 32 KiB of kernel memory.  -EBUSY: the policy is
  * loaded; -EINVAL: 0, or more than 4 PiB.
  */
@@ -150,16 +151,20 @@ struct hcpolicy_param {
 	enum hcpolicy_param_kind kind;
 };
 
-/* The n-th, from 0.  False: there are no more, and errno is 0; or EPERM: they may not be read. */
+/*
+ * Describe the n-th parameter, from 0.  False: there are no more, and errno is 0; or they may not be
+ * read, and it is EPERM.
+ */
 bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_param *param);
 
-/* What an opened policy says of itself, in a line; "": nothing. */
+/* What an opened policy says of itself.  It is one line; "": nothing. */
 const char *hcpolicy__about(const struct hcpolicy *policy);
 
 /*
- * A tunable parameter changes at once, for every vCPU.  -ENOENT: the policy has no parameter of that
- * name; -EPERM: its parameters may not be read (CAP_SYS_ADMIN); -EBUSY: the policy is loaded, and the
- * parameter is fixed; -ERANGE: the value is out of range; -EINVAL: it is not a number.
+ * Set a parameter.  A tunable one changes at once, for every vCPU.  -ENOENT: the policy has no
+ * parameter of that name; -EPERM: its parameters may not be read (CAP_SYS_ADMIN); -EBUSY: the policy
+ * is loaded, and the parameter is fixed; -ERANGE: the value is out of range; -EINVAL: it is not a
+ * number.
  */
 int hcpolicy__set_param(struct hcpolicy *policy, const char *key, const char *value);
 
@@ -233,9 +238,9 @@ int hcpolicy__pin(struct hcpolicy *policy);
 int hcpolicy__unpin(struct hcpolicy *policy);
 
 /*
- * Take the lock by which only one process at a time saves, restores or resets the set of a
- * pinned policy.  It is held until close, or until the process ends.  -ETIMEDOUT: another
- * process has held it for 10 s; -ENOENT: the policy is not pinned.
+ * Take the lock of a pinned policy's set.  By it only one process at a time saves, restores or
+ * resets the set.  It is held until close, or until the process ends.  -ETIMEDOUT: another process
+ * has held it for 10 s; -ENOENT: the policy is not pinned.
  */
 int hcpolicy__lock(struct hcpolicy *policy);
 
@@ -245,17 +250,23 @@ int hcpolicy__lock(struct hcpolicy *policy);
  */
 bool hcpolicy__attached(const struct hcpolicy *policy);
 
-/* Owned by policy; ENOENT before load.  The words are the kernel's memory, by mmap. */
+/*
+ * The set, and whose it is.  Owned by policy; ENOENT before load.  The words are the kernel's
+ * memory, by mmap.
+ */
 struct hcp_set *hcpolicy__set(const struct hcpolicy *policy);
 const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy);
 
-/* Owned by policy; -ENOENT: it has none.  The link's fd polls EPOLLHUP when the link ends. */
+/*
+ * The descriptors of the link and of a map.  Owned by policy; -ENOENT: it has none.  The link's
+ * polls EPOLLHUP when the link ends.
+ */
 int hcpolicy__link_fd(const struct hcpolicy *policy);
 int hcpolicy__map_fd(const struct hcpolicy *policy, const char *map);
 
 /*
- * What bpftool knows it by: BPF's id of "link", "program" (which needs CAP_SYS_ADMIN), or of a map.
- * 0: it has none, or may not look.
+ * BPF's id of the link, the program or a map, as bpftool knows it.  what is "link", "program"
+ * (which needs CAP_SYS_ADMIN), or the name of a map.  0: it has none, or may not look.
  */
 uint32_t hcpolicy__id(struct hcpolicy *policy, const char *what);
 
@@ -269,7 +280,10 @@ struct hcpolicy_program {
 };
 int hcpolicy__program(const struct hcpolicy *policy, struct hcpolicy_program *program);
 
-/* The n-th of all its maps, from 0: its name in the program, or that of its pin.  NULL: no more. */
+/*
+ * The name of the n-th of all its maps, from 0.  It is that in the program, or of its pin.  NULL:
+ * no more.
+ */
 const char *hcpolicy__map_name(const struct hcpolicy *policy, unsigned int n);
 
 /*

@@ -61,15 +61,15 @@ void hcp_set__free(struct hcp_set *set);
 uint64_t hcp_set__update(struct hcp_set *set, uint64_t gfn, uint64_t npages, bool shared);
 
 /*
- * A request could not be recorded.  Its pages inside the set are missed, so the set is not
- * complete.
+ * Report that a request could not be recorded.  Its pages inside the set are missed, so the set is
+ * not complete.
  */
 void hcp_set__lost(struct hcp_set *set, uint64_t gfn, uint64_t npages);
 
 /*
- * Answer one KVM_EXIT_HYPERCALL with nr KVM_HC_MAP_GPA_RANGE, from its args[0..2].  Returns what
- * the VMM stores in run->hypercall.ret: 0, or -KVM_EINVAL for invalid arguments, which are not
- * recorded.
+ * Answer one KVM_EXIT_HYPERCALL.  Its nr is KVM_HC_MAP_GPA_RANGE, and gpa, npages and attrs are
+ * its args[0..2].  Returns what the VMM stores in run->hypercall.ret: 0, or -KVM_EINVAL for
+ * invalid arguments, which are not recorded.
  */
 int64_t hcp_set__exit(struct hcp_set *set, uint64_t gpa, uint64_t npages, uint64_t attrs);
 
@@ -101,15 +101,15 @@ uint64_t hcp_set__count(const struct hcp_set *set);
 void hcp_set__reset(struct hcp_set *set);
 
 /*
- * The same, for a caller that cannot keep the vCPUs from running.  It calls still(ctx) when
- * all pages are private and before the set becomes complete.  -EBUSY: still() returned false,
- * and the set is HCP_LATE.
+ * Report that the VM was reset, if its vCPUs may run.  As hcp_set__reset(), for a caller that
+ * cannot keep them from running: it calls still(ctx) when all pages are private and before the
+ * set becomes complete.  -EBUSY: still() returned false, and the set is HCP_LATE.
  */
 int hcp_set__reset_if(struct hcp_set *set, bool (*still)(void *ctx), void *ctx);
 
 /*
- * Report that a guest will arrive that has run elsewhere, by migration or from a snapshot, and
- * has shared pages there.  The set is not complete (HCP_AWAITS_RESTORE) until
+ * Report that a guest will arrive that has run elsewhere.  It comes by migration or from a
+ * snapshot, and has shared pages there.  The set is not complete (HCP_AWAITS_RESTORE) until
  * hcp_set__restore().  For a policy use hcpolicy_attach_opts.incoming.
  */
 void hcp_set__await_restore(struct hcp_set *set);
@@ -137,8 +137,9 @@ struct hcp_reason {
 };
 
 /*
- * Get the n-th reason, from 0 on.  False: there are no more.  In more the caller passes states
- * that the set does not know, such as HCP_DETACHED for a policy whose link has ended.
+ * Get the n-th reason why the set is not complete, from 0 on.  False: there are no more.  In more
+ * the caller passes states that the set does not know, such as HCP_DETACHED for a policy whose
+ * link has ended.
  */
 bool hcp_set__why(const struct hcp_set *set, uint32_t more, unsigned int n,
 		  struct hcp_reason *reason);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * The shared-page set as a stream of bytes, for a file or inside a VMM's migration.  The format
- * is docs/set-stream.md.
+ * is set-stream(5).
  *
  * A stream is not trusted.  It is read to its end and checked before the set changes.
  *
@@ -65,9 +65,9 @@ struct hcp_stream_opts {
 };
 
 /*
- * Write the set.  Stop the vCPUs first, because a set that is saved while they run has words of
- * different moments.  If you cannot, set running: the save then works, and the restore needs
- * force.
+ * Write the set as a stream.  Stop the vCPUs first, because a set that is saved while they run has
+ * words of different moments.  If you cannot, set running: the save then works, and the restore
+ * needs force.
  *
  * -EUCLEAN: no force, and the set is not complete or no longer kept.  It may also become so
  * during the save, or a reset or restore may run at the same time; the stream then has no end,
@@ -106,7 +106,7 @@ int hcp_set__save(const struct hcp_set *set, hcp_write_fn write, void *ctx,
 int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 		     const struct hcp_stream_opts *opts);
 
-/* The same on a file descriptor, which then stands at the end of the stream. */
+/* Save to and restore from a file descriptor.  It then stands at the end of the stream. */
 int hcp_set__save_fd(const struct hcp_set *set, int fd, const struct hcp_stream_opts *opts);
 int hcp_set__restore_fd(struct hcp_set *set, int fd, const struct hcp_stream_opts *opts);
 

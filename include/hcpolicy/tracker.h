@@ -56,10 +56,10 @@ struct hcp_tracker_opts {
 };
 
 /*
- * Make a tracker without slots over a set, which must outlive it.  -EUCLEAN: the set is
- * not complete; -ENOLINK: it is no longer kept; -EINVAL: opts->sz is not set; -E2BIG: opts sets an
- * option that this library does not know.  If opts is shorter than the library's struct, the
- * missing options are 0.
+ * Make a tracker over a set.  It has no slots yet, and the set must outlive it.  -EUCLEAN: the set
+ * is not complete; -ENOLINK: it is no longer kept; -EINVAL: opts->sz is not set; -E2BIG: opts
+ * sets an option that this library does not know.  If opts is shorter than the library's struct,
+ * the missing options are 0.
  */
 struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp_tracker_opts *opts);
 void hcp_tracker__free(struct hcp_tracker *tracker);
@@ -75,11 +75,11 @@ void hcp_tracker__free(struct hcp_tracker *tracker);
 int hcp_tracker__add_slot(struct hcp_tracker *tracker, uint32_t slot, uint64_t gfn, uint64_t npages);
 
 /*
- * Add a second memslot on the memory of the slot `of`, with the same size, for instance at the
- * addresses with the C-bit.  A page that is dirty in the alias is dirty in `of`, so do the
- * alias' round before that of `of`.  Add the alias when KVM logs it.  Earlier writes through it
- * are in no log, so all pages of `of` count as never sent.  -ENOENT: no slot `of`, or it is an
- * alias itself; -EEXIST; -ENOMEM.
+ * Add a second memslot on the memory of the slot `of`.  It has the same size, and is for instance
+ * at the addresses with the C-bit.  A page that is dirty in the alias is dirty in `of`, so do the
+ * alias' round before that of `of`.  Add the alias when KVM logs it.  Earlier writes through it are
+ * in no log, so all pages of `of` count as never sent.  -ENOENT: no slot `of`, or it is an alias
+ * itself; -EEXIST; -ENOMEM.
  */
 int hcp_tracker__add_alias(struct hcp_tracker *tracker, uint32_t slot, uint32_t of);
 
@@ -110,12 +110,12 @@ int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t slot, uint64_t 
 int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn);
 
 /*
- * The number of pages of all slots that are still to be sent: what rounds would return now if
- * nothing were dirty.  It takes as long as a round's scan.
+ * The number of pages of all slots that are still to be sent.  It is what rounds would return now
+ * if nothing were dirty.  It takes as long as a round's scan.
  */
 uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker);
 
-/* The migration was cancelled, or starts again: all pages count as never sent. */
+/* Count all pages as never sent.  For a migration that was cancelled, or starts again. */
 void hcp_tracker__restart(struct hcp_tracker *tracker);
 
 #ifdef __cplusplus

@@ -191,7 +191,7 @@ TEST(a_stream_is_never_much_larger_than_the_set)
 	end();
 }
 
-/* The example of docs/set-stream.md; when it was saved stands in the place of the save's time. */
+/* The example of set-stream(5); when it was saved stands in the place of the save's time. */
 static const unsigned char example[] = {
 	0x68, 0x63, 0x70, 0x73, 0x65, 0x74, 0x0d, 0x0a,
 	0x02, 0x00, 0x00, 0x00, 0x68, 0x00, 0x00, 0x00,
