@@ -67,23 +67,26 @@ static bool show_policy(struct json_object *array, const char *what, bool whole)
 	struct hcpolicy *policy = hcpolicy__open(what, policy_opts());
 	struct json_object *obj;
 	char name[HCP_NAME_LEN];
+	bool ok = policy;
 
-	if (!policy) {
-		lib_failed(what, "open");
-		return false;
-	}
 	base_name(name, what);
+	if (!ok)
+		lib_failed(what, "open");
+	else if (!out_json)
+		about_text(name, policy, whole);
 	if (out_json) {
 		obj = json_object_new_object();
 		put_str(obj, "policy", name);
-		put_str(obj, "about", hcpolicy__about(policy));
-		put_params(obj, policy);
+		if (ok) {
+			put_str(obj, "about", hcpolicy__about(policy));
+			put_params(obj, policy);
+		} else {
+			json_object_object_add(obj, "error", err_take());
+		}
 		json_object_array_add(array, obj);
-	} else {
-		about_text(name, policy, whole);
 	}
 	hcpolicy__close(policy);
-	return true;
+	return ok;
 }
 
 /* Append the policies of a folder.  Folders that were added earlier win. */

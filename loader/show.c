@@ -89,8 +89,11 @@ static void list_json(struct json_object *array, const char *name, uint32_t id,
 
 	if (info)
 		put_identity(obj, policy);
-	else if (name)
+	/* What a policy without a name calls itself opens nothing. */
+	if (name)
 		put_str(obj, "name", name);
+	else
+		json_object_object_del(obj, "name");
 	if (set) {
 		put_u64(obj, "shared_pages", hcp_set__count(set));
 		put_state(obj, policy);
