@@ -3,6 +3,7 @@
 BUILD    ?= $(TOP)/build
 CC       ?= gcc
 CLANG    ?= clang-19
+RUSTC    ?= rustc
 RELEASE  ?= 6.12
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
