@@ -7,6 +7,8 @@ RUSTC    ?= rustc
 RELEASE  ?= 6.12
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
+BASH_COMPLETIONS := $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS  := $(PREFIX)/share/zsh/vendor-completions
 VERSION  := $(shell sed -n 's/.*HCP_VERSION.*"\(.*\)"/\1/p' $(TOP)/include/hcpolicy/version.h)
 
 CFLAGS   ?= -O2 -g

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * uses-policy FILE: a program of somebody else's, in C and in C++.  It opens the policy FILE, and
  * prints its parameters.

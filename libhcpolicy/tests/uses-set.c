@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * uses-set FILE OTHER: a program of somebody else's, in C and in C++.  It saves a set to FILE,
  * restores it, and prints its ranges.  OTHER is the same set, and not complete.
