@@ -17,7 +17,7 @@ installed()
 	for dir in loader vmm; do
 		make --no-print-directory -C "$top/$dir" install DESTDIR="$work/root" || return
 	done
-	ls "$share"/bash-completion/completions/{hcpolicy,hcvm} "$share"/zsh/vendor-completions/_{hcpolicy,hcvm}
+	ls "$share"/bash-completion/completions/{hcpolicy,hcvm} "$share"/zsh/site-functions/_{hcpolicy,hcvm}
 }
 
 # The command, with two VMs that nobody else knows.
@@ -47,7 +47,7 @@ cat > in.zsh <<'END'
 compadd() { [ "$1" != -S ] || shift 2; print -rl -- "${(@P)2}"; }
 _files() { if [ "${1-}" = -/ ]; then print -rl -- *(/); else print -rl -- *; fi; }
 words=("$@") CURRENT=$#
-fpath=(root/usr/local/share/zsh/vendor-completions $fpath)
+fpath=(root/usr/local/share/zsh/site-functions $fpath)
 autoload -Uz _hcpolicy
 _hcpolicy
 END
