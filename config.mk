@@ -3,9 +3,13 @@
 BUILD    ?= $(TOP)/build
 CC       ?= gcc
 CLANG    ?= clang-19
+RUSTC    ?= rustc
 RELEASE  ?= 6.12
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
+BASH_COMPLETIONS := $(PREFIX)/share/bash-completion/completions
+# zsh has one place for packages, and another for what is installed by hand.
+ZSH_COMPLETIONS  := $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 VERSION  := $(shell sed -n 's/.*HCP_VERSION.*"\(.*\)"/\1/p' $(TOP)/include/hcpolicy/version.h)
 
 CFLAGS   ?= -O2 -g

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * All output of the command.  Text: results go to stdout, errors and warnings to stderr as
- * they happen.  JSON: one document goes to stdout, with errors and warnings as fields.  (`try` and
- * `watch` print one a line, as things happen.)
+ * they happen.  JSON: one document goes to stdout, with errors and warnings as fields.  (`try` prints
+ * one a line, as things happen.)
  */
 #ifndef OUT_H
 #define OUT_H

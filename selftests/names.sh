@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 24
+plan 25
 
 name=hcst-name
 pins=/sys/fs/bpf/hcpolicy
@@ -73,6 +73,14 @@ killed_vmm()
 {
 	hcpolicy detach $name && end TERM && vm --policy bitmap --name $name && end KILL &&
 		[ -d $pins/$name ] && vm --policy bitmap --name $name && hcpolicy show $name
+}
+
+# shellcheck source=loader/completion/candidates.sh
+. "$top/loader/completion/candidates.sh"
+completed()
+{
+	same "$name" _hcpolicy_candidates "$bin/hcpolicy" show '' &&
+		_hcpolicy_candidates "$bin/hcpolicy" attach bitmap --pid '' | grep -x "$pid"
 }
 
 detached_from_outside() { hcpolicy detach $name && end TERM && nothing_left; }
@@ -152,6 +160,7 @@ check "a name with no pin is listed, cleared, and taken" nothing_to_open
 check "pins that were renamed are not taken for another VM's" mismatched
 check "what a killed process left is removed, and said so" left_behind
 check "a policy is attached" attach
+check "completion offers its name and its VM" completed
 check "its link ends" end_link $name
 check "whose name attach takes over" gives 0 'was not attached any more' attach
 check "and detach clears once more" eval "end_link $name && hcpolicy detach $name && nothing_left"

@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
-plan 33
+plan 34
 
 name=hcst-save
 saved=$work/saved
@@ -141,6 +141,14 @@ without_its_link()
 		hcpolicy save $name "$work/ended" --force && go_on
 }
 
+# In two languages, without this project's library: of the file, and of the guest's own set.
+readers()
+{
+	local want=$'256 16\n4096 1' source=$top/docs/readers built=$top/build/obj/libhcpolicy/tests/readers
+	same "$want" "${python[@]}" "$source/stream.py" "$saved" && same "$want" "${python[@]}" "$source/live.py" $name &&
+		same "$want" "$built/stream" "$saved" && same "$want" "$built/live" $name
+}
+
 # The set of another guest, which is called that, or nothing, to FILE.
 other()
 {
@@ -188,6 +196,7 @@ check "the set of a VM that may run is not saved" gives 1 "kill -STOP $pid.*--ru
 check "which is not what --force is for" gives 1 'is not stopped' hcpolicy save $name "$saved" --force
 check "and no file is left" no_file
 check "the set of a stopped VM is saved, and whose it is said" eval "halt && hcpolicy save $name '$saved' | grep -F \"(label 'web 1') was saved to\""
+check "the readers of docs/readers read the same" readers
 check "not over a device" gives 1 'not a regular file' hcpolicy save $name /dev/null
 check "which is still there" test -c /dev/null
 check "it comes back, but who says that its guest stood still?" eval "hcpolicy restore $name '$saved' && same '$first' ranges && late"

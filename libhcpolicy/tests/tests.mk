@@ -16,12 +16,19 @@ TAP      := $(addprefix $(TOP)/selftests/,tap.c tap.h)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
 
 .PHONY: tests
-tests: $(PROGRAMS) $(SAMPLES) $(TESTS)/.fuzz $(TESTS)/.threads
+READERS  := $(addprefix $(TESTS)/readers/,stream live)
+tests: $(PROGRAMS) $(SAMPLES) $(READERS) $(TESTS)/.fuzz $(TESTS)/.threads
 
 check: check-abi tests
 	$(Q)$(TOP)/scripts/tally $(addprefix $(TESTS)/,$(UNITS)) "tests/fuzz $(TESTS)/fuzz_stream" \
 		"tests/threads $(TESTS)/threads" \
-		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include"
+		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include" \
+		"tests/install.sh $(CC) $(CXX) $(TESTS)"
+
+# The set, read in another language.
+$(READERS): $(TESTS)/readers/%: $(TOP)/docs/readers/%.rs | $(TESTS)/readers
+	$(call msg,RUSTC,$@)
+	$(Q)$(RUSTC) --edition 2021 -D warnings -O -o $@ $<
 
 $(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF_ARCHIVE)
 	$(call bpf_compile,$(@:.o=.d))
@@ -78,5 +85,5 @@ $(TESTS)/.threads: tests/threads.c $(TAP) tracker.c $(POLICY_SRCS) set.c why.c $
 			$(LIBBPF_ARCHIVE) $(LIBBPF_LIBS) -pthread; \
 	fi
 
-$(TESTS):
+$(TESTS) $(TESTS)/readers:
 	$(Q)mkdir -p $@
