@@ -71,6 +71,10 @@ bool valid_name(const char *name);
 const char *nearest(const char *word, const char *const *names, size_t n);
 const char *size_text(char buf[32], uint64_t bytes);
 const char *verdict_text(int verdict);	/* NULL: an errno, or no verdict */
+/* An errno by its name, and what is no verdict by its number. */
+const char *verdict_name(char buf[32], int verdict);
+/* The door that a request came by, as traces and `watch -j` have it. */
+const char *door_name(char buf[32], unsigned int source);
 uint64_t clock_ns(clockid_t clock);
 
 /* proc.c: what /proc tells about a process and its VMs. */

@@ -15,6 +15,7 @@
 #include "loader.h"
 
 #define MAX_WORD	32
+#define MAX_ERRNO	4095	/* as the kernel has it */
 
 /* Digits and at most one of K, M, G, T (powers of 1024; a B or iB may follow). */
 bool parse_size(const char *text, uint64_t *bytes)
@@ -136,6 +137,23 @@ const char *verdict_text(int verdict)
 	};
 
 	return verdict >= 0 && verdict < (int)(sizeof(names) / sizeof(*names)) ? names[verdict] : NULL;
+}
+
+const char *verdict_name(char buf[32], int verdict)
+{
+	const char *name = verdict < 0 && verdict >= -MAX_ERRNO ? strerrorname_np(-verdict) :
+								  verdict_text(verdict);
+
+	snprintf(buf, 32, "%d", verdict);
+	return name ?: buf;
+}
+
+const char *door_name(char buf[32], unsigned int source)
+{
+	static const char *const names[] = { "hypercall", "snp-msr", "snp-psc", "tdx" };
+
+	snprintf(buf, 32, "%u", source);
+	return source < sizeof(names) / sizeof(*names) ? names[source] : buf;
 }
 
 uint64_t clock_ns(clockid_t clock)

@@ -8,17 +8,11 @@
 #include "loader.h"
 #include "trace.h"
 
-#define MAX_ERRNO	4095	/* as the kernel has it */
-
-/* "answer=EACCES": an errno by its name, and what is no verdict by its number. */
 static size_t verdict_word(char *buf, size_t size, const char *key, int verdict)
 {
-	const char *name = verdict_text(verdict);
+	char name[32];
 
-	if (verdict < 0 && verdict >= -MAX_ERRNO)
-		name = strerrorname_np(-verdict);
-	return name ? snprintf(buf, size, " %s=%s", key, name) :
-		      snprintf(buf, size, " %s=%d", key, verdict);
+	return snprintf(buf, size, " %s=%s", key, verdict_name(name, verdict));
 }
 
 /* What the guest sees: of what exits, that is the VMM's affair. */
@@ -40,7 +34,7 @@ static size_t status_words(char *buf, size_t size, const struct request *r)
 
 size_t trace_line(char line[TRACE_LINE], const struct request *r, __u64 begin)
 {
-	static const char *const doors[] = { "hypercall", "snp-msr", "snp-psc", "tdx" };
+	char door[32];
 	uint64_t us = (r->time - begin) / 1000;
 	size_t len;
 
@@ -48,11 +42,8 @@ size_t trace_line(char line[TRACE_LINE], const struct request *r, __u64 begin)
 		       r->verdict == KVM_HCPOLICY_RETRY ? "# " : "",
 		       r->shared ? "share" : "private", (uint64_t)r->gpa, (uint64_t)r->npages,
 		       r->vcpu_id);
-	if (r->source < sizeof(doors) / sizeof(*doors))
-		len += snprintf(line + len, TRACE_LINE - len, " door=%s", doors[r->source]);
-	else
-		len += snprintf(line + len, TRACE_LINE - len, " door=%u", r->source);
-	len += snprintf(line + len, TRACE_LINE - len, " attrs=0x%" PRIx64, (uint64_t)r->attrs);
+	len += snprintf(line + len, TRACE_LINE - len, " door=%s attrs=0x%" PRIx64,
+			door_name(door, r->source), (uint64_t)r->attrs);
 	len += status_words(line + len, TRACE_LINE - len, r);
 	if (r->answer != r->verdict)
 		len += verdict_word(line + len, TRACE_LINE - len, "answer", r->answer);

@@ -58,15 +58,15 @@ static void print_event(const struct hcp_event *event)
 static void put_event(struct watch *w, const struct hcp_event *event)
 {
 	struct json_object *obj = json_object_new_object();
-	char verdict[32];
+	char verdict[32], door[32];
 
 	put_u64(obj, "time_ns", wall_time(event->time));
 	put_u64(obj, "vcpu", event->vcpu_id);
-	put_u64(obj, "source", event->source);
+	put_str(obj, "door", door_name(door, event->source));
 	put_bool(obj, "shared", event->shared);
-	put_u64(obj, "gpa", event->gfn << HCP_PAGE_SHIFT);
-	put_u64(obj, "pages", event->npages);
-	put_str(obj, "verdict", verdict_words(verdict, event->verdict));
+	put_u64(obj, "gfn", event->gfn);
+	put_u64(obj, "npages", event->npages);
+	put_str(obj, "verdict", verdict_name(verdict, event->verdict));
 	out_array_item(&w->array, obj);
 }
 
@@ -85,8 +85,8 @@ static void whole_set(struct watch *w, const char *why)
 			continue;
 		}
 		one = json_object_new_object();
-		put_u64(one, "gpa", r.gfn << HCP_PAGE_SHIFT);
-		put_u64(one, "pages", r.npages);
+		put_u64(one, "gfn", r.gfn);
+		put_u64(one, "npages", r.npages);
 		json_object_array_add(ranges, one);
 	}
 	put_str(obj, "set_because", why);

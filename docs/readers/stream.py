@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 """stream.py FILE: the pages that a saved set shares, as lines GFN NPAGES.
 
-docs/set-stream.md has the format, and what a reader checks.
+docs/man/set-stream.5.md has the format, and what a reader checks.
 """
 import sys
 import zlib

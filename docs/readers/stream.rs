@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 //! stream FILE: the pages that a saved set shares, as lines GFN NPAGES.
-//! docs/set-stream.md has the format, and what a reader checks.
+//! docs/man/set-stream.5.md has the format, and what a reader checks.
 
 fn check(ok: bool, why: &str) {
     if !ok {

@@ -75,13 +75,13 @@ programs()
 	fi
 }
 
-# The bytes of docs/set-stream.md.
+# The bytes of docs/man/set-stream.5.md.
 example()
 {
 	local at bytes
 	while read -r at bytes; do
 		printf '%b' "\\x${bytes// /\\x}" | dd of=example bs=1 seek=$((16#$at)) conv=notrunc status=none
-	done < <(awk '/^```$/ { on = !on } on && /^[0-9a-f]+  / { print substr($0, 1, 29) }' "$top/docs/set-stream.md")
+	done < <(awk '/^```$/ { on = !on } on && /^[0-9a-f]+  / { print substr($0, 1, 29) }' "$top/docs/man/set-stream.5.md")
 	[ "$(wc -c < example)" = 180 ]
 }
 # Each of the readers: what a program has saved, and the example.
