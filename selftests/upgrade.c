@@ -34,12 +34,19 @@ static struct hcpolicy *open_name(void)
 	return policy;
 }
 
+/* A test that failed may have left its pins. */
+static void new_vm(const char *name)
+{
+	CHECK_EQ(system("rm -rf " OLD_PINS "/*"), 0);
+	vm = vm_new(1, false);
+	v = &vm->vcpus[0];
+	old = old_attach(vm, name);
+}
+
 /* Two pages are shared. */
 static struct hcpolicy *set_up(void)
 {
-	vm = vm_new(1, false);
-	v = &vm->vcpus[0];
-	old = old_attach(vm, NAME);
+	new_vm(NAME);
 	CHECK_EQ(vcpu_call(v, GPA, 2, SHARE), 0);
 	return open_name();
 }
@@ -253,8 +260,7 @@ TEST(names_that_0_1_allowed_are_shown_and_end)
 {
 	struct hcpolicy *policy;
 
-	vm = vm_new(1, false);
-	old_attach(vm, "-x");
+	new_vm("-x");
 	policy = hcpolicy__open_pinned("-x", &opts);
 	CHECK(policy && hcp_set__complete(hcpolicy__set(policy)));
 	CHECK_EQ(hcpolicy__detach(policy), 0);
