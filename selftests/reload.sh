@@ -4,7 +4,9 @@
 # What hcpolicy probe says of KVM when the one that is loaded is not the one that is installed, as
 # after an installation or a removal of hcpolicy-dkms; and that its remedy, typed in, is one.
 # Nobody else may have a VM meanwhile: run starts this without its own.
+# What it lays over /lib/modules, nobody else sees.
 set -u
+[ -n "${HCST_OWN_MOUNTS-}" ] || HCST_OWN_MOUNTS=1 exec unshare --mount "$0"
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 plan 9
@@ -17,24 +19,13 @@ vendor=kvm_amd
 # Laid over the machine's, in memory: the stock KVM, and what it needs.
 lay_modules()
 {
-	local dir
-	mkdir "$work/stock" && mount --bind "$modules" "$work/stock" && mount -t tmpfs modules "$modules" || return
-	for dir in arch/x86/kvm virt drivers/crypto/ccp; do
-		mkdir -p "$modules/kernel/$dir" && cp -r "$work/stock/kernel/$dir/." "$modules/kernel/$dir" || return
-	done
-	cp "$work/stock"/modules.{order,builtin,builtin.modinfo} "$modules" && depmod
+	(cd "$modules" && cp -r --parents -t "$work" modules.{order,builtin,builtin.modinfo} \
+		kernel/{arch/x86/kvm,virt,drivers/crypto/ccp}) &&
+		mount -t tmpfs modules "$modules" && cp -r "$work"/{kernel,modules.*} "$modules" && depmod
 }
 install_ours() { mkdir -p "$modules/updates/dkms" && cp "$ours"/*.ko "$modules/updates/dkms" && depmod; }
 remove_ours() { rm -r "$modules/updates" && depmod; }
 unload() { modprobe -r $vendor kvm && [ ! -e /sys/module/kvm ]; }
-load_stock()
-{
-	local file
-	for file in "$modules"/kernel/arch/x86/kvm/{kvm,${vendor/_/-}}.ko*; do
-		insmod "$file" || return
-	done
-}
-
 # says STATUS WORDS: probe ends so, and its line about the hook has these words.
 says()
 {
@@ -75,7 +66,7 @@ if [ ! -e /sys/module/kvm/initstate ]; then
 fi
 
 again() { says 0 'calls policies' && remove_ours && says 0 'calls policies'; }
-stock() { unload && load_stock && says 1 "on $(uname -r) has no hook: on a kernel 6.12 of Debian, install hcpolicy-dkms"; }
+stock() { unload && modprobe $vendor && says 1 "on $(uname -r) has no hook: on a kernel 6.12 of Debian, install hcpolicy-dkms"; }
 # A VM of hcvm without a policy, which waits for its guest.
 busy()
 {
@@ -93,10 +84,9 @@ check "${names[2]}" again
 check "${names[3]}" stock
 unload
 check "${names[4]}" says 1 "kvm is not loaded, and the one for $(uname -r) has no hook: on a kernel 6.12 of Debian, install"
-load_stock && install_ours
+modprobe $vendor && install_ours
 check "${names[5]}" says 1 "no VM running, modprobe -r $vendor kvm && modprobe $vendor"
 check "${names[6]}" in_json
 check "${names[7]}" busy
 check "${names[8]}" eval 'within 30 remedy && says 0 "calls policies"'
-umount "$modules"
 finish

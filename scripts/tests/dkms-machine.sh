@@ -15,7 +15,7 @@ export PATH=$PATH:$bin
 # The stock KVM, although ours may be installed.
 load_stock()
 {
-	modprobe irqbypass && { modprobe ccp || :; } &&
+	modprobe -a irqbypass ccp &&
 		insmod /lib/modules/"$release"/kernel/arch/x86/kvm/kvm.ko.xz &&
 		insmod /lib/modules/"$release"/kernel/arch/x86/kvm/kvm-amd.ko.xz
 }
