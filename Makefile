@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-long check-debug check-trixie check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all demo check check-long check-debug check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules
@@ -68,6 +68,10 @@ check-upstream: setup	## upstream's KVM selftests on four kinds of KVM: by hand 
 	$(Q)$(MAKE) --no-print-directory -C kernel pristine
 	$(Q)$(MAKE) --no-print-directory -C selftests/upstream
 	$(Q)selftests/upstream/check $(RELEASE)
+
+check-dkms: setup	## hcpolicy-dkms (DEBS=FILES) on Debian 12 and 13, from installation to removal: by hand, as root (slow)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/tally $(foreach suite,bookworm trixie,'scripts/check-dkms $(suite) $(DEBS)')
 
 bench: setup bench-programs	## what it costs, counted, and the tables of README.md and docs/bench.md
 	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure

@@ -23,6 +23,8 @@
 #define POLICY_SUFFIX	".bpf.o"
 #define TEXT_SIZE	2048
 #define LINE_SIZE	512
+#define GET_HOOK	"on a kernel 6.12 of Debian, install hcpolicy-dkms and the kernel's headers; " \
+			"scripts/vm-run boots a machine that has it"
 
 struct check {
 	const char *name;
@@ -30,6 +32,17 @@ struct check {
 	/* Writes what was found, or the remedy. */
 	bool (*look)(char *text, size_t size);
 };
+
+__attribute__((format(printf, 3, 4)))
+static void append(char *text, size_t size, const char *fmt, ...)
+{
+	size_t len = strlen(text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + len, size - len, fmt, ap);
+	va_end(ap);
+}
 
 static bool look_dev_kvm(char *text, size_t size)
 {
@@ -46,9 +59,52 @@ static bool look_dev_kvm(char *text, size_t size)
 	return false;
 }
 
+/* Does modprobe load a kvm with the hook?  The build gives ours a version, and stock has none. */
+static bool kvm_to_load_has_hook(void)
+{
+	FILE *pipe = popen("PATH=$PATH:/usr/sbin:/sbin; modinfo -F version kvm 2>/dev/null", "re");
+	char line[64] = "";
+
+	if (!pipe)
+		return false;
+	if (!fgets(line, sizeof(line), pipe))
+		*line = '\0';
+	pclose(pipe);
+	return !strncmp(line, "hcpolicy-", strlen("hcpolicy-"));
+}
+
+/* The modules that use kvm, a space before each. */
+static void kvm_users(char *text, size_t size)
+{
+	DIR *dir = opendir("/sys/module/kvm/holders");
+	struct dirent *entry;
+
+	*text = '\0';
+	while (dir && (entry = readdir(dir)))
+		if (*entry->d_name != '.')
+			append(text, size, " %s", entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static const char *kvm_vendor(void)
+{
+	char line[4096];
+	bool intel = false;
+	FILE *file = fopen("/proc/cpuinfo", "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		intel |= !strncmp(line, "flags", 5) && strstr(line, " vmx");
+	if (file)
+		fclose(file);
+	return intel ? "kvm_intel" : "kvm_amd";
+}
+
 static bool look_hook(char *text, size_t size)
 {
+	bool ready = kvm_to_load_has_hook();
 	struct utsname uts;
+	char users[256];
 
 	uname(&uts);
 	switch (hcpolicy__probe()) {
@@ -56,19 +112,26 @@ static bool look_hook(char *text, size_t size)
 		snprintf(text, size, "kvm on %s calls policies", uts.release);
 		return true;
 	case -ENOENT:
-		snprintf(text, size, "kvm is not loaded: load the kvm modules with the hook for %s",
-			 uts.release);
+		if (ready)
+			snprintf(text, size, "kvm is not loaded: modprobe %s, which has the hook",
+				 kvm_vendor());
+		else
+			snprintf(text, size, "kvm is not loaded, and the one for %s has no hook: " GET_HOOK,
+				 uts.release);
 		return false;
 	case -EPERM:
 	case -EACCES:
 		snprintf(text, size, "may not look at kvm's types: run as root");
 		return false;
-	default:
-		snprintf(text, size, "kvm is loaded without the hook: build and load the kvm modules for %s, "
-			 "or boot a kernel that kernel/series supports: scripts/vm-run",
-			 uts.release);
-		return false;
 	}
+	kvm_users(users, sizeof(users));
+	if (ready)
+		snprintf(text, size, "the kvm that is loaded has no hook, but the one that is installed has: "
+			 "reboot or, with no VM running, modprobe -r%s kvm && modprobe %s",
+			 users, kvm_vendor());
+	else
+		snprintf(text, size, "kvm on %s has no hook: " GET_HOOK, uts.release);
+	return false;
 }
 
 /* If kvm is built in, its types are in vmlinux. */
@@ -178,17 +241,6 @@ struct found {
 	char good[TEXT_SIZE / 2];	/* names */
 	char bad[TEXT_SIZE];		/* why other files are no policies, a "; " before each */
 };
-
-__attribute__((format(printf, 3, 4)))
-static void append(char *text, size_t size, const char *fmt, ...)
-{
-	size_t len = strlen(text);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text + len, size - len, fmt, ap);
-	va_end(ap);
-}
 
 /* The last line of the log has the reason. */
 static void keep_line(void *line, const char *said)
