@@ -4,7 +4,7 @@ LLVM_STRIP ?= llvm-strip-19
 # What policies outside this tree are compiled with too.
 BPF_TARGET := --target=bpf -mcpu=v3 -O2 -g -idirafter /usr/include/$(shell $(CC) -dumpmachine)
 BPF_CFLAGS := $(BPF_TARGET) -Wall -Wextra -Wno-unused-parameter \
-	      -I$(TOP)/bpf-progs -I$(TOP)/include -I$(BUILD)/libbpf/include
+	      -I$(TOP)/bpf-progs -I$(TOP)/include $(LIBBPF_CFLAGS)
 
 # The recipe of an object $@ from $<, which libbpf loads by its BTF alone.
 # $(call bpf_compile,FILE.d)
@@ -15,9 +15,9 @@ $(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(1) -c $< -o $@
 $(Q)$(LLVM_STRIP) -g $@
 endef
 
-# The headers that it includes; libhcpolicy has the rule itself.
-BPF_READY := $(BUILD)/libbpf/.done
+# The headers that it includes, unless the system has them; libhcpolicy has the rule itself.
+BPF_READY := $(LIBBPF_ARCHIVE:%/libbpf.a=%/.done)
 ifneq ($(CURDIR),$(TOP)/libhcpolicy)
-$(BPF_READY):
+$(LIBBPF)/.done:
 	$(Q)$(MAKE) -C $(TOP)/libhcpolicy libbpf
 endif

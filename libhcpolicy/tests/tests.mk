@@ -22,7 +22,7 @@ check: check-abi tests
 		"tests/threads $(TESTS)/threads" \
 		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include"
 
-$(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF)/libbpf.a
+$(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(BPF_READY)
 	$(call bpf_compile,$(@:.o=.d))
 $(TESTS)/broken.bpf.o: BPF_CFLAGS += -DBROKEN
 $(TESTS)/without-info.bpf.o: BPF_CFLAGS += -DWITHOUT_INFO
@@ -38,8 +38,8 @@ $(TESTS)/set $(TESTS)/set-sanitized: tests/set.c set.c why.c
 $(TESTS)/tracker $(TESTS)/tracker-sanitized: tests/tracker.c tracker.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: LIBS = -lz
-$(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
-$(TESTS)/hostile $(TESTS)/hostile-sanitized: tests/hostile.c $(POLICY_SRCS) set.c why.c $(LIBBPF_READY)
+$(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c why.c $(LIBBPF_ARCHIVE)
+$(TESTS)/hostile $(TESTS)/hostile-sanitized: tests/hostile.c $(POLICY_SRCS) set.c why.c $(LIBBPF_ARCHIVE)
 $(addprefix $(TESTS)/,policy policy-sanitized hostile hostile-sanitized): LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
 $(filter %-sanitized,$(PROGRAMS)): FLAGS = $(SANITIZE)
 
@@ -63,7 +63,7 @@ $(TESTS)/.fuzz: tests/fuzz_stream.c stream.c set.c why.c $(wildcard *.h $(TOP)/i
 # It knows no fences, which makes it see more, not less.
 THREADS := -fsanitize=thread -Wno-tsan
 $(TESTS)/.threads: tests/threads.c $(TAP) tracker.c $(POLICY_SRCS) set.c why.c $(wildcard *.h tests/*.h \
-		  $(TOP)/include/hcpolicy/*.h) $(LIBBPF_READY) $(OBJ)/.flags FORCE | $(TESTS)
+		  $(TOP)/include/hcpolicy/*.h) $(LIBBPF_ARCHIVE) $(OBJ)/.flags FORCE | $(TESTS)
 	$(Q)if ! echo 'int main(void) { return 0; }' | $(CC) $(THREADS) -x c - -o $@ 2>/dev/null; then \
 		rm -f $(TESTS)/threads; \
 	elif [ -n "$(filter-out FORCE,$?)" ] || [ ! -e $(TESTS)/threads ]; then \
