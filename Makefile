@@ -88,8 +88,8 @@ lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=
 compile_commands.json: FORCE	## for clangd and the like; wants bear, and builds all anew
 	$(Q)bear --output $@ -- $(MAKE) --no-print-directory BUILD=$(BUILD)/$@ all tests
 
-install: libhcpolicy bpf-progs guest loader vmm	## DESTDIR, PREFIX and LIBDIR as usual
-	$(Q)for dir in libhcpolicy bpf-progs guest loader vmm; do \
+install:	## DESTDIR, PREFIX and LIBDIR as usual
+	$(Q)for dir in libhcpolicy bpf-progs guest kit loader vmm; do \
 		$(MAKE) --no-print-directory -C $$dir install || exit; done
 
 clean:	## remove build/
