@@ -14,7 +14,8 @@ PROGRAMS := $(addprefix $(TESTS)/,$(UNITS))
 TAP      := $(addprefix $(TOP)/selftests/,tap.c tap.h)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
 
-.PHONY: tests
+.PHONY: tests samples
+samples: $(SAMPLES)
 tests: $(PROGRAMS) $(SAMPLES) $(TESTS)/.fuzz $(TESTS)/.threads
 
 check: check-abi tests
@@ -22,7 +23,7 @@ check: check-abi tests
 		"tests/threads $(TESTS)/threads" \
 		"tests/integrating.sh $(CC) $(TOP)/docs/integrating.md $(LIB)/libhcpset.a -I$(TOP)/include"
 
-$(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(BPF_READY)
+$(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF_ARCHIVE)
 	$(call bpf_compile,$(@:.o=.d))
 $(TESTS)/broken.bpf.o: BPF_CFLAGS += -DBROKEN
 $(TESTS)/without-info.bpf.o: BPF_CFLAGS += -DWITHOUT_INFO
