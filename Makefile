@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all deb demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm examples selftests	## build everything but the kernel modules
@@ -80,6 +80,9 @@ bench-programs:
 
 kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 	$(Q)$(MAKE) --no-print-directory -C kit
+
+deb: setup	## the Debian packages, in build/deb
+	$(Q)scripts/deb
 
 lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=1 on the kernel part
 	$(Q)$(MAKE) --no-print-directory all
