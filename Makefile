@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all deb demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all deb check-deb demo check check-long check-debug check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm examples selftests	## build everything but the kernel modules
@@ -32,6 +32,7 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
+	$(Q)DEB_BUILD_OPTIONS=nocheck scripts/deb
 	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) bench/run
 
 # The programs of tests that a machine runs, which cannot build there.
@@ -83,6 +84,10 @@ kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 
 deb: setup	## the Debian packages, in build/deb
 	$(Q)scripts/deb
+
+check-deb:	## the packages on Debian 12 and 13: the same twice, lintian, piuparts (root; slow)
+	$(Q)scripts/check-deb bookworm
+	$(Q)scripts/check-deb trixie
 
 lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=1 on the kernel part
 	$(Q)$(MAKE) --no-print-directory all
