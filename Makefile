@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all demo check check-long check-debug check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all deb check-deb demo check check-long check-debug check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules
@@ -35,6 +35,7 @@ demo: setup	## a stock Linux guest, a policy, and the proof that the set is righ
 check: setup	## every test: units here, the rest on the real hook in a VM
 	$(Q)$(MAKE) --no-print-directory all modules kit tests
 	$(Q)$(MAKE) --no-print-directory -C bench
+	$(Q)DEB_BUILD_OPTIONS=nocheck scripts/deb
 	$(Q)scripts/tally -j 2 $(UNIT_TESTS) $(VM_TESTS) scripts/tests/vm-run.sh bench/run
 
 # The programs of tests that a machine runs, which cannot build there.
@@ -91,6 +92,13 @@ bench-programs:
 kit: setup guest	## the conformance kit: build/hcpolicy-kit-VERSION.tar.gz
 	$(Q)$(MAKE) --no-print-directory -C kit
 
+deb: setup	## the Debian packages, in build/deb
+	$(Q)scripts/deb
+
+check-deb:	## the packages on Debian 12 and 13: the same twice, lintian, piuparts (root; slow)
+	$(Q)scripts/check-deb bookworm
+	$(Q)scripts/check-deb trixie
+
 lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=1 on the kernel part
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/lint; status=$$?; $(MAKE) --no-print-directory -C kernel lint && exit $$status
@@ -98,8 +106,8 @@ lint: setup	## checkpatch, shellcheck, spelling, circles of files; sparse and W=
 compile_commands.json: FORCE	## for clangd and the like; wants bear, and builds all anew
 	$(Q)bear --output $@ -- $(MAKE) --no-print-directory BUILD=$(BUILD)/$@ all tests
 
-install: libhcpolicy bpf-progs guest loader vmm man	## DESTDIR, PREFIX and LIBDIR as usual
-	$(Q)for dir in libhcpolicy bpf-progs guest loader vmm docs/man; do \
+install:	## DESTDIR, PREFIX and LIBDIR as usual
+	$(Q)for dir in libhcpolicy bpf-progs guest kit loader vmm docs/man; do \
 		$(MAKE) --no-print-directory -C $$dir install || exit; done
 
 clean:	## remove build/

@@ -14,7 +14,21 @@ VERSION  := $(shell sed -n 's/.*HCP_VERSION.*"\(.*\)"/\1/p' $(TOP)/include/hcpol
 
 CFLAGS   ?= -O2 -g
 HCP_CFLAGS := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter \
-	      -fno-strict-aliasing -I$(TOP)/include $(CFLAGS)
+	      -fno-strict-aliasing -I$(TOP)/include $(CPPFLAGS) $(CFLAGS)
+
+# libbpf: the distribution's if it knows struct_ops of modules, as Debian 13's does.  Else the
+# one in the kernel's source, which libhcpolicy/Makefile builds, and which is hidden in ours.
+LIBBPF := $(BUILD)/libbpf
+ifeq ($(shell pkg-config --atleast-version=1.5 libbpf 2>/dev/null && echo yes),yes)
+LIBBPF_CFLAGS  := $(shell pkg-config --cflags libbpf)
+LIBBPF_LIBS    := $(shell pkg-config --libs libbpf) -lelf -lz
+LIBBPF_HEADERS := $(shell pkg-config --variable=includedir libbpf)/bpf
+else
+LIBBPF_ARCHIVE := $(LIBBPF)/libbpf.a
+LIBBPF_CFLAGS  := -I$(LIBBPF)/include
+LIBBPF_LIBS    := -lelf -lz
+LIBBPF_HEADERS := $(LIBBPF)/include/bpf
+endif
 
 # libbpf: the distribution's if it knows struct_ops of modules, as Debian 13's does.  Else the
 # one in the kernel's source, which libhcpolicy/Makefile builds, and which is hidden in ours.

@@ -3,7 +3,8 @@
 LLVM_STRIP ?= llvm-strip-19
 # What policies outside this tree are compiled with too.
 BPF_TARGET := --target=bpf -mcpu=v3 -O2 -g -idirafter /usr/include/$(shell $(CC) -dumpmachine)
-BPF_CFLAGS := $(BPF_TARGET) -Wall -Wextra -Wno-unused-parameter \
+# The lines in its BTF name the source, and not where the tree happened to be.
+BPF_CFLAGS := $(BPF_TARGET) -Wall -Wextra -Wno-unused-parameter -ffile-prefix-map=$(TOP)/= \
 	      -I$(TOP)/bpf-progs -I$(TOP)/include $(LIBBPF_CFLAGS)
 
 # The recipe of an object $@ from $<, which libbpf loads by its BTF alone.

@@ -17,6 +17,7 @@ export HCVM=$bin/hcvm KIT_SECONDS=$((60 * patience))
 unpack()
 {
 	local tar
+	[ ! -L "$top/build/kit" ] || { cp -rL "$top/build/kit" "$kit"; return; }	# as it is installed
 	# shellcheck disable=SC2012	# the newest, and make gives the names
 	tar=$(ls -t "$top"/build/hcpolicy-kit-*.tar.gz | head -n 1)
 	[ -n "$tar" ] || { echo "no kit in build/: make kit"; return 1; }

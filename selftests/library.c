@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The samples of the library's own tests. */
+#define OBJECT(name)	build_path("obj/libhcpolicy/tests/" name ".bpf.o")
+
 #include "../libhcpolicy/tests/policy.h"
 #include "tap.h"
 #include "vm.h"

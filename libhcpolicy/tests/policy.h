@@ -11,7 +11,9 @@
 #include "../internal.h"
 #include "../../selftests/tap.h"
 
+#ifndef OBJECT
 #define OBJECT(name)	OBJECTS "/" name ".bpf.o"
+#endif
 
 static char logged[16384];
 

@@ -15,8 +15,9 @@ PROGRAMS := $(addprefix $(TESTS)/,$(UNITS))
 TAP      := $(addprefix $(TOP)/selftests/,tap.c tap.h)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
 
-.PHONY: tests
+.PHONY: tests samples
 READERS  := $(addprefix $(TESTS)/readers/,stream live)
+samples: $(SAMPLES)
 tests: $(PROGRAMS) $(SAMPLES) $(READERS) $(TESTS)/.fuzz $(TESTS)/.threads
 
 check: check-abi tests

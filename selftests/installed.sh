@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The packages of build/deb, installed over this system's files in memory: what they bring works
+# on the real hook without the source tree, and nothing of it is left after a purge.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+if [ ! -e "$top/build/deb/log" ]; then
+	plan 1
+	skip "no packages in build/deb: make deb" "what the packages bring works"
+	finish
+fi
+plan 6
+
+unset HCPOLICY_PATH
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
+memory=$work/memory
+root=$memory/root
+trap 'umount -R -l "$memory"; rm -rf "$work"' EXIT
+
+# The root of the packages: this system's files, and memory for what is written.
+throw_away()
+{
+	[ -d /sys/module/overlay ] || modprobe -d "$("$top/scripts/kernel-root" "$(uname -r)")" overlay || return
+	mkdir "$memory" && mount -t tmpfs tmpfs "$memory" && mkdir "$memory"/{files,work,root} &&
+		mount -t overlay -o "lowerdir=/,upperdir=$memory/files,workdir=$memory/work" overlay "$root" &&
+		mount -t tmpfs tmpfs "$root/tmp" && mkdir -p "$root$top" && mount --bind "$top" "$root$top" || return
+	for dir in proc sys dev; do
+		mount --rbind "/$dir" "$root/$dir" || return
+	done
+}
+# What was written and is not as it was.
+changed()
+{
+	find "$memory/files" -mindepth 1 \( -path "*$top" -o -path '*/var/log/dpkg.log' \) -prune -o -printf '%P\n' |
+	while read -r file; do
+		[ -d "$memory/files/$file" ] && [ -d "/$file" ] || cmp -s "$memory/files/$file" "/$file" || echo "$file"
+	done
+}
+inside() { chroot "$root" "$@"; }
+# With a list of packages of its own, as this system's is long; so nobody sees if a dependency is missing.
+packages() { dpkg --root="$root" --admindir="$memory/dpkg" --force-depends --force-unsafe-io "$@"; }
+names() { for deb in "$top"/build/deb/*.deb; do dpkg-deb -f "$deb" Package; done | grep -v -- -dbgsym; }
+installs()
+{
+	names > "$work/names" && [ "$(wc -l < "$work/names")" -ge 7 ] || return
+	mkdir -p "$memory"/dpkg/{info,updates} && touch "$memory/dpkg/status" || return
+	# shellcheck disable=SC2046	# words
+	packages -i $(sed "s,.*,$top/build/deb/&_*.deb," "$work/names")
+}
+tries() { inside sh -c 'cd /tmp && hcpolicy new hcst-mine --from quota && make -C hcst-mine check'; }
+selftests()
+{
+	gives 0 '^result: *[1-9][0-9]* passed, 0 failed, ' inside hcpolicy-selftest program own names.sh unload
+	cat "$work/run"
+	grep '^unload: *left out: it unloads KVM' "$work/run"
+}
+purges()
+{
+	[ "$(changed | wc -l)" -gt 100 ] || return
+	# shellcheck disable=SC2046	# words
+	packages --purge $(cat "$work/names") && changed > "$work/left" && diff /dev/null "$work/left"
+}
+
+check "there is a root to throw away" throw_away
+check "the packages install" installs
+check "what is installed fits together" inside /bin/sh "$top/debian/tests/smoke"
+check "a policy of one's own is tried on the hook" tries
+check "the selftests find what they need, and leave out what they cannot do" selftests
+check "a purge leaves nothing" purges
+finish
