@@ -707,11 +707,11 @@ static const struct {
 	int err;	/* of the replace; 0: it cannot even be opened */
 	const char *words;
 } too_new[] = {
-	{ OBJECT("newer-kfunc"), EINVAL, "bpf_hcpolicy_of_tomorrow" },
-	{ OBJECT("newer-helper"), EACCES, "9999" },
-	{ OBJECT("newer-field"), EACCES, "the verifier does not accept it: see above" },
-	{ OBJECT("newer-member"), 0, "sets 'tomorrow'" },
-	{ OBJECT("newer-flags"), 0, "sets 'flags'" },
+	{ "newer-kfunc", EINVAL, "bpf_hcpolicy_of_tomorrow" },
+	{ "newer-helper", EACCES, "9999" },
+	{ "newer-field", EACCES, "the verifier does not accept it: see above" },
+	{ "newer-member", 0, "sets 'tomorrow'" },
+	{ "newer-flags", 0, "sets 'flags'" },
 };
 
 TEST(what_this_kernel_cannot_run_replaces_nothing)
@@ -720,6 +720,7 @@ TEST(what_this_kernel_cannot_run_replaces_nothing)
 	struct hcpolicy *policy = attach(vm, "stays"), *next;
 	struct bpf_link_info before, after;
 	struct hcp_info info;
+	char path[64];
 	size_t i;
 
 	CHECK_OK(hcpolicy__pin(policy));
@@ -727,7 +728,8 @@ TEST(what_this_kernel_cannot_run_replaces_nothing)
 	info = *policy->info;
 	for (i = 0; i < sizeof(too_new) / sizeof(*too_new); i++) {
 		logged[0] = 0;
-		next = hcpolicy__open(too_new[i].object, &log_opts);
+		snprintf(path, sizeof(path), "obj/libhcpolicy/tests/%s.bpf.o", too_new[i].object);
+		next = hcpolicy__open(build_path(path), &log_opts);
 		CHECK(!next == !too_new[i].err);
 		if (next)
 			CHECK_ERR(hcpolicy__replace(policy, next, false), too_new[i].err);

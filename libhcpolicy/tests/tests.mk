@@ -29,7 +29,7 @@ check: check-abi tests
 # The set, read in another language.
 $(READERS): $(TESTS)/readers/%: $(TOP)/docs/readers/%.rs | $(TESTS)/readers
 	$(call msg,RUSTC,$@)
-	$(Q)$(RUSTC) --edition 2021 -D warnings -O -o $@ $<
+	$(Q)env -u MAKEFLAGS $(RUSTC) --edition 2021 -D warnings -O -o $@ $<
 
 $(SAMPLES): tests/sample.bpf.c tests/tests.mk | $(LIBBPF_ARCHIVE)
 	$(call bpf_compile,$(@:.o=.d))
