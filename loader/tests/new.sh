@@ -44,13 +44,15 @@ makes()
 		! grep -rE '@NAME@|HCPOLICY.*\(policy' mine
 }
 first_compiles() { compiles mine '' && same_code "$bitmap" mine/mine.bpf.o; }
+# Debian 13 has some of the kernel's in a folder for each architecture.
+kernels='(/usr/include/(linux|asm-generic|[a-z0-9_-]+/asm)|/usr/lib/linux/uapi/[a-z0-9]+/asm)'
 nothing_else()
 {
 	local flags
 	read -ra flags < <(pkg-config --cflags hcpolicy-bpf)
 	"$clang" "${flags[@]}" -M mine/mine.bpf.c > used || return
 	tr ' ' '\n' < used | grep '\.h$' | xargs realpath > headers && [ "$(wc -l < headers)" -ge 10 ] &&
-		! grep -vE "^($headers/|/usr/include/(linux|asm-generic|[a-z0-9_-]+/asm)/|/usr/lib/.*/clang/)" headers
+		! grep -vE "^($headers/|$kernels/|/usr/lib/.*/clang/)" headers
 }
 each_source()
 {
