@@ -159,14 +159,6 @@ static bool watch(struct watch *w)
 	return ok;
 }
 
-static void put_error(struct watch *w)
-{
-	struct json_object *obj = json_object_new_object();
-
-	json_object_object_add(obj, "error", err_take());
-	out_array_item(&w->array, obj);
-}
-
 int cmd_watch(const struct args *args)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -178,11 +170,8 @@ int cmd_watch(const struct args *args)
 	if (out_json)
 		out_array_begin(&w.array, stdout, out_pretty);
 	ok = watch(&w);
-	if (out_json) {
-		if (!ok)
-			put_error(&w);
+	if (out_json)
 		out_array_end(&w.array);
-	}
 	watch_end(&w);
 	return ok ? EXIT_OK : EXIT_FAIL;
 }

@@ -104,7 +104,7 @@ enum vm_arrival {
 	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
 	ARRIVAL_AWAITED,	/* --incoming: its state has not begun to come */
 	ARRIVAL_STARTED,	/* its state is coming */
-	ARRIVAL_COMMITTED,	/* COMMIT came: the source has given the VM up, unless we say ERROR */
+	ARRIVAL_COMMITTED,	/* the source has sent COMMIT, and given the VM up unless we say ERROR */
 };
 
 struct vm_config {
