@@ -96,9 +96,9 @@ enum end_reason {
 };
 
 /*
- * How far the arrival of a VM from another hcvm is (frames.h: COMMIT, ERROR).  hcvm itself only tests for ARRIVAL_AWAITED, in
- * its command `status`.  The other values are for commands of the test build
- * (selftests/hcvm/driver.c).
+ * How far the arrival of a VM from another hcvm is (frames.h: COMMIT, ERROR).  hcvm itself only
+ * tests for ARRIVAL_AWAITED, in its command `status`.  The other values are for commands of the test
+ * build (selftests/hcvm/driver.c).
  */
 enum vm_arrival {
 	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
