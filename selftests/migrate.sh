@@ -162,12 +162,12 @@ declare -A target_says=(
 	[version]='the source speaks version 2 .* the target version 1'
 	[memory]='the source has --mem 1073741824K, the target has --mem 16384K'
 	[type]='frame of type 0x4d' [length]='PAGE with 1073741824 bytes'
-	[outside]='page 0x10000500000, which is not memory here' [flags]='PAGE with the word 0x500006'
+	[outside]='page 0x10000500000, which is not memory here' [flags]='an invalid PAGE: address and flags 0x500006'
 	[part]='no such part' [state]='cannot set the MSRs of vCPU 0: Invalid argument'
 	[set]='the shared-page set is refused' [count]='says that it sent 1 pages, but 0 have arrived'
 	[crc]='frames were damaged on their way' [early]='did not send the shared-page set'
 	[commit]='frame of type 9 out of turn' [body]='SET with 67108864 bytes instead of HELLO'
-	[stall]='\(nothing for\|in full within\) 5 s' [drip]='not answered in full within 5 s'
+	[stall]='\(for 5 s the peer has\|in full within 5 s\)' [drip]='not answered in full within 5 s'
 )
 peers()
 {
