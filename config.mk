@@ -30,20 +30,6 @@ LIBBPF_LIBS    := -lelf -lz
 LIBBPF_HEADERS := $(LIBBPF)/include/bpf
 endif
 
-# libbpf: the distribution's if it knows struct_ops of modules, as Debian 13's does.  Else the
-# one in the kernel's source, which libhcpolicy/Makefile builds, and which is hidden in ours.
-LIBBPF := $(BUILD)/libbpf
-ifeq ($(shell pkg-config --atleast-version=1.5 libbpf 2>/dev/null && echo yes),yes)
-LIBBPF_CFLAGS  := $(shell pkg-config --cflags libbpf)
-LIBBPF_LIBS    := $(shell pkg-config --libs libbpf) -lelf -lz
-LIBBPF_HEADERS := $(shell pkg-config --variable=includedir libbpf)/bpf
-else
-LIBBPF_ARCHIVE := $(LIBBPF)/libbpf.a
-LIBBPF_CFLAGS  := -I$(LIBBPF)/include
-LIBBPF_LIBS    := -lelf -lz
-LIBBPF_HEADERS := $(LIBBPF)/include/bpf
-endif
-
 # A quiet build that names what it makes; V=1 shows the commands.
 ifeq ($(V),1)
 Q :=

@@ -267,6 +267,24 @@ static int update_link(const struct hcpolicy *policy, struct hcpolicy *next, int
 	return 0;
 }
 
+/* With the name's lock, if it has one. */
+static int change_link(struct hcpolicy *policy, struct hcpolicy *next, int ops_fd, bool take_exits)
+{
+	int err;
+
+	if (!policy->old)
+		return update_link(policy, next, ops_fd, take_exits);
+	if (takeover_done(policy->old))
+		return fail(policy, ENOLINK, "another replace has just taken its place: try again");
+	takeover_begin(policy, next);
+	err = update_link(policy, next, ops_fd, take_exits);
+	if (err)
+		takeover_undo(policy->old);
+	else
+		takeover_end(policy->old, next->info);
+	return err;
+}
+
 /*
  * The pins of the own maps change hands before hcp_info does.  If this is cut short in between,
  * hcpolicy__open_pinned() finishes it.
@@ -281,13 +299,7 @@ static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool tak
 		return fd;
 	err = pin_next_begin(policy, next, &at);
 	if (!err) {
-		if (policy->old)
-			takeover_begin(policy, next);
-		err = update_link(policy, next, fd, take_exits);
-		if (policy->old && err)
-			takeover_undo(policy->old);
-		else if (policy->old)
-			takeover_end(policy->old, next->info);
+		err = change_link(policy, next, fd, take_exits);
 		pin_next_end(policy, &at, !err);
 	}
 	if (!err) {

@@ -191,6 +191,7 @@ void old_read(const struct hcp_info_1 *old, struct hcp_info *info);
 /* takeover.c: a replacement of what hcpolicy 0.1 attached; reports nothing */
 /* next's hcp_info becomes policy's, and is not complete until one of the other two. */
 void takeover_begin(const struct hcpolicy *policy, struct hcpolicy *next);
+bool takeover_done(const struct hcp_info_1 *old);
 void takeover_undo(struct hcp_info_1 *old);
 void takeover_end(struct hcp_info_1 *old, struct hcp_info *info);
 /* Was a replacement cut short, or is it at work? */

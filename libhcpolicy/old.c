@@ -10,8 +10,9 @@ bool old_map(int info_fd)
 	struct bpf_map_info map = {};
 	__u32 len = sizeof(map);
 
-	return !bpf_map_get_info_by_fd(info_fd, &map, &len) &&
-	       map.value_size == sizeof(struct hcp_info_1);
+	/* Of other types a lookup may write more than one value. */
+	return !bpf_map_get_info_by_fd(info_fd, &map, &len) && map.type == BPF_MAP_TYPE_ARRAY &&
+	       map.key_size == sizeof(__u32) && map.value_size == sizeof(struct hcp_info_1);
 }
 
 void old_read(const struct hcp_info_1 *old, struct hcp_info *info)

@@ -32,6 +32,11 @@ void takeover_begin(const struct hcpolicy *policy, struct hcpolicy *next)
 	or_state(policy->old, HCP_CHANGING);
 }
 
+bool takeover_done(const struct hcp_info_1 *old)
+{
+	return __atomic_load_n(&old->state, __ATOMIC_SEQ_CST) & HCP_DETACHED;
+}
+
 void takeover_undo(struct hcp_info_1 *old)
 {
 	clear_state(old, HCP_CHANGING);
@@ -48,6 +53,8 @@ void takeover_end(struct hcp_info_1 *old, struct hcp_info *info)
 	__atomic_fetch_add(&info->missed, missed, __ATOMIC_SEQ_CST);
 	__atomic_fetch_sub(&old->missed, missed, __ATOMIC_SEQ_CST);
 	or_state(old, HCP_DETACHED);
+	/* What came since takeover_begin(). */
+	or_state(info, __atomic_load_n(&old->state, __ATOMIC_SEQ_CST) & ~(HCP_CHANGING | HCP_DETACHED));
 	clear_state(info, HCP_CHANGING);
 }
 
@@ -92,16 +99,18 @@ static void *map_info(int fd)
 	return mem == MAP_FAILED ? NULL : mem;
 }
 
-static void hand_over_fds(int old_fd, int info_fd)
+static bool hand_over_fds(int old_fd, int info_fd)
 {
 	void *old = map_info(old_fd), *info = map_info(info_fd);
+	bool both = old && info;
 
-	if (old && info)
+	if (both)
 		takeover_end(old, info);
 	if (old)
 		munmap(old, sizeof(struct hcp_info));
 	if (info)
 		munmap(info, sizeof(struct hcp_info));
+	return both;
 }
 
 int takeover_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd)
@@ -118,8 +127,8 @@ int takeover_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int lin
 			takeover_undo(old);
 			munmap(old, sizeof(struct hcp_info));
 		}
-	} else if (same_map(shared_fd, kept.shared_fd) && !old_map(kept.info_fd)) {
-		hand_over_fds(info_fd, kept.info_fd);
+	} else if (same_map(shared_fd, kept.shared_fd) && !old_map(kept.info_fd) &&
+		   hand_over_fds(info_fd, kept.info_fd)) {
 		fd = kept.info_fd;
 		kept.info_fd = -1;
 	}

@@ -22,10 +22,11 @@ _hcpolicy_argument()
 }
 
 # _hcpolicy_values FIELD [PATTERN SUFFIX]: from the JSON on standard input, the value of each object that
-# begins with FIELD, if PATTERN comes later in it, and SUFFIX behind it.
+# begins with FIELD, if PATTERN comes later in it, and SUFFIX behind it.  A shell may expand what is offered, so
+# other values than names are left out: a file name can hold a command.
 _hcpolicy_values()
 {
-	tr '{' '\n' | sed -n "s/^\"$1\":\"\([^\"]*\)\"${2-}.*/\1${3-}/p"
+	tr '{' '\n' | sed -n "s/^\"$1\":\"\([A-Za-z0-9_.-]*\)\"${2-}.*/\1${3-}/p"
 }
 
 # _hcpolicy_candidates PROGRAM WORD...: what can stand for the last WORD, one a line; or what kind of
