@@ -48,7 +48,7 @@ tests: libhcpolicy
 machines = $(foreach m,$(1),'scripts/vm-run $(shell sed -n 's/^machine $(m) //p' selftests/list) selftests/run $(m)')
 VM_TESTS = $(call machines,$(filter-out long,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader docs/man models,'$(MAKE) --no-print-directory -C $(dir) check')
-check-unit: libhcpolicy guest loader man	## the tests that need no VM
+check-unit: libhcpolicy bpf-progs guest loader vmm	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
 
 check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)

@@ -29,7 +29,7 @@ HCP_PARAM(__u64, window_start, 0, 0, 0xffffffffffffffff, "the lowest address tha
 HCP_PARAM(__u64, window_end, 0xffffffffffffffff, 0, 0xffffffffffffffff, "and the one behind the last");
 HCP_COUNTER(shared_pages, "pages that it shares, refused ones included");
 HCP_COUNTER(refused_requests, "requests, or pieces of large ones, that were refused");
-HCP_COUNTER(refused_pages, "pages that those changed");
+HCP_COUNTER(refused_pages, "pages that those changed; all of one that could not wait");
 
 /* Of which contents shared_pages is: ops_id and generation; or one of these. */
 #define QUOTA_NOTHING	0
@@ -37,7 +37,7 @@ HCP_COUNTER(refused_pages, "pages that those changed");
 volatile __u64 quota_counted;
 volatile __u32 quota_counting;
 volatile __u64 quota_counts;	/* so many counts were begun */
-volatile __u64 quota_uncounted;	/* pages shared since the last one, by who could not wait */
+volatile __u64 quota_uncounted;	/* pages that who could not wait asked to share since the last one */
 
 /* From word on.  (That it is an argument lets the verifier look at the loop once, not 512 times.) */
 __weak __noinline int quota_count_chunk(struct hcp_chunk *chunk __arg_nonnull, __u64 word)

@@ -49,8 +49,8 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	if (err && err != -EOPNOTSUPP)
 		return fail(policy, -err, "whether its program keeps this set cannot be seen: %s%s", strerror(-err),
 			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
-	same = !err && object_id(kept.shared_fd) == object_id(policy->shared_fd) &&
-	       object_id(kept.info_fd) == object_id(policy->info_fd);
+	same = !err && same_object(kept.shared_fd, policy->shared_fd) &&
+	       same_object(kept.info_fd, policy->info_fd);
 	if (same && policy->old) {
 		/* Version 0.1 does not note that. */
 		replaced_by(policy->info, kept.policy, ops_id);

@@ -88,12 +88,12 @@ static inline bool is_control(const char *c)
 	return u[0] < ' ' || u[0] == 0x7f || (u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0);
 }
 
-
 /* file.c: a whole file; free() it. */
 int read_file(const char *path, void **bytes, size_t *size);
 
 /* maps.c */
 __u32 object_id(int fd);	/* of a map or a link; 0: it has none */
+bool same_object(int a, int b);	/* two descriptors; -1: none, which is no object */
 int maps_open(struct hcpolicy *policy, bool fresh);
 void maps_close(struct hcpolicy *policy);
 

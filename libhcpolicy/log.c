@@ -26,9 +26,14 @@ static void put(const struct hcpolicy *policy, hcpolicy_log_fn log, char *line)
 {
 	char *c;
 
-	for (c = line; *c; c++)
-		if (is_control(c) && *c != '\t')
-			*c = '?';
+	for (c = line; *c; c++) {
+		if (!is_control(c) || *c == '\t')
+			continue;
+		/* Of two bytes neither stays. */
+		if (*(unsigned char *)c == 0xc2)
+			c[1] = '?';
+		*c = '?';
+	}
 	log(policy->log_ctx, line);
 }
 

@@ -23,6 +23,13 @@ __u32 object_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
+bool same_object(int a, int b)
+{
+	__u32 id = a < 0 || b < 0 ? 0 : object_id(a);
+
+	return id && id == object_id(b);
+}
+
 static int check_map(const struct hcpolicy *policy, int fd, const char *name,
 		     size_t value_size, __u32 *max_entries)
 {

@@ -167,15 +167,15 @@ static int exchange_info(int dir)
 }
 
 /* Under the lock: a replace of what hcpolicy 0.1 attached may have been cut short. */
-static int finish_old(struct hcpolicy *policy, int folder, const char *name, int fd[NPINS])
+static void finish_old(struct hcpolicy *policy, int folder, const char *name, int fd[NPINS])
 {
 	int info, dir;
 
 	if (!takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
-		return 0;
+		return;
 	info = takeover_finish(policy, fd[SHARED], fd[INFO], fd[LINK]);
 	if (info < 0)
-		return 0;
+		return;
 	close(fd[INFO]);
 	fd[INFO] = info;
 	dir = folder_of_name(policy, folder, name);
@@ -185,13 +185,12 @@ static int finish_old(struct hcpolicy *policy, int folder, const char *name, int
 		say(policy, "policy '%s', which hcpolicy 0.1 attached: a replace was cut short: finished it", name);
 	if (dir >= 0)
 		close(dir);
-	return 0;
 }
 
 /* Under the lock: open a name that lacks a pin, or whose replacement was cut short. */
 static int open_half(struct hcpolicy *policy, int folder, const char *name)
 {
-	int fd[NPINS], had[NPINS], n, err, found;
+	int fd[NPINS], had[NPINS], n, err, found = 0;
 	char missing[64];
 
 	n = get_pins(policy, folder, name, fd);
@@ -204,7 +203,10 @@ static int open_half(struct hcpolicy *policy, int folder, const char *name)
 			    "what is left", policy->bpffs);
 	memcpy(had, fd, sizeof(had));
 	missing_text(missing, had);
-	found = n == NPINS ? finish_old(policy, folder, name, fd) : find_missing(policy, fd);
+	if (n == NPINS)
+		finish_old(policy, folder, name, fd);
+	else
+		found = find_missing(policy, fd);
 	err = open_pins(policy, name, fd);
 	if (err || n == NPINS)
 		return err;
@@ -299,12 +301,6 @@ struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_o
 	return NULL;
 }
 
-/* Is that pin our object?  If there is no pin: no. */
-static bool same_object(int pin, int fd)
-{
-	return pin >= 0 && fd >= 0 && object_id(pin) && object_id(pin) == object_id(fd);
-}
-
 /* The folder of its name; -1: it is not pinned. */
 static int own_folder(struct hcpolicy *policy, int folder, int *own)
 {
@@ -380,7 +376,8 @@ void pin_next_end(struct hcpolicy *policy, struct pin_next *at, bool replaced)
 			say(policy, "policy '%s': the " HCP_MAP_INFO " of what replaced it cannot be pinned: %s",
 			    policy->policy, strerror(errno));
 		end_own(policy, at->dir, replaced);
-		unlinkat(at->dir, INFO_NEW, 0);
+		if (policy->old)
+			unlinkat(at->dir, INFO_NEW, 0);
 		close(at->dir);
 	}
 	folder_close(at->folder);

@@ -58,20 +58,15 @@ void takeover_end(struct hcp_info_1 *old, struct hcp_info *info)
 	clear_state(info, HCP_CHANGING);
 }
 
-/* What the program of the link keeps.  NULL: nothing, or that cannot be seen. */
-static struct kept *kept_by(struct hcpolicy *policy, int link_fd, struct kept *kept)
+/* What the program of the link keeps.  False: nothing, or that cannot be seen. */
+static bool kept_by(struct hcpolicy *policy, int link_fd, struct kept *kept)
 {
 	struct bpf_link_info link;
 
 	if (link_info(link_fd, &link) || !link.struct_ops.map_id ||
 	    ids_kept(policy, link.struct_ops.map_id, kept))
-		return NULL;
-	return kept;
-}
-
-static bool same_map(int a, int b)
-{
-	return object_id(a) && object_id(a) == object_id(b);
+		return false;
+	return true;
 }
 
 bool takeover_unfinished(struct hcpolicy *policy, int shared_fd, int info_fd, int link_fd)
@@ -87,7 +82,7 @@ bool takeover_unfinished(struct hcpolicy *policy, int shared_fd, int info_fd, in
 		return true;
 	if (!kept_by(policy, link_fd, &kept))
 		return false;
-	other = same_map(shared_fd, kept.shared_fd) && !same_map(info_fd, kept.info_fd);
+	other = same_object(shared_fd, kept.shared_fd) && !same_object(info_fd, kept.info_fd);
 	kept_close(&kept);
 	return other;
 }
@@ -121,13 +116,13 @@ int takeover_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int lin
 
 	if (!kept_by(policy, link_fd, &kept))
 		return -1;
-	if (same_map(info_fd, kept.info_fd)) {
+	if (same_object(info_fd, kept.info_fd)) {
 		old = map_info(info_fd);
 		if (old) {
 			takeover_undo(old);
 			munmap(old, sizeof(struct hcp_info));
 		}
-	} else if (same_map(shared_fd, kept.shared_fd) && !old_map(kept.info_fd) &&
+	} else if (same_object(shared_fd, kept.shared_fd) && !old_map(kept.info_fd) &&
 		   hand_over_fds(info_fd, kept.info_fd)) {
 		fd = kept.info_fd;
 		kept.info_fd = -1;

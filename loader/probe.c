@@ -3,6 +3,7 @@
  * probe: what this machine can do for policies, and how to fix the rest.  Each check looks at
  * the thing itself, not at a version number.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,10 @@ static void append(char *text, size_t size, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text + len, size - len, fmt, ap);
 	va_end(ap);
+	/* Names of files are in it. */
+	for (text += len; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
 }
 
 static bool look_dev_kvm(char *text, size_t size)

@@ -13,6 +13,7 @@
 #include <hcpolicy/events.h>
 #include "loader.h"
 #include "out.h"
+#include "ranges.h"
 #include "state.h"
 
 struct watch {
@@ -73,7 +74,7 @@ static void put_event(struct watch *w, const struct hcp_event *event)
 /* Print all that is shared now.  why: the reason to print it. */
 static void whole_set(struct watch *w, const char *why)
 {
-	struct json_object *obj = json_object_new_object(), *ranges = json_object_new_array(), *one;
+	struct json_object *obj = json_object_new_object(), *ranges = json_object_new_array();
 	struct hcp_range r = {};
 
 	if (!out_json)
@@ -84,10 +85,7 @@ static void whole_set(struct watch *w, const char *why)
 			       (r.gfn + r.npages) << HCP_PAGE_SHIFT, r.npages);
 			continue;
 		}
-		one = json_object_new_object();
-		put_u64(one, "gfn", r.gfn);
-		put_u64(one, "npages", r.npages);
-		json_object_array_add(ranges, one);
+		json_object_array_add(ranges, range_json(&r));
 	}
 	put_str(obj, "set_because", why);
 	json_object_object_add(obj, "ranges", ranges);

@@ -28,3 +28,11 @@ package_version()
 	[ "$status" = installed ] || die "package $1 is not installed; run $scripts/setup"
 	echo "$version"
 }
+
+# Copy this tree as it is, without what was built, to folder $1, with the caller's umask.
+copy_tree()
+{
+	mkdir -p "$1"
+	tar -C "${scripts%/*}" --exclude=./build --exclude=./.git -c . |
+		tar -C "$1" --no-same-owner --no-same-permissions -x
+}

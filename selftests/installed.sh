@@ -53,8 +53,7 @@ installs()
 tries() { inside sh -c 'cd /tmp && hcpolicy new hcst-mine --from quota && make -C hcst-mine check'; }
 selftests()
 {
-	gives 0 '^result: *[1-9][0-9]* passed, 0 failed, ' inside hcpolicy-selftest program own names.sh unload
-	cat "$work/run"
+	gives 0 '^result: *[1-9][0-9]* passed, 0 failed, ' inside hcpolicy-selftest program own counters.sh unload || return
 	grep '^unload: *left out: it unloads KVM' "$work/run"
 }
 purges()

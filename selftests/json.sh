@@ -6,9 +6,12 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/asked.sh
+. "${BASH_SOURCE[0]%/*}/asked.sh"
 plan 13
 
 name=hcst-json
+answers=$work/vm
 pins=/sys/fs/bpf/hcpolicy
 export HCPOLICY_SOURCES=$top/bpf-progs
 schema() { /usr/bin/python3 -I "$top/loader/tests/schema.py" "$top/loader/schema/hcpolicy.schema.json" "$@"; }
@@ -55,19 +58,11 @@ end() { kill -KILL "$pid" && { wait "$pid" || true; } 2> /dev/null; }
 starts()
 {
 	mkfifo console && exec {console}<> console || return
-	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M < console > vm 2>&1 &
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M < console > "$answers" 2>&1 &
 	pid=$!
 	children+=("$pid")
-	within 60 grep -q ready vm || { cat vm; return 1; }
+	within 60 grep -q ready "$answers" || { cat "$answers"; return 1; }
 }
-asked=0
-ask()
-{
-	asked=$((asked + 1))
-	echo "$1 expect 0" >&"$console"
-	within 60 eval "[ \"\$(grep -c '^ok 0' vm)\" = $asked ]" || { cat vm; return 1; }
-}
-halt() { kill -STOP "$pid" && within 60 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
 
 # --- commands
 
@@ -119,7 +114,7 @@ follows()
 saves()
 {
 	halt && says 0 save save $name saved --force && says 1 error restore $name picture && says 0 restore restore $name saved --force &&
-		says 0 reset reset $name && has '"complete":true' && kill -CONT "$pid"
+		says 0 reset reset $name && has '"complete":true' && go_on
 }
 # A policy without a name has none in the document, and is known by its id.
 without_a_name()

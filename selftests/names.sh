@@ -59,7 +59,6 @@ lost()
 		hcpolicy detach $name && nothing_left
 }
 
-# As any holder of a descriptor can: the set is not told, and the process lives on.
 # A folder of that name, and nothing of a policy in it.
 nothing_to_open()
 {

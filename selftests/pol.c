@@ -32,7 +32,7 @@ static void *map_memory(struct pol *p, const char *name, size_t size)
 	return mem;
 }
 
-static void open_file(struct pol *p, const char *file, int vm_fd, uint32_t flags)
+void pol_open(struct pol *p, const char *file, int vm_fd, uint32_t flags)
 {
 	char path[64];
 	struct pol_ops *ops;
@@ -70,7 +70,7 @@ static int load(struct pol *p)
 
 int pol_try_load(struct pol *p, const char *file, int vm_fd, uint32_t flags)
 {
-	open_file(p, file, vm_fd, flags);
+	pol_open(p, file, vm_fd, flags);
 	return load(p);
 }
 
@@ -79,7 +79,7 @@ static struct pol *open_obey(int vm_fd)
 	struct pol *p = malloc(sizeof(*p));
 
 	CHECK(p);
-	open_file(p, "obey", vm_fd, 0);
+	pol_open(p, "obey", vm_fd, 0);
 	return p;
 }
 

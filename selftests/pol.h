@@ -32,6 +32,8 @@ struct pol_ops {
 	char name[KVM_HCPOLICY_NAME_LEN];
 };
 
+/* Only opened, for a test that changes its maps before it loads it. */
+void pol_open(struct pol *p, const char *file, int vm_fd, uint32_t flags);
 /* What the kernel says to loading FILE (build/selftests/FILE.bpf.o) for this VM. */
 int pol_try_load(struct pol *p, const char *file, int vm_fd, uint32_t flags);
 /* And to attaching what is loaded. */

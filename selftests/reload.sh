@@ -9,6 +9,8 @@ set -u
 [ -n "${HCST_OWN_MOUNTS-}" ] || HCST_OWN_MOUNTS=1 exec unshare --mount "$0"
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/hook-state.sh
+. "${BASH_SOURCE[0]%/*}/hook-state.sh"
 plan 9
 
 modules=/lib/modules/$(uname -r)
@@ -26,29 +28,11 @@ lay_modules()
 install_ours() { mkdir -p "$modules/updates/dkms" && cp "$ours"/*.ko "$modules/updates/dkms" && depmod; }
 remove_ours() { rm -r "$modules/updates" && depmod; }
 unload() { modprobe -r $vendor kvm && [ ! -e /sys/module/kvm ]; }
-# says STATUS WORDS: probe ends so, and its line about the hook has these words.
-says()
-{
-	local line
-	gives "$1" '^(ok|no)  hook' hcpolicy probe || return
-	line=$(grep -E '^(ok|no)  hook' "$work/run")
-	echo "$line"
-	[[ $line == *"$2"* ]]
-}
 in_json()
 {
 	hcpolicy probe -j > "$work/json"
 	cat "$work/json"
 	grep -q '"name":"hook","ok":false,"needed":true,"text":"the kvm that is loaded has no hook, but' "$work/json"
-}
-
-# What probe tells to type, typed in.
-remedy()
-{
-	local command
-	command=$(hcpolicy probe | sed -n 's/^no  hook .*no VM running, //p')
-	echo "$command"
-	[ -n "$command" ] && bash -ec "$command"
 }
 
 names=("probe says that KVM is not loaded, and what to type"

@@ -37,7 +37,7 @@ static struct hcpolicy *open_name(void)
 /* A test that failed may have left its pins. */
 static void new_vm(const char *name)
 {
-	CHECK_EQ(system("rm -rf " OLD_PINS "/*"), 0);
+	CHECK_EQ(system("rm -rf " OLD_PINS "/" NAME " " OLD_PINS "/-x"), 0);
 	vm = vm_new(1, false);
 	v = &vm->vcpus[0];
 	old = old_attach(vm, name);
@@ -99,6 +99,34 @@ TEST(its_set_is_read)
 	CHECK(hcp_set__missed(set) == 3 && !hcp_set__complete(set) && !hcp_set__beyond(set));
 	take_off(policy);
 	CHECK_EQ(old_info(old)->state, OLD_DETACHED);
+}
+
+/* A lookup would write a value for each processor, and root's commands look at everybody's maps. */
+TEST(what_has_its_size_and_is_no_array_is_not_read)
+{
+	struct hcpolicy *found;
+	struct pol p;
+	struct bpf_map *info;
+	struct bpf_link *link;
+	struct bpf_link_info of_link = {};
+	uint32_t len = sizeof(of_link), id = 0;
+
+	vm = vm_new(1, false);
+	pol_open(&p, "old", vm->fd, KVM_HCPOLICY_BEFORE_RUN);
+	info = bpf_object__find_map_by_name(p.obj, HCP_MAP_INFO);
+	CHECK_EQ(bpf_map__set_type(info, BPF_MAP_TYPE_PERCPU_ARRAY), 0);
+	CHECK_EQ(bpf_map__set_map_flags(info, 0), 0);
+	CHECK_EQ(bpf_object__load(p.obj), 0);
+	link = bpf_map__attach_struct_ops(p.ops);
+	CHECK(link);
+
+	CHECK_EQ(hcpolicy__mark_foreign(&opts), 0);
+	CHECK_EQ(hcpolicy__each_attached(seen, &id, &opts), 0);
+	CHECK_EQ(bpf_link_get_info_by_fd(bpf_link__fd(link), &of_link, &len), 0);
+	found = hcpolicy__open_id(of_link.id, &opts);
+	CHECK(!found || !hcpolicy__set(found));
+	hcpolicy__close(found);
+	bpf_link__destroy(link);
 }
 
 TEST(its_set_is_saved)
@@ -202,7 +230,7 @@ TEST(a_replacement_that_was_cut_short_before_it_happened_is_taken_back)
 }
 
 /* And one that was killed after it. */
-static struct hcpolicy *cut_short(void)
+static void cut_short(void)
 {
 	struct hcpolicy *policy = set_up(), *next = replace(policy, "bpf/bitmap.bpf.o");
 
@@ -212,7 +240,6 @@ static struct hcpolicy *cut_short(void)
 	old_info(old)->state = HCP_CHANGING;
 	CHECK_EQ(unlink(PIN "hcp_info"), 0);
 	CHECK_EQ(bpf_obj_pin(bpf_object__find_map_fd_by_name(old->obj, "hcp_info"), PIN "hcp_info"), 0);
-	return policy;
 }
 
 TEST(a_replacement_that_was_cut_short_is_finished)
@@ -241,7 +268,6 @@ TEST(what_was_missed_meanwhile_stays_missed)
 	take_off(policy);
 }
 
-/* By the command of 0.1: its own policies, over the same maps. */
 TEST(what_the_old_command_put_in_its_place_is_known)
 {
 	struct hcpolicy *policy = set_up();

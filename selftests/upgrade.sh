@@ -9,9 +9,12 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/qmp.sh
 . "${BASH_SOURCE[0]%/*}/qmp.sh"
+# shellcheck source=selftests/asked.sh
+. "${BASH_SOURCE[0]%/*}/asked.sh"
 plan 11
 
 name=hcst-upgrade
+answers=$work/says
 pins=/sys/fs/bpf/hcpolicy
 saved=$work/saved
 old() { HCPOLICY_PATH=$HCP_OLD/bpf:$HCP_OLD/lib/bpf/hcpolicy "$HCP_OLD/bin/hcpolicy" "$@"; }
@@ -21,26 +24,13 @@ start()
 	mkfifo "$work/console.in" "$work/console.out" || return
 	start_qemu -kernel "$bin/hcguest.elf" -chardev "pipe,id=console,path=$work/console" \
 		-serial chardev:console || return
-	cat "$work/console.out" > "$work/says" &
+	cat "$work/console.out" > "$answers" &
 	children+=("$!")
 	exec {console}> "$work/console.in"
 }
 
-# ask COMMAND: the guest's next answer is ok
-asked=0
-ask()
-{
-	asked=$((asked + 1))
-	echo "$1 expect 0" >&"$console"
-	within 120 eval "[ \"\$(grep -c '^ok 0' '$work/says')\" = $asked ]" || { cat "$work/says"; return 1; }
-}
-
-halt() { kill -STOP "$pid" && within 60 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
-go_on() { kill -CONT "$pid"; }
-ranges() { hcpolicy ranges $name -j; }
 first='[{"gfn":256,"npages":16},{"gfn":4096,"npages":1}]'
 second='[{"gfn":256,"npages":16},{"gfn":512,"npages":8},{"gfn":4096,"npages":1}]'
-complete() { hcpolicy show $name | grep -qE '^state +complete$' || { hcpolicy show $name; return 1; }; }
 
 attached()
 {

@@ -158,6 +158,13 @@ TEST(an_error_has_no_control_characters_of_the_object)
 	CHECK(*logged && !strchr(logged, '\033'));
 }
 
+/* In UTF-8 a control of 8 bits has two, and half of one is a control to a terminal that knows no UTF-8. */
+TEST(nor_half_of_one)
+{
+	CHECK(!hcpolicy__open("./\xc2\x9b", &log_opts));
+	CHECK(*logged && !strchr(logged, '\xc2') && !strchr(logged, '\x9b'));
+}
+
 /* BTF says where libbpf has put the program.  Nothing but that says how large the map's value is. */
 TEST(a_program_outside_the_struct_is_not_read)
 {

@@ -11,7 +11,7 @@ cc=$1 cxx=$2 tests=$3
 plan 12
 
 here=$top/libhcpolicy/tests
-unset MAKEFLAGS MAKELEVEL CFLAGS LDFLAGS
+unset PREFIX LIBDIR MAKEFLAGS MAKELEVEL CFLAGS LDFLAGS
 cd "$work" || exit
 
 # The libraries are found by pkg-config in a folder; static has no others than *.a.

@@ -6,7 +6,7 @@
 set -uo pipefail
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/../../selftests/tap.sh"
-plan 13
+plan 14
 
 unset MAKEFLAGS MAKELEVEL
 cd "$work" || exit
@@ -108,6 +108,12 @@ files()
 	offers "$1" 'a file' save web1 a && offers "$1" folder try quota f && offers "$1" folder list --bpffs f &&
 		offers "$1" '' list --bpffs a
 }
+# bash expands the words that it is given to choose from.
+not_run()
+{
+	mkdir evil && touch "evil/\$(touch ran).bpf.o" evil/good.bpf.o || return
+	HCPOLICY_PATH=$PWD/evil offers bash good attach g && HCPOLICY_PATH=$PWD/evil in_bash hcpolicy attach '' && [ ! -e ran ]
+}
 of_hcvm()
 {
 	in_bash hcvm --s | sort | xargs > offered && [ "$(cat offered)" = '--sev-lookalike --smp' ] || { cat offered; return 1; }
@@ -122,5 +128,6 @@ for shell in bash zsh; do
 	check "files and folders" files $shell
 done
 check "bash goes on behind KEY=VALUE, which it splits" behind_a_value
+check "a command in the name of a file is not run" not_run
 check "bash offers the options of hcvm" of_hcvm
 finish

@@ -5,6 +5,8 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/../../selftests/tap.sh"
+# shellcheck source=selftests/hook-state.sh
+. "${BASH_SOURCE[0]%/*}/../../selftests/hook-state.sh"
 # shellcheck disable=SC2154	# top and work are tap.sh's
 plan 13
 
@@ -23,21 +25,6 @@ load_stock()
 		insmod "$file" || return
 	done
 }
-says()
-{
-	local line
-	gives "$1" '^(ok|no)  hook' hcpolicy probe || return
-	line=$(grep -E '^(ok|no)  hook' "$work/run")
-	echo "$line"
-	[[ $line == *"$2"* ]]
-}
-remedy()
-{
-	local command
-	command=$(hcpolicy probe | sed -n 's/^no  hook .*no VM running, //p')
-	echo "$command"
-	[ -n "$command" ] && bash -ec "$command"
-}
 
 start_vm()
 {
@@ -52,7 +39,7 @@ held_vm() { start_vm && hcpolicy attach bitmap --pid "$pid" --name held && hcpol
 remove() { gives 0 'still loaded: reboot; or, with no VM running: modprobe -r' dpkg -r hcpolicy-dkms; }
 held_still() { kill -0 "$pid" && hcpolicy show held && hcpolicy list | grep held; }
 in_place() { modinfo -n "$1" | grep -x "/lib/modules/$release/kernel/.*"; }
-left() { in_place kvm && in_place kvm_amd && in_place kvm_intel && in_place kvmgt && find "/lib/modules/$release" -path '*updates*'; [ -z "$(find "/lib/modules/$release" -path '*updates*' -name '*.ko*')" ]; }
+left() { in_place kvm && in_place kvm_amd && in_place kvm_intel && in_place kvmgt && [ -z "$(find "/lib/modules/$release" -path '*updates*' -name '*.ko*')" ]; }
 stock() { modprobe -r kvm_amd kvm && modprobe kvm_amd && says 1 "on $release has no hook: on a kernel 6.12"; }
 
 check "the stock KVM is loaded" load_stock

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# A test guest at whose console the test asks, and what the set says then.  Source it after tap.sh.
+# The test sets:
+#
+#	console		a descriptor: the guest reads there
+#	answers		a file: what the guest says
+#	pid		the VMM
+#	name		the attachment
+# shellcheck disable=SC2154	# these
+
+# ask COMMAND: the guest's next answer is ok
+asked=0
+ask()
+{
+	asked=$((asked + 1))
+	echo "$1 expect 0" >&"$console"
+	within 120 eval "[ \"\$(grep -c '^ok 0' '$answers')\" = $asked ]" || { cat "$answers"; return 1; }
+}
+
+# Of a process that was told to stop: when it has.
+halt() { kill -STOP "$pid" && within 60 eval "! grep -v ') T' /proc/$pid/task/*/stat"; }
+go_on() { kill -CONT "$pid"; }
+
+ranges() { hcpolicy ranges $name -j; }
+complete() { hcpolicy show $name | grep -qE '^state +complete$' || { hcpolicy show $name; return 1; }; }
