@@ -104,6 +104,25 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t slot);
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t slot, uint64_t *words);
 
 /*
+ * Do one slot's part of a round, in a bitmap that has more than this slot.  As hcp_tracker__round(),
+ * for a VMM with one dirty bitmap for several slots.  Bit n % 64 of word n / 64 is bit n of bitmap,
+ * and page n of the slot is bit `bit` + n, at any offset.  A bit that is set is a dirty page.  The
+ * pages to send are added, and no bit is cleared: the VMM clears a page's bit when it takes the page.
+ * Returns how many bits are new, which were 0 and are 1 now.
+ *
+ * Other bits do not count and stay as they are.  Bits are added atomically, so other threads may
+ * change other bits of the same words, if they do it atomically too.
+ *
+ * For an alias it returns 0, and the bitmap is unchanged: a VMM that has one bitmap for the memory has
+ * the alias' dirty pages in the same bits as those of `of`, whose round comes next.
+ *
+ * The errors are those of hcp_tracker__round(), and bitmap is unchanged after each of them.  Allocates
+ * no memory.
+ */
+int64_t hcp_tracker__round_into(struct hcp_tracker *tracker, uint32_t slot, uint64_t *bitmap,
+				uint64_t bit);
+
+/*
  * Take a page, to send it now.  Returns the status to send it under: 1 shared, 0 private.  The
  * tracker notes that the page was sent under this status.  -ENOENT: no slot has this page.
  */
