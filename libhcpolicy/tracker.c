@@ -522,22 +522,36 @@ int64_t hcp_tracker__round_into(struct hcp_tracker *tracker, uint32_t number, ui
 	return err || n->alias ? err : add_what_to_send(n->slot, bitmap, bit);
 }
 
-/* Sender threads share words, so a bit is changed atomically, and only if it has to change. */
-static void put_bit(uint64_t *word, uint64_t bit, bool value)
+/*
+ * Give the bits of mask the values that they have in bits.  Sender threads share words, so this is
+ * atomic, and only done if a bit has to change.
+ */
+static void put_bits(uint64_t *word, uint64_t mask, uint64_t bits)
 {
-	if (!(get(word) & bit) == !value)
-		return;
-	if (value)
-		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
+	uint64_t old = get(word), set = mask & bits & ~old, clear = mask & ~bits & old;
+
+	if (set)
+		__atomic_fetch_or(word, set, __ATOMIC_RELAXED);
+	if (clear)
+		__atomic_fetch_and(word, ~clear, __ATOMIC_RELAXED);
+}
+
+/* Note n pages of one word as sent under the status that they have now, and return it. */
+static uint64_t take_bits(const struct hcp_tracker *tracker, const struct slot *slot, uint64_t page,
+			  uint64_t n)
+{
+	unsigned int shift = page % WORD_BITS;
+	uint64_t mask = ~0ULL >> (WORD_BITS - n) << shift;
+	/* Condition 3: this one read decides what is sent and what is noted. */
+	uint64_t status = bits_at(tracker->set->words, slot->gfn + page, n) << shift & mask;
+
+	put_bits(&slot->sent[page / WORD_BITS], mask, status);
+	put_bits(&slot->done[page / WORD_BITS], mask, mask);
+	return status;
 }
 
 int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 {
-	uint64_t page, bit;
-	struct slot *slot;
-	bool shared;
 	size_t i;
 
 	if (!tracker)
@@ -545,15 +559,31 @@ int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 	i = find_slot(tracker, gfn);
 	if (i == tracker->nslots || tracker->slots[i]->gfn > gfn)
 		return fail(tracker, ENOENT, "no slot has gfn 0x%" PRIx64, gfn);
-	slot = tracker->slots[i];
-	page = gfn - slot->gfn;
-	bit = 1ULL << page % WORD_BITS;
+	return !!take_bits(tracker, tracker->slots[i], gfn - tracker->slots[i]->gfn, 1);
+}
 
-	/* Condition 3: this one read decides what is sent and what is noted. */
-	shared = hcp_set__test(tracker->set, gfn);
-	put_bit(&slot->sent[page / WORD_BITS], bit, shared);
-	put_bit(&slot->done[page / WORD_BITS], bit, true);
-	return shared;
+int64_t hcp_tracker__skip(struct hcp_tracker *tracker, uint64_t gfn, uint64_t npages)
+{
+	uint64_t end, n, count = 0;
+
+	if (!tracker)
+		return invalid();
+	if (__builtin_add_overflow(gfn, npages, &end))
+		end = UINT64_MAX;
+	for (size_t i = find_slot(tracker, gfn); i < tracker->nslots; i++) {
+		const struct slot *slot = tracker->slots[i];
+		uint64_t page = gfn > slot->gfn ? gfn - slot->gfn : 0;
+
+		for (; page < slot->npages && slot->gfn + page < end; page += n, count += n) {
+			n = WORD_BITS - page % WORD_BITS;
+			if (n > slot->npages - page)
+				n = slot->npages - page;
+			if (n > end - slot->gfn - page)
+				n = end - slot->gfn - page;
+			take_bits(tracker, slot, page, n);
+		}
+	}
+	return count;
 }
 
 uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker)

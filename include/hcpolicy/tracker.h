@@ -129,6 +129,27 @@ int64_t hcp_tracker__round_into(struct hcp_tracker *tracker, uint32_t slot, uint
 int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn);
 
 /*
+ * Skip pages that need not be sent now, such as those of a free-page hint or unplugged memory.  They
+ * are taken as by hcp_tracker__take(), and the VMM does not send them.  A round returns them again
+ * when they are dirty, or have another status than now.  Returns how many of the pages [gfn, gfn +
+ * npages) some slot has; the others do not matter.
+ *
+ * This is safe if the guest does not care what such a page holds until it writes it again, and if no
+ * dirty log had that write when it was last cleared:
+ *
+ * - Skip a page only if it was free at some time after KVM's last get and clear of its slot.  A hint
+ *   that is older is stale: the guest may have written the page before that log, and its round would
+ *   be undone.
+ * - Do not skip pages that the guest takes for zero or poisoned while they are free (Linux:
+ *   init_on_free, page_poisoning).  On the target they hold anything, and a private page that was
+ *   never sent is not zero there.
+ * - Do not skip a page because it could not be sent.  Leave it, and the next round has it again.
+ *
+ * Threads: as hcp_tracker__take(), for each of the pages.
+ */
+int64_t hcp_tracker__skip(struct hcp_tracker *tracker, uint64_t gfn, uint64_t npages);
+
+/*
  * The number of pages of all slots that are still to be sent.  It is what rounds would return now
  * if nothing were dirty.  It takes as long as a round's scan.
  */

@@ -153,6 +153,23 @@ static void play_round(int s, uint64_t *state)
 	}
 }
 
+static void skip(uint64_t gfn, uint64_t n)
+{
+	int64_t want = 0;
+
+	for (int s = 0; s < SLOTS; s++)
+		for (uint64_t i = 0; m.there[s] && i < places[s].npages; i++) {
+			uint64_t g = places[s].gfn + i;
+
+			if (g < gfn || g - gfn >= n)
+				continue;
+			m.sent[g] = m.shared[g];
+			m.need[g] = 0;
+			want++;
+		}
+	CHECK(hcp_tracker__skip(tracker, gfn, n) == want);
+}
+
 static void begin(uint64_t npages, const struct hcp_tracker_opts *opts)
 {
 	memset(&m, 0, sizeof(m));
@@ -198,7 +215,10 @@ TEST(random_rounds_match_a_model)
 		case 2 ... 11:
 			convert(gfn, n, rnd(&state) & 1);
 			break;
-		case 12 ... 16:
+		case 12:
+			skip(gfn, n);
+			break;
+		case 13 ... 16:
 			memset(m.dirty + gfn, 1, n);
 			break;
 		case 17 ... 21:
@@ -346,6 +366,29 @@ TEST(a_flip_without_a_write_is_sent_again)
 	convert(7, 1, false);
 	CHECK(hcp_tracker__take(tracker, 7) == 0);
 	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 0);
+	end();
+}
+
+TEST(a_skipped_page_comes_when_it_is_written_or_converted)
+{
+	begin(PAGES, NULL);
+	CHECK(!hcp_tracker__add_slot(tracker, 0, 10, 100));
+	CHECK(!hcp_tracker__add_slot(tracker, 1, 110, 70));
+	CHECK(!hcp_tracker__add_slot(tracker, 2, 300, 10));
+	convert(60, 100, true);
+	/* Over three slots, a hole, and what is before and behind them. */
+	CHECK(hcp_tracker__skip(tracker, 5, 300) == 175);
+	CHECK(hcp_tracker__pending(tracker) == 5);
+	CHECK(hcp_tracker__skip(tracker, 305, UINT64_MAX) == 5);
+	CHECK(hcp_tracker__skip(tracker, 0, UINT64_MAX) == 180);
+	CHECK(hcp_tracker__skip(tracker, 10, 0) == 0 && hcp_tracker__skip(tracker, 400, 9) == 0);
+	CHECK(hcp_tracker__pending(tracker) == 0);
+
+	convert(61, 1, false);
+	memset(words, 0, sizeof(words));
+	words[1] = 2;
+	CHECK(hcp_tracker__round(tracker, 0, words) == 2);
+	CHECK(words[0] == 1ULL << 51 && words[1] == 2);
 	end();
 }
 
@@ -624,6 +667,7 @@ TEST(no_tracker_is_EINVAL)
 	CHECK_ERR(hcp_tracker__round(NULL, 0, words), EINVAL);
 	CHECK_ERR(hcp_tracker__round_into(NULL, 0, words, 0), EINVAL);
 	CHECK_ERR(hcp_tracker__take(NULL, 0), EINVAL);
+	CHECK_ERR(hcp_tracker__skip(NULL, 0, 1), EINVAL);
 	errno = 0;
 	CHECK(!hcp_tracker__pending(NULL) && errno == EINVAL);
 	hcp_tracker__restart(NULL);
