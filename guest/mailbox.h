@@ -26,7 +26,8 @@
  * the VM's key.  The VMM fills them before the first vCPU runs; 0 (what fresh
  * memory holds) is no encryption.  They stand for a register of the processor: a
  * VMM that migrates never sends that page, and the target's fills in its own key
- * before a vCPU runs there.  Every VM has a key that none before it had.
+ * before a vCPU runs there.  Every VM has a key that none before it had.  The guest
+ * never writes to that page, so it may be a read-only one.
  *
  * With a key, each vCPU asks before READY for [0, HCG_FREE_GPA) to be shared.  So do
  * not migrate the VM before READY.  Whatever the two sides exchange while the VM may

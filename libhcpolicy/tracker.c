@@ -395,19 +395,33 @@ static inline void undo_word(uint64_t *done, const uint64_t *sent, uint64_t dirt
 		__atomic_store_n(done, old & ~resend, __ATOMIC_RELAXED);
 }
 
-static void undo(const struct hcp_tracker *tracker, const struct slot *slot, const uint64_t *dirty)
+/* The n bits of a bitmap from `at` on, or 64 if n is more.  Reads no word that has none of them. */
+static uint64_t bits_at(const uint64_t *bitmap, uint64_t at, uint64_t n)
+{
+	const uint64_t *word = &bitmap[at / WORD_BITS];
+	unsigned int shift = at % WORD_BITS;
+	uint64_t bits = get(word) >> shift;
+
+	return shift && n > WORD_BITS - shift ? bits | get(word + 1) << (WORD_BITS - shift) : bits;
+}
+
+/* Page n of the slot is dirty if bit + n of bitmap is set.  Bits after its last page do not matter. */
+static void undo(const struct hcp_tracker *tracker, const struct slot *slot, const uint64_t *bitmap,
+		 uint64_t bit)
 {
 	const uint64_t *sent = slot->sent, nwords = slot->nwords;
 	uint64_t *done = slot->done;
 
-	if (slot->gfn % WORD_BITS) {
+	if (slot->gfn % WORD_BITS || bit % WORD_BITS) {
 		struct cursor c = cursor_at(tracker->set, slot->gfn);
 
-		for (uint64_t i = 0; i < nwords; i++)
-			undo_word(&done[i], &sent[i], dirty[i], cursor_next(&c));
+		for (uint64_t i = 0, n = 0; i < nwords; i++, n += WORD_BITS)
+			undo_word(&done[i], &sent[i], bits_at(bitmap, bit + n, slot->npages - n),
+				  cursor_next(&c));
 	} else {
 		/* Nearly all slots, so this loop is short. */
 		const uint64_t *status = &tracker->set->words[slot->gfn / WORD_BITS];
+		const uint64_t *dirty = &bitmap[bit / WORD_BITS];
 
 		for (uint64_t i = 0; i < nwords; i++)
 			undo_word(&done[i], &sent[i], dirty[i], get(&status[i]));
@@ -432,10 +446,50 @@ static int64_t what_to_send(const struct slot *slot, uint64_t *words)
 	return count + weight(words[last]);
 }
 
+/* Add bits to a word.  Others may change the rest of the word.  Returns how many are new. */
+static unsigned int add_bits(uint64_t *word, uint64_t bits)
+{
+	bits &= ~get(word);
+	if (bits)
+		__atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
+	return weight(bits);
+}
+
+/* Add what is to be sent to a bitmap, and return how many bits are new. */
+static int64_t add_what_to_send(const struct slot *slot, uint64_t *bitmap, uint64_t bit)
+{
+	uint64_t *word = &bitmap[bit / WORD_BITS];
+	unsigned int shift = bit % WORD_BITS;
+	int64_t count = 0;
+
+	for (uint64_t i = 0; i < slot->nwords; i++, word++) {
+		uint64_t send = ~get(&slot->done[i]) & word_mask(slot, i);
+
+		if (send << shift)
+			count += add_bits(word, send << shift);
+		if (shift && send >> (WORD_BITS - shift))
+			count += add_bits(word + 1, send >> (WORD_BITS - shift));
+	}
+	return count;
+}
+
+/* What both kinds of rounds do: clear `done`, between two looks at whether the set can be trusted. */
+static int scan(const struct hcp_tracker *tracker, const struct number *n, const uint64_t *bitmap,
+		uint64_t bit)
+{
+	int err = check_trust(tracker);
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	undo(tracker, n->slot, bitmap, bit);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!err)
+		err = check_trust(tracker);
+	return err ? distrust(tracker, err) : 0;
+}
+
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_t *words)
 {
 	const struct number *n;
-	struct slot *slot;
 	int err;
 
 	if (!tracker || !words)
@@ -443,40 +497,61 @@ int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t number, uint64_
 	n = get_number(tracker, number);
 	if (!n)
 		return no_slot(tracker, number);
-	slot = n->slot;
-
-	err = check_trust(tracker);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	undo(tracker, slot, words);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!err)
-		err = check_trust(tracker);
+	err = scan(tracker, n, words, 0);
 	if (err)
-		return distrust(tracker, err);
-
+		return err;
 	if (n->alias) {
-		memset(words, 0, slot->nwords * sizeof(*words));
+		memset(words, 0, n->slot->nwords * sizeof(*words));
 		return 0;
 	}
-	return what_to_send(slot, words);
+	return what_to_send(n->slot, words);
 }
 
-/* Sender threads share words, so a bit is changed atomically, and only if it has to change. */
-static void put_bit(uint64_t *word, uint64_t bit, bool value)
+int64_t hcp_tracker__round_into(struct hcp_tracker *tracker, uint32_t number, uint64_t *bitmap,
+				uint64_t bit)
 {
-	if (!(get(word) & bit) == !value)
-		return;
-	if (value)
-		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
+	const struct number *n;
+	int err;
+
+	if (!tracker || !bitmap)
+		return invalid();
+	n = get_number(tracker, number);
+	if (!n)
+		return no_slot(tracker, number);
+	err = scan(tracker, n, bitmap, bit);
+	return err || n->alias ? err : add_what_to_send(n->slot, bitmap, bit);
+}
+
+/*
+ * Give the bits of mask the values that they have in bits.  Sender threads share words, so this is
+ * atomic, and only done if a bit has to change.
+ */
+static void put_bits(uint64_t *word, uint64_t mask, uint64_t bits)
+{
+	uint64_t old = get(word), set = mask & bits & ~old, clear = mask & ~bits & old;
+
+	if (set)
+		__atomic_fetch_or(word, set, __ATOMIC_RELAXED);
+	if (clear)
+		__atomic_fetch_and(word, ~clear, __ATOMIC_RELAXED);
+}
+
+/* Note n pages of one word as sent under the status that they have now, and return it. */
+static uint64_t take_bits(const struct hcp_tracker *tracker, const struct slot *slot, uint64_t page,
+			  uint64_t n)
+{
+	unsigned int shift = page % WORD_BITS;
+	uint64_t mask = ~0ULL >> (WORD_BITS - n) << shift;
+	/* Condition 3: this one read decides what is sent and what is noted. */
+	uint64_t status = bits_at(tracker->set->words, slot->gfn + page, n) << shift & mask;
+
+	put_bits(&slot->sent[page / WORD_BITS], mask, status);
+	put_bits(&slot->done[page / WORD_BITS], mask, mask);
+	return status;
 }
 
 int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 {
-	uint64_t page, bit;
-	struct slot *slot;
-	bool shared;
 	size_t i;
 
 	if (!tracker)
@@ -484,15 +559,31 @@ int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 	i = find_slot(tracker, gfn);
 	if (i == tracker->nslots || tracker->slots[i]->gfn > gfn)
 		return fail(tracker, ENOENT, "no slot has gfn 0x%" PRIx64, gfn);
-	slot = tracker->slots[i];
-	page = gfn - slot->gfn;
-	bit = 1ULL << page % WORD_BITS;
+	return !!take_bits(tracker, tracker->slots[i], gfn - tracker->slots[i]->gfn, 1);
+}
 
-	/* Condition 3: this one read decides what is sent and what is noted. */
-	shared = hcp_set__test(tracker->set, gfn);
-	put_bit(&slot->sent[page / WORD_BITS], bit, shared);
-	put_bit(&slot->done[page / WORD_BITS], bit, true);
-	return shared;
+int64_t hcp_tracker__skip(struct hcp_tracker *tracker, uint64_t gfn, uint64_t npages)
+{
+	uint64_t end, n, count = 0;
+
+	if (!tracker)
+		return invalid();
+	if (__builtin_add_overflow(gfn, npages, &end))
+		end = UINT64_MAX;
+	for (size_t i = find_slot(tracker, gfn); i < tracker->nslots; i++) {
+		const struct slot *slot = tracker->slots[i];
+		uint64_t page = gfn > slot->gfn ? gfn - slot->gfn : 0;
+
+		for (; page < slot->npages && slot->gfn + page < end; page += n, count += n) {
+			n = WORD_BITS - page % WORD_BITS;
+			if (n > slot->npages - page)
+				n = slot->npages - page;
+			if (n > end - slot->gfn - page)
+				n = end - slot->gfn - page;
+			take_bits(tracker, slot, page, n);
+		}
+	}
+	return count;
 }
 
 uint64_t hcp_tracker__pending(const struct hcp_tracker *tracker)

@@ -104,7 +104,7 @@ static _Noreturn void mailbox_run(unsigned int index)
 	struct hcg_mailbox *mb = (void *)HCG_MAILBOX_GPA(index);
 	int64_t ret = 0;
 
-	if (*(volatile uint64_t *)HCG_KEY_GPA)
+	if (key_use())
 		ret = -op_share_own(index);
 	if (ret < 0 || ret > 0xffffff)
 		ret = 0xffffff;

@@ -6,9 +6,18 @@
 #include "cpu.h"
 #include "pages.h"
 
+static int encrypting;
+
+/* Only ever read: the VMM may have laid a read-only page there. */
 static uint64_t key(void)
 {
-	return *(volatile uint64_t *)HCG_KEY_GPA;
+	return encrypting ? *(volatile uint64_t *)HCG_KEY_GPA : 0;
+}
+
+uint64_t key_use(void)
+{
+	encrypting = 1;
+	return key();
 }
 
 /*

@@ -27,6 +27,9 @@ void page_put_at(uint64_t gfn, uint64_t status, uint64_t offset);
 /* The same contents, in place, under status. */
 void page_recode(uint64_t gfn, uint64_t status);
 
+/* Encrypt with the VM's key from now on.  Returns it; 0: it has none. */
+uint64_t key_use(void);
+
 /* Call this now and then.  It notes a new key, so that page_verify() can explain what it finds. */
 void key_look(unsigned int index);
 

@@ -38,6 +38,7 @@
 #include "../random.h"
 #include "cpu.h"
 #include "ops.h"
+#include "pages.h"
 #include "script.h"
 #include "serial.h"
 #include "work.h"
@@ -47,8 +48,7 @@
 static int failures;
 
 /* What lies there at the start is a key only if somebody says so. */
-static volatile uint64_t *const key = (void *)HCG_KEY_GPA;
-static uint64_t given_key;
+static int encrypted;
 
 static const struct command {
 	const char *name;
@@ -293,7 +293,7 @@ static void work_report(const struct hcg_work *w, uint64_t *last)
 		return;
 	*last = now;
 	serial_print("work: written %lu, conversions %lu, refused %lu%s\n", w->writes, w->conversions,
-		     w->refused, *key ? ", encrypted" : "");
+		     w->refused, encrypted ? ", encrypted" : "");
 }
 
 static void run_work(char *line)
@@ -330,9 +330,9 @@ static void run_check(char *line)
 
 static void run_encrypt(void)
 {
-	if (!given_key)
+	encrypted = !!key_use();
+	if (!encrypted)
 		return complain("encrypt: the VMM has given no key", NULL);
-	*key = given_key;
 	if (op_share_own(0))
 		return complain("encrypt: the VMM refuses to share pages", NULL);
 	serial_puts("ok 0\n");
@@ -387,8 +387,6 @@ _Noreturn void script_run(const char *cmdline)
 	static char line[LINE_MAX];
 	unsigned int n = 0;
 
-	given_key = *key;
-	*key = 0;
 	serial_puts("hcguest: ready\n");
 	for (; cmdline && *cmdline; cmdline++) {
 		if (*cmdline != ';' && n < LINE_MAX - 1)

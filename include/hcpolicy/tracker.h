@@ -19,10 +19,13 @@
  * Units: gfn and npages are 4 KiB pages of guest physical address space.  words have the
  * form of KVM's dirty log: bit n % 64 of word n / 64 is page n of the slot.
  *
- * Threads: any number of sender threads may call hcp_tracker__take() at once, but only one of
- * them for the same page.  (Two could send it under different statuses, and the last one to
- * arrive need not be the one that was noted.)  During these calls there must be no round of
- * the same slot, and no add, remove or restart.  Call everything else from one thread.
+ * Threads: have one lock, and hold it around add, remove, restart, round and round_into.  Call
+ * hcp_tracker__take() and __skip() under it too, or where none of these can run.  The library has no
+ * lock of its own.  The finer rule: any number of sender threads may take and skip at once, but only
+ * one of them the same page.  (Two could send it under different statuses, and the last one to
+ * arrive need not be the one that was noted.)  During these calls there must be no round of the same
+ * slot, and no add, remove or restart.  hcp_tracker__pending() needs what take() needs.  The writer
+ * of the set needs no lock.
  *
  * Errors: functions return a negative errno and set errno, and opts->log gets the reason in
  * words.  hcp_tracker__new() returns NULL and sets errno.  After an error the tracker is as it
@@ -65,10 +68,11 @@ struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp
 void hcp_tracker__free(struct hcp_tracker *tracker);
 
 /*
- * Add a memslot at [gfn, gfn + npages), by KVM's number.  None of its pages have been sent.  If
- * a slot moves or is recreated, remove it and add it again.  -EEXIST: the number is taken, or
- * another slot has some of these pages; -ERANGE: some pages are not below hcp_set__reach(), so
- * their status is unknown; -EINVAL: no pages; -ENOMEM.
+ * Add a memslot at [gfn, gfn + npages).  slot is KVM's number, or any other that is unique in this
+ * tracker: it is only a name for the calls below.  None of its pages have been sent.  If a slot moves
+ * or is recreated, remove it and add it again.  -EEXIST: the number is taken, or another slot has some
+ * of these pages; -ERANGE: some pages are not below hcp_set__reach(), so their status is unknown;
+ * -EINVAL: no pages; -ENOMEM.
  *
  * A set stays complete after requests beyond it.  -ERANGE makes that safe: no such page is migrated.
  */
@@ -104,10 +108,50 @@ int hcp_tracker__remove_slot(struct hcp_tracker *tracker, uint32_t slot);
 int64_t hcp_tracker__round(struct hcp_tracker *tracker, uint32_t slot, uint64_t *words);
 
 /*
+ * Do one slot's part of a round, in a bitmap that has more than this slot.  As hcp_tracker__round(),
+ * for a VMM with one dirty bitmap for several slots.  Bit n % 64 of word n / 64 is bit n of bitmap,
+ * and page n of the slot is bit `bit` + n, at any offset.  A bit that is set is a dirty page.  The
+ * pages to send are added, and no bit is cleared: the VMM clears a page's bit when it takes the page.
+ * Returns how many bits are new, which were 0 and are 1 now.
+ *
+ * Other bits do not count and stay as they are.  Bits are added atomically, so other threads may
+ * change other bits of the same words, if they do it atomically too.
+ *
+ * For an alias it returns 0, and the bitmap is unchanged: a VMM that has one bitmap for the memory has
+ * the alias' dirty pages in the same bits as those of `of`, whose round comes next.
+ *
+ * The errors are those of hcp_tracker__round(), and bitmap is unchanged after each of them.  Allocates
+ * no memory.
+ */
+int64_t hcp_tracker__round_into(struct hcp_tracker *tracker, uint32_t slot, uint64_t *bitmap,
+				uint64_t bit);
+
+/*
  * Take a page, to send it now.  Returns the status to send it under: 1 shared, 0 private.  The
  * tracker notes that the page was sent under this status.  -ENOENT: no slot has this page.
  */
 int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn);
+
+/*
+ * Skip pages that need not be sent now, such as those of a free-page hint or unplugged memory.  They
+ * are taken as by hcp_tracker__take(), and the VMM does not send them.  A round returns them again
+ * when they are dirty, or have another status than now.  Returns how many of the pages [gfn, gfn +
+ * npages) some slot has; the others do not matter.
+ *
+ * This is safe if the guest does not care what such a page holds until it writes it again, and if no
+ * dirty log had that write when it was last cleared:
+ *
+ * - Skip a page only if it was free at some time after KVM's last get and clear of its slot.  A hint
+ *   that is older is stale: the guest may have written the page before that log, and its round would
+ *   be undone.
+ * - Do not skip pages that the guest takes for zero or poisoned while they are free (Linux:
+ *   init_on_free, page_poisoning).  On the target they hold anything, and a private page that was
+ *   never sent is not zero there.
+ * - Do not skip a page because it could not be sent.  Leave it, and the next round has it again.
+ *
+ * Threads: as hcp_tracker__take(), for each of the pages.
+ */
+int64_t hcp_tracker__skip(struct hcp_tracker *tracker, uint64_t gfn, uint64_t npages);
 
 /*
  * The number of pages of all slots that are still to be sent.  It is what rounds would return now

@@ -153,6 +153,23 @@ static void play_round(int s, uint64_t *state)
 	}
 }
 
+static void skip(uint64_t gfn, uint64_t n)
+{
+	int64_t want = 0;
+
+	for (int s = 0; s < SLOTS; s++)
+		for (uint64_t i = 0; m.there[s] && i < places[s].npages; i++) {
+			uint64_t g = places[s].gfn + i;
+
+			if (g < gfn || g - gfn >= n)
+				continue;
+			m.sent[g] = m.shared[g];
+			m.need[g] = 0;
+			want++;
+		}
+	CHECK(hcp_tracker__skip(tracker, gfn, n) == want);
+}
+
 static void begin(uint64_t npages, const struct hcp_tracker_opts *opts)
 {
 	memset(&m, 0, sizeof(m));
@@ -198,7 +215,10 @@ TEST(random_rounds_match_a_model)
 		case 2 ... 11:
 			convert(gfn, n, rnd(&state) & 1);
 			break;
-		case 12 ... 16:
+		case 12:
+			skip(gfn, n);
+			break;
+		case 13 ... 16:
 			memset(m.dirty + gfn, 1, n);
 			break;
 		case 17 ... 21:
@@ -211,6 +231,121 @@ TEST(random_rounds_match_a_model)
 		if (i % 16 == 0)
 			check_pending();
 	}
+	end();
+}
+
+static uint64_t *random_bits(uint64_t nwords, uint64_t *state)
+{
+	uint64_t *bits = malloc(nwords * sizeof(*bits));	/* no room for a word more */
+
+	CHECK(bits);
+	for (uint64_t i = 0; i < nwords; i++)
+		bits[i] = rnd(state) & rnd(state);
+	return bits;
+}
+
+/* A round in a bitmap where others have bits before the slot's and after them. */
+static void play_round_into(uint64_t gfn, uint64_t n, uint64_t *state)
+{
+	uint64_t at = rnd(state) % 200, nwords = (at + n + 63) / 64;
+	uint64_t *bitmap = random_bits(nwords, state), *old = random_bits(nwords, state);
+	int64_t want = 0;
+
+	/* Of the alias first: they are noted, and stay. */
+	memcpy(old, bitmap, nwords * sizeof(*old));
+	CHECK(hcp_tracker__round_into(tracker, ALIAS, bitmap, at) == 0);
+	CHECK(!memcmp(bitmap, old, nwords * sizeof(*old)));
+	for (uint64_t i = 0; i < n; i++)
+		m.need[gfn + i] |= old[(at + i) / 64] >> (at + i) % 64 & 1;
+	free(old);
+	free(bitmap);
+
+	bitmap = random_bits(nwords, state);
+	old = memcpy(random_bits(nwords, state), bitmap, nwords * sizeof(*old));
+	for (uint64_t i = 0; i < n; i++) {
+		bool dirty = old[(at + i) / 64] >> (at + i) % 64 & 1;
+
+		m.need[gfn + i] |= dirty || m.sent[gfn + i] != m.shared[gfn + i];
+		want += m.need[gfn + i] && !dirty;
+	}
+	CHECK(hcp_tracker__round_into(tracker, 0, bitmap, at) == want);
+	for (uint64_t i = 0; i < nwords * 64; i++) {
+		bool was = old[i / 64] >> i % 64 & 1;
+
+		CHECK((bitmap[i / 64] >> i % 64 & 1) ==
+		      (i >= at && i < at + n ? m.need[gfn + i - at] : was));
+	}
+	free(old);
+	free(bitmap);
+}
+
+TEST(rounds_into_one_bitmap_match_a_model)
+{
+	uint64_t state = tap_seed();
+
+	for (int i = 0; i < 400; i++) {
+		uint64_t n = 1 + rnd(&state) % (i % 2 ? 70 : 700), gfn = rnd(&state) % (PAGES - n);
+
+		/* Both kinds of loops. */
+		if (i % 3 == 0)
+			gfn &= ~63ULL;
+		begin(PAGES, NULL);
+		CHECK(!hcp_tracker__add_slot(tracker, 0, gfn, n));
+		CHECK(!hcp_tracker__add_alias(tracker, ALIAS, 0));
+		memset(m.need + gfn, 1, n);
+		for (int round = 0; round < 8; round++) {
+			play_round_into(gfn, n, &state);
+			for (uint64_t g = gfn; g < gfn + n; g++) {
+				if (rnd(&state) % 8 == 0)
+					convert(g, 1, !m.shared[g]);
+				if (!m.need[g] || rnd(&state) % 4 == 0)
+					continue;
+				CHECK(hcp_tracker__take(tracker, g) == m.shared[g]);
+				m.sent[g] = m.shared[g];
+				m.need[g] = 0;
+			}
+		}
+		end();
+	}
+}
+
+/* Pages in the middle of a word of which others have the rest. */
+#define OURS	(~0ULL >> 40 << 30)
+
+static struct {
+	uint64_t word;
+	bool started, end;
+} together;
+
+static void *change_the_rest(void *arg)
+{
+	bool ok = true;
+
+	while (!__atomic_load_n(&together.end, __ATOMIC_RELAXED)) {
+		__atomic_fetch_or(&together.word, ~OURS, __ATOMIC_RELAXED);
+		ok &= (__atomic_load_n(&together.word, __ATOMIC_RELAXED) | OURS) == ~0ULL;
+		__atomic_fetch_and(&together.word, OURS, __ATOMIC_RELAXED);
+		ok &= !(__atomic_load_n(&together.word, __ATOMIC_RELAXED) & ~OURS);
+		__atomic_store_n(&together.started, true, __ATOMIC_RELAXED);
+	}
+	return ok ? NULL : arg;
+}
+
+TEST(no_change_of_a_neighbour_is_lost)
+{
+	pthread_t thread;
+	void *wrong;
+
+	begin(PAGES, NULL);
+	CHECK(!hcp_tracker__add_slot(tracker, 0, 5, 24));
+	CHECK(!pthread_create(&thread, NULL, change_the_rest, &together));
+	WAIT_UNTIL(__atomic_load_n(&together.started, __ATOMIC_RELAXED));
+	for (int i = 0; i < 1000000; i++) {
+		CHECK(hcp_tracker__round_into(tracker, 0, &together.word, 30) == 24);
+		__atomic_fetch_and(&together.word, ~OURS, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&together.end, true, __ATOMIC_RELAXED);
+	CHECK(!pthread_join(thread, &wrong) && !wrong);
 	end();
 }
 
@@ -231,6 +366,29 @@ TEST(a_flip_without_a_write_is_sent_again)
 	convert(7, 1, false);
 	CHECK(hcp_tracker__take(tracker, 7) == 0);
 	CHECK(hcp_tracker__round(tracker, 0, memset(words, 0, sizeof(words))) == 0);
+	end();
+}
+
+TEST(a_skipped_page_comes_when_it_is_written_or_converted)
+{
+	begin(PAGES, NULL);
+	CHECK(!hcp_tracker__add_slot(tracker, 0, 10, 100));
+	CHECK(!hcp_tracker__add_slot(tracker, 1, 110, 70));
+	CHECK(!hcp_tracker__add_slot(tracker, 2, 300, 10));
+	convert(60, 100, true);
+	/* Over three slots, a hole, and what is before and behind them. */
+	CHECK(hcp_tracker__skip(tracker, 5, 300) == 175);
+	CHECK(hcp_tracker__pending(tracker) == 5);
+	CHECK(hcp_tracker__skip(tracker, 305, UINT64_MAX) == 5);
+	CHECK(hcp_tracker__skip(tracker, 0, UINT64_MAX) == 180);
+	CHECK(hcp_tracker__skip(tracker, 10, 0) == 0 && hcp_tracker__skip(tracker, 400, 9) == 0);
+	CHECK(hcp_tracker__pending(tracker) == 0);
+
+	convert(61, 1, false);
+	memset(words, 0, sizeof(words));
+	words[1] = 2;
+	CHECK(hcp_tracker__round(tracker, 0, words) == 2);
+	CHECK(words[0] == 1ULL << 51 && words[1] == 2);
 	end();
 }
 
@@ -351,16 +509,22 @@ static const struct hcp_tracker_opts watched = {
 	.sz = sizeof(watched), .kept = kept, .ctx = &looks,
 };
 
+static int64_t any_round(bool into, uint32_t slot)
+{
+	return into ? hcp_tracker__round_into(tracker, slot, words, 0) :
+		      hcp_tracker__round(tracker, slot, words);
+}
+
 TEST(a_set_that_fails_loses_nothing)
 {
-	for (int way = 0; way < 2; way++) {
+	for (int way = 0; way < 4; way++) {
 		/* The look of new() is the first; the rounds below look twice each. */
 		for (int at = 3; at < 5; at++) {
-			int error = way ? EUCLEAN : ENOLINK;
+			int error = way & 1 ? EUCLEAN : ENOLINK;
 
 			looks = 0;
 			last_good = at;
-			lose_a_request = way;
+			lose_a_request = way & 1;
 			begin(PAGES, &watched);
 			CHECK(!hcp_tracker__add_slot(tracker, 0, 5, 200));
 			CHECK(!hcp_tracker__add_alias(tracker, 1, 0));
@@ -371,11 +535,11 @@ TEST(a_set_that_fails_loses_nothing)
 			CHECK(hcp_tracker__pending(tracker) == 0);
 
 			words[0] = 0x10, words[1] = 0, words[2] = 1, words[3] = 0xff << 8;
-			CHECK_ERR(hcp_tracker__round(tracker, 0, words), error);
+			CHECK_ERR(any_round(way & 2, 0), error);
 			CHECK(words[0] == 0x10 && !words[1] && words[2] == 1 && words[3] == 0xff00);
 			CHECK(hcp_tracker__pending(tracker) == 2);
 			words[0] = 0x20, words[2] = 0;
-			CHECK_ERR(hcp_tracker__round(tracker, 1, words), error);
+			CHECK_ERR(any_round(way & 2, 1), error);
 			CHECK(words[0] == 0x20 && hcp_tracker__pending(tracker) == 3);
 
 			/* The set is right again: a reset, or its policy was wrong to doubt. */
@@ -484,7 +648,10 @@ TEST(memory_beyond_the_set_cannot_be_tracked)
 	CHECK_ERR(hcp_tracker__add_slot(tracker, 1, PAGES - 65, 2), ERANGE);
 	CHECK(!hcp_tracker__add_slot(tracker, 1, PAGES - 65, 1));
 	info.reach = PAGES - 65;
+	words[0] = 2;
 	CHECK_ERR(hcp_tracker__round(tracker, 0, words), ERANGE);
+	CHECK_ERR(hcp_tracker__round_into(tracker, 0, words, 1), ERANGE);
+	CHECK(words[0] == 2);
 	hcp_tracker__free(tracker);
 	tracker = hcp_tracker__new(set, NULL);
 	CHECK(tracker);
@@ -498,12 +665,15 @@ TEST(no_tracker_is_EINVAL)
 	CHECK_ERR(hcp_tracker__add_alias(NULL, 0, 0), EINVAL);
 	CHECK_ERR(hcp_tracker__remove_slot(NULL, 0), EINVAL);
 	CHECK_ERR(hcp_tracker__round(NULL, 0, words), EINVAL);
+	CHECK_ERR(hcp_tracker__round_into(NULL, 0, words, 0), EINVAL);
 	CHECK_ERR(hcp_tracker__take(NULL, 0), EINVAL);
+	CHECK_ERR(hcp_tracker__skip(NULL, 0, 1), EINVAL);
 	errno = 0;
 	CHECK(!hcp_tracker__pending(NULL) && errno == EINVAL);
 	hcp_tracker__restart(NULL);
 	begin(PAGES, NULL);
 	CHECK_ERR(hcp_tracker__round(tracker, 0, NULL), EINVAL);
+	CHECK_ERR(hcp_tracker__round_into(tracker, 0, NULL, 0), EINVAL);
 	end();
 }
 
@@ -586,6 +756,7 @@ TEST(what_cannot_be_a_slot)
 	CHECK_ERR(hcp_tracker__remove_slot(tracker, 8), ENOENT);
 	words[0] = 1;
 	CHECK_ERR(hcp_tracker__round(tracker, 8, words), ENOENT);
+	CHECK_ERR(hcp_tracker__round_into(tracker, 8, words, 0), ENOENT);
 	CHECK(words[0] == 1);
 	CHECK_ERR(hcp_tracker__take(tracker, 21), ENOENT);
 	CHECK_ERR(hcp_tracker__take(tracker, PAGES), ENOENT);
