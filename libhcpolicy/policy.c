@@ -133,6 +133,14 @@ struct hcp_set *hcpolicy__set(const struct hcpolicy *policy)
 	return (void *)there_or_null(policy, policy ? policy->set : NULL);
 }
 
+bool hcpolicy__complete(const struct hcpolicy *policy)
+{
+	const struct hcp_set *set = hcpolicy__set(policy);
+
+	/* In this order: a link does not come back, so one that stands now stood before. */
+	return set && hcp_set__complete(set) && hcpolicy__attached(policy);
+}
+
 const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy)
 {
 	return there_or_null(policy, policy ? policy->info : NULL);

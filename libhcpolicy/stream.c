@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -597,8 +598,15 @@ static int replace(const struct stream *s, struct hcp_set *set, const uint64_t *
 			     "the set is not complete, restore it again");
 }
 
-int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
-		     const struct hcp_stream_opts *opts)
+/* A stream in memory, to be read or written. */
+struct memory {
+	char *bytes;
+	size_t len, at;
+};
+
+/* memory: where read() reads from, if nothing may follow the stream there; or NULL. */
+static int restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
+		   const struct hcp_stream_opts *opts, const struct memory *memory)
 {
 	struct stream s = { .read = read, .ctx = ctx };
 	uint64_t *words;
@@ -618,12 +626,20 @@ int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 
 	err = restore_all(&s, set, words);
 	tell_info(&s);
+	if (!err && memory && memory->at < memory->len)
+		err = fail(&s, EBADMSG, "%zu bytes follow the stream of a set", memory->len - memory->at);
 	if (!err)
 		err = replace(&s, set, words);
 	munmap(words, set->npages / 8);
 	if (err)
 		errno = -err;
 	return err;
+}
+
+int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
+		     const struct hcp_stream_opts *opts)
+{
+	return restore(set, read, ctx, opts, NULL);
 }
 
 static int write_fd(void *ctx, const void *buf, size_t len)
@@ -668,4 +684,60 @@ int hcp_set__save_fd(const struct hcp_set *set, int fd, const struct hcp_stream_
 int hcp_set__restore_fd(struct hcp_set *set, int fd, const struct hcp_stream_opts *opts)
 {
 	return hcp_set__restore(set, read_fd, &fd, opts);
+}
+
+/* Grows by half, so that the bytes of a large set are not moved often. */
+static int write_memory(void *ctx, const void *buf, size_t len)
+{
+	struct memory *m = ctx;
+
+	if (len > m->len - m->at) {
+		size_t size = m->at + len + m->len / 2;
+		char *bytes = realloc(m->bytes, size);
+
+		if (!bytes)
+			return -ENOMEM;
+		m->bytes = bytes;
+		m->len = size;
+	}
+	memcpy(m->bytes + m->at, buf, len);
+	m->at += len;
+	return 0;
+}
+
+static int read_memory(void *ctx, void *buf, size_t len)
+{
+	struct memory *m = ctx;
+
+	if (len > m->len - m->at)
+		return -ENODATA;
+	memcpy(buf, m->bytes + m->at, len);
+	m->at += len;
+	return 0;
+}
+
+int hcp_set__save_mem(const struct hcp_set *set, void **buf, size_t *len,
+		      const struct hcp_stream_opts *opts)
+{
+	struct memory m = {};
+	int err;
+
+	err = hcp_set__save(set, buf && len ? write_memory : NULL, &m, opts);
+	if (err) {
+		free(m.bytes);
+		m = (struct memory) {};
+	}
+	if (buf)
+		*buf = m.bytes;
+	if (len)
+		*len = m.at;
+	return err;
+}
+
+int hcp_set__restore_mem(struct hcp_set *set, const void *buf, size_t len,
+			 const struct hcp_stream_opts *opts)
+{
+	struct memory m = { .bytes = (char *)buf, .len = len };
+
+	return restore(set, buf ? read_memory : NULL, &m, opts, &m);
 }

@@ -191,8 +191,11 @@ TEST(replace_after_the_end_of_the_VM_is_ENOLINK)
 	new_vm(false);
 	attach_bitmap(false);
 	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
+	CHECK(hcpolicy__complete(policy));
 	vm_free(vm);
 	WAIT_UNTIL(!hcpolicy__attached(policy));
+	/* The set does not know. */
+	CHECK(hcp_set__complete(hcpolicy__set(policy)) && !hcpolicy__complete(policy));
 	CHECK_EQ(hcpolicy__replace(policy, hcp_open("bpf/bitmap.bpf.o"), false), -ENOLINK);
 	/* What the guest said until its end is still there. */
 	CHECK_EQ(hcp_set__count(hcpolicy__set(policy)), 3);

@@ -96,13 +96,14 @@ TEST(quota_asks_the_VMM_where_it_has_enabled_exits)
 
 TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 {
-	int fd = fileno(tmpfile());
 	struct hcpolicy *before;
+	size_t len;
+	void *buf;
 
 	start("bpf/bitmap.bpf.o", false, NULL);
 	CHECK_EQ(call(0, GPA, 100, SHARE), 0);
 	CHECK_EQ(call(0, MAX_GPA - PAGE, 1, SHARE), 0);
-	CHECK_EQ(hcp_set__save_fd(set, fd, NULL), 0);
+	CHECK_EQ(hcp_set__save_mem(set, &buf, &len, NULL), 0);
 	before = policy;
 	policy = hcp_open("bpf/quota.bpf.o");
 	tune("ceiling", "102");
@@ -118,8 +119,8 @@ TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 	CHECK_EQ(call(1, GPA + 102 * PAGE, 1, SHARE), -KVM_EPERM);
 	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
 
-	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
-	CHECK_EQ(hcp_set__restore_fd(set, fd, NULL), 0);
+	CHECK_EQ(hcp_set__restore_mem(set, buf, len, NULL), 0);
+	free(buf);
 	CHECK_EQ(call(1, GPA + 100 * PAGE, 1, SHARE), 0);
 	CHECK_EQ(call(0, GPA + 101 * PAGE, 1, SHARE), -KVM_EPERM);
 	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);

@@ -74,7 +74,7 @@ TEST(the_set_is_what_the_guest_asked_for)
 	CHECK(hcp_set__npages(set) == 2 * HCP_CHUNK_PAGES);
 	CHECK(hcp_set__state(set) == HCP_UNATTACHED && !hcpolicy__attached(policy));
 	CHECK_OK(hcpolicy__attach(policy, vm->fd, NULL));
-	CHECK(hcpolicy__attached(policy) && hcp_set__complete(set));
+	CHECK(hcpolicy__complete(policy));
 	CHECK(info->pid == getpid() && info->vm_fd == vm->fd && info->start_time);
 	CHECK(atoi(info->name) == getpid() && !strcmp(info->policy, "sample"));
 	CHECK(info->attached_at / 1000000000 + 60 > (uint64_t)time(NULL));
@@ -646,7 +646,7 @@ TEST(replace_hands_the_set_on)
 	CHECK_ERR(hcpolicy__replace(policy, next, false), EACCES);
 	CHECK_ERR(hcpolicy__attach(next, vm->fd, NULL), EINVAL);
 	hcpolicy__close(next);
-	CHECK(hcpolicy__attached(policy) && hcp_set__complete(hcpolicy__set(policy)));
+	CHECK(hcpolicy__complete(policy));
 	CHECK(!strcmp(hcpolicy__info(policy)->policy, "sample"));
 
 	next = hcpolicy__open(OBJECT("other"), &log_opts);

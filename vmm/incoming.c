@@ -37,23 +37,6 @@ static void set_arrival(struct vm *vm, enum vm_arrival arrival)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-struct reader {
-	const uint8_t *data;
-	size_t left;
-};
-
-static int read_set(void *ctx, void *buf, size_t len)
-{
-	struct reader *r = ctx;
-
-	if (len > r->left)
-		return -ENODATA;
-	memcpy(buf, r->data, len);
-	r->data += len;
-	r->left -= len;
-	return 0;
-}
-
 static void on_log(void *ctx, const char *line)
 {
 	note("incoming: %s", line);
@@ -63,16 +46,13 @@ static int take_set(struct vm *vm, struct conn *c, const struct frame *f)
 {
 	/* The set brings its own label, so --label here need not be the same. */
 	struct hcp_stream_opts opts = { .sz = sizeof(opts), .log = on_log, .any_label = true };
-	struct reader r = { f->data, f->len };
 	int err;
 
 	if (!vm->keeper)
 		return conn_fail(c, "the peer sent a shared-page set, but this VM keeps none (--policy)");
-	err = hcp_set__restore(keeper_set(vm), read_set, &r, &opts);
-	if (err)
-		return conn_fail(c, "the shared-page set is refused: %s",
-				 err == -EBADMSG ? "it was damaged on its way" : strerror(-err));
-	return r.left ? conn_fail(c, "%zu bytes follow the shared-page set", r.left) : 0;
+	err = hcp_set__restore_mem(keeper_set(vm), f->data, f->len, &opts);
+	return !err ? 0 : conn_fail(c, "the shared-page set is refused: %s", err == -EBADMSG ?
+				    "it was damaged on its way" : strerror(-err));
 }
 
 static int take_page(struct vm *vm, struct conn *c, const struct frame *f)

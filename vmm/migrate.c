@@ -170,33 +170,21 @@ static int run_rounds(struct migration *m)
 	}
 }
 
-static int write_set(void *file, const void *buf, size_t len)
-{
-	return fwrite(buf, 1, len, file) == len ? 0 : -ENOMEM;
-}
-
 int migrate_send_set(struct migration *m)
 {
 	struct hcp_stream_opts opts = { .sz = sizeof(opts) };
-	char *data = NULL;
-	size_t size = 0;
-	FILE *f;
+	size_t len;
+	void *buf;
 	int err;
 
 	if (m->own_set)
 		return 0;
-	f = open_memstream(&data, &size);
-	if (!f)
-		return conn_fail(&m->conn, "out of memory");
-	err = hcp_set__save(m->set, write_set, f, &opts);
-	if (fclose(f) && !err)
-		err = -ENOMEM;
+	err = hcp_set__save_mem(m->set, &buf, &len, &opts);
 	if (err)
-		conn_fail(&m->conn, "the shared-page set cannot be saved: %s", strerror(-err));
-	else
-		err = conn_put(&m->conn, FRAME_SET, data, size, NULL, 0);
-	free(data);
-	return err ? -1 : 0;
+		return conn_fail(&m->conn, "the shared-page set cannot be saved: %s", strerror(-err));
+	err = conn_put(&m->conn, FRAME_SET, buf, len, NULL, 0);
+	free(buf);
+	return err;
 }
 
 int migrate_last_round(struct migration *m)

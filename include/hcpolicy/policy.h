@@ -10,16 +10,18 @@
  *
  * Errors: functions return a negative errno and set errno.  Functions that return a pointer
  * return NULL and set errno.  If an object or a string is NULL, that is -EINVAL;
- * hcpolicy__attached(NULL) is false and sets EINVAL, and hcpolicy__close(NULL) does nothing.
- * The log function of the open call gets the reason in words.  The library never prints.
+ * hcpolicy__attached(NULL) and __complete(NULL) are false and set EINVAL, and hcpolicy__close(NULL)
+ * does nothing.  The log function of the open call gets the reason in words.  The library never
+ * prints.
  *
  * After an error an object is as it was before the call, unless the function says otherwise.
  * So the caller can try again, or do something else.
  *
  * Threads: make one call at a time for an object; a replace counts for both its objects.
  * Exceptions, until hcpolicy__close(): any thread may call hcpolicy__attached() at any time,
- * and __set(), __info(), __link_fd() and __map_fd() once load or replace has returned.  Calls
- * for different objects are independent.  The set has rules of its own: hcpolicy/set.h.
+ * and __complete(), __set(), __info(), __link_fd() and __map_fd() once load or replace has
+ * returned.  Calls for different objects are independent.  The set has rules of its own:
+ * hcpolicy/set.h.
  *
  * Options: a struct begins with its size, as in the header that the caller was built with.  If
  * it is shorter than the library's, the missing options are 0.  If it is longer and sets an
@@ -249,6 +251,13 @@ int hcpolicy__lock(struct hcpolicy *policy);
  * end, and if somebody has put a foreign program into the link without this library.
  */
 bool hcpolicy__attached(const struct hcpolicy *policy);
+
+/*
+ * Is the set complete, and the policy still attached?  That is hcp_set__complete() and
+ * hcpolicy__attached() in one, because the set does not know that a link has ended.  False sets
+ * errno to ENOENT if the policy keeps no set; hcp_set__why() has the other reasons.
+ */
+bool hcpolicy__complete(const struct hcpolicy *policy);
 
 /*
  * The set, and whose it is.  Owned by policy; ENOENT before load.  The words are the kernel's

@@ -122,8 +122,8 @@ void hcp_set__arrived(struct hcp_set *set);
 
 /*
  * Is the set complete, and if not, why: enum hcp_state, and the number of missed pages.
- * hcpolicy/abi.h has the rules.  The set does not know that a policy's link has ended, so call
- * hcpolicy__attached() too.
+ * hcpolicy/abi.h has the rules.  The set does not know that a policy's link has ended, so of a
+ * policy call hcpolicy__complete().
  */
 bool hcp_set__complete(const struct hcp_set *set);
 uint32_t hcp_set__state(const struct hcp_set *set);

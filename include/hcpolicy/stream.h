@@ -110,6 +110,17 @@ int hcp_set__restore(struct hcp_set *set, hcp_read_fn read, void *ctx,
 int hcp_set__save_fd(const struct hcp_set *set, int fd, const struct hcp_stream_opts *opts);
 int hcp_set__restore_fd(struct hcp_set *set, int fd, const struct hcp_stream_opts *opts);
 
+/*
+ * Save to and restore from memory, for a VMM that puts the stream into its own.  Errors are those of
+ * hcp_set__save() and hcp_set__restore().  save_mem returns len bytes at *buf, which the caller frees
+ * with free().  After an error *buf is NULL and *len is 0.  restore_mem wants exactly one stream: if
+ * bytes follow it, that is -EBADMSG, and the set is unchanged.
+ */
+int hcp_set__save_mem(const struct hcp_set *set, void **buf, size_t *len,
+		      const struct hcp_stream_opts *opts);
+int hcp_set__restore_mem(struct hcp_set *set, const void *buf, size_t len,
+			 const struct hcp_stream_opts *opts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -19,10 +19,13 @@
  * Units: gfn and npages are 4 KiB pages of guest physical address space.  words have the
  * form of KVM's dirty log: bit n % 64 of word n / 64 is page n of the slot.
  *
- * Threads: any number of sender threads may call hcp_tracker__take() at once, but only one of
- * them for the same page.  (Two could send it under different statuses, and the last one to
- * arrive need not be the one that was noted.)  During these calls there must be no round of
- * the same slot, and no add, remove or restart.  Call everything else from one thread.
+ * Threads: have one lock, and hold it around add, remove, restart, round and round_into.  Call
+ * hcp_tracker__take() and __skip() under it too, or where none of these can run.  The library has no
+ * lock of its own.  The finer rule: any number of sender threads may take and skip at once, but only
+ * one of them the same page.  (Two could send it under different statuses, and the last one to
+ * arrive need not be the one that was noted.)  During these calls there must be no round of the same
+ * slot, and no add, remove or restart.  hcp_tracker__pending() needs what take() needs.  The writer
+ * of the set needs no lock.
  *
  * Errors: functions return a negative errno and set errno, and opts->log gets the reason in
  * words.  hcp_tracker__new() returns NULL and sets errno.  After an error the tracker is as it
@@ -65,10 +68,11 @@ struct hcp_tracker *hcp_tracker__new(const struct hcp_set *set, const struct hcp
 void hcp_tracker__free(struct hcp_tracker *tracker);
 
 /*
- * Add a memslot at [gfn, gfn + npages), by KVM's number.  None of its pages have been sent.  If
- * a slot moves or is recreated, remove it and add it again.  -EEXIST: the number is taken, or
- * another slot has some of these pages; -ERANGE: some pages are not below hcp_set__reach(), so
- * their status is unknown; -EINVAL: no pages; -ENOMEM.
+ * Add a memslot at [gfn, gfn + npages).  slot is KVM's number, or any other that is unique in this
+ * tracker: it is only a name for the calls below.  None of its pages have been sent.  If a slot moves
+ * or is recreated, remove it and add it again.  -EEXIST: the number is taken, or another slot has some
+ * of these pages; -ERANGE: some pages are not below hcp_set__reach(), so their status is unknown;
+ * -EINVAL: no pages; -ENOMEM.
  *
  * A set stays complete after requests beyond it.  -ERANGE makes that safe: no such page is migrated.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * libFuzzer on hcp_set__restore(): a refused stream changes nothing, and what an
+ * libFuzzer on hcp_set__restore_mem(): a refused stream changes nothing, and what an
  * accepted one makes of the set is saved and comes back the same.  tests/fuzz runs it;
  * by hand: build/obj/libhcpolicy/tests/fuzz_stream CORPUS_FOLDER
  *
@@ -29,40 +29,8 @@
 	}									\
 } while (0)
 
-struct input {
-	const uint8_t *bytes;
-	size_t left;
-};
-
-struct output {
-	uint8_t bytes[ROOM];
-	size_t size;
-};
-
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int get(void *ctx, void *buf, size_t len)
-{
-	struct input *in = ctx;
-
-	if (len > in->left)
-		return -ENODATA;
-	memcpy(buf, in->bytes, len);
-	in->bytes += len;
-	in->left -= len;
-	return 0;
-}
-
-static int put(void *ctx, const void *buf, size_t len)
-{
-	struct output *out = ctx;
-
-	REQUIRE(len <= sizeof(out->bytes) - out->size);
-	memcpy(out->bytes + out->size, buf, len);
-	out->size += len;
-	return 0;
-}
 
 static void make_seed(const char *folder, const char *name, const struct hcp_set *set)
 {
@@ -136,23 +104,22 @@ static void restore(const uint8_t *data, size_t size, bool force)
 	struct hcp_stream_opts opts = { .sz = sizeof(opts), .force = force, .info = &info };
 	struct hcp_set *set = hcp_set__new(PAGES - HCP_CHUNK_PAGES);
 	struct hcp_set *again = hcp_set__new(PAGES - HCP_CHUNK_PAGES);
-	struct input in = { data, size };
-	static struct output out;
+	size_t len;
+	void *buf;
 
 	REQUIRE(set && again);
 	REQUIRE(!hcp_set__set_label(set, "web1") && !hcp_set__set_label(again, "web1"));
 	hcp_set__update(set, 77, 1, true);
 	hcp_set__update(set, HCP_CHUNK_PAGES + 77, 1, true);
-	if (hcp_set__restore(set, get, &in, &opts)) {
+	if (hcp_set__restore_mem(set, data, size, &opts)) {
 		REQUIRE(hcp_set__complete(set) && hcp_set__count(set) == 2);
 		REQUIRE(hcp_set__test(set, 77) && hcp_set__test(set, HCP_CHUNK_PAGES + 77));
 	} else {
 		REQUIRE(force || hcp_set__complete(set));
 		REQUIRE(!info.label[0] || !strcmp(info.label, "web1"));
-		out.size = 0;
-		REQUIRE(!hcp_set__save(set, put, &out, &opts));
-		in = (struct input) { out.bytes, out.size };
-		REQUIRE(!hcp_set__restore(again, get, &in, &opts) && !in.left);
+		REQUIRE(!hcp_set__save_mem(set, &buf, &len, &opts));
+		REQUIRE(len <= ROOM && !hcp_set__restore_mem(again, buf, len, &opts));
+		free(buf);
 		REQUIRE(!memcmp(hcp_set__words(set), hcp_set__words(again),
 				hcp_set__npages(set) / 8));
 		REQUIRE(hcp_set__missed(set) == hcp_set__missed(again));

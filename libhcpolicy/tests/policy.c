@@ -237,6 +237,8 @@ TEST(what_comes_before_load)
 	CHECK_ERR(hcpolicy__map_fd(policy, HCP_MAP_SHARED), ENOENT);
 	CHECK_ERR(hcpolicy__map_fd(policy, "extra"), ENOENT);
 	CHECK(!hcpolicy__attached(policy));
+	errno = 0;
+	CHECK(!hcpolicy__complete(policy) && errno == ENOENT);
 	CHECK_NULL(hcpolicy__set(policy), ENOENT);
 	CHECK_NULL(hcpolicy__info(policy), ENOENT);
 	hcpolicy__close(policy);
@@ -275,6 +277,8 @@ TEST(nothing_is_not_an_object)
 	CHECK_NULL(hcpolicy__info(NULL), EINVAL);
 	errno = 0;
 	CHECK(!hcpolicy__attached(NULL) && errno == EINVAL);
+	errno = 0;
+	CHECK(!hcpolicy__complete(NULL) && errno == EINVAL);
 	errno = ENOENT;
 	hcpolicy__close(NULL);
 	CHECK(errno == ENOENT);

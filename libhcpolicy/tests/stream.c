@@ -892,6 +892,52 @@ TEST(descriptors_are_left_at_the_end)
 	end();
 }
 
+TEST(memory_holds_one_stream)
+{
+	unsigned char *copy;
+	int left = 1;
+	size_t len;
+	void *mem;
+
+	begin_small();
+	CHECK(!hcp_set__save_mem(set, &mem, &len, &opts));
+	/* But for the time and the checksums it is the one that was saved. */
+	CHECK(len == buf.size && !memcmp((char *)mem + HEADER, buf.bytes + HEADER, len - HEADER - 4));
+
+	/* Neither a byte more, nor a byte less. */
+	copy = malloc(len + 1);
+	CHECK(copy);
+	memcpy(copy, mem, len);
+	copy[len] = 0;
+	said[0] = '\0';
+	CHECK_ERR(hcp_set__restore_mem(other, copy, len + 1, &opts), EBADMSG);
+	CHECK(strstr(said, "1 bytes follow") && hcp_set__count(other) == 1000);
+	for (size_t cut = 0; cut < len; cut++)
+		CHECK_ERR(hcp_set__restore_mem(other, copy, cut, &opts), ENODATA);
+	CHECK(hcp_set__count(other) == 1000 && hcp_set__complete(other));
+	free(copy);
+	CHECK(!hcp_set__restore_mem(other, mem, len, &opts) && same());
+	free(mem);
+
+	/* Not kept any more once it is written. */
+	opts.kept = is_kept;
+	opts.kept_ctx = &left;
+	mem = &buf, len = 1;
+	CHECK_ERR(hcp_set__save_mem(set, &mem, &len, &opts), EUCLEAN);
+	CHECK(!left && !mem && !len);
+	opts.kept = NULL;
+	opts.kept_ctx = NULL;
+	hcp_set__lost(set, 0, 1);
+	CHECK_ERR(hcp_set__save_mem(set, &mem, &len, &opts), EUCLEAN);
+	CHECK(!mem && !len);
+	CHECK_ERR(hcp_set__save_mem(NULL, &mem, &len, &opts), EINVAL);
+	CHECK_ERR(hcp_set__save_mem(set, NULL, &len, &opts), EINVAL);
+	CHECK_ERR(hcp_set__save_mem(set, &mem, NULL, &opts), EINVAL);
+	CHECK_ERR(hcp_set__restore_mem(NULL, &buf, 1, &opts), EINVAL);
+	CHECK_ERR(hcp_set__restore_mem(other, NULL, 0, &opts), EINVAL);
+	end();
+}
+
 /* No byte that an initialiser leaves as it was. */
 _Static_assert(sizeof(struct hcp_stream_opts) == offsetof(struct hcp_stream_opts, still_ctx) +
 	       sizeof(((struct hcp_stream_opts *)0)->still_ctx), "padding");

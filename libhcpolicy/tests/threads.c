@@ -164,6 +164,7 @@ static void *ask_policy(void *arg)
 		seen += hcpolicy__attached(arg);
 		seen += hcpolicy__link_fd(arg) >= 0;
 		seen += hcpolicy__map_fd(arg, HCP_MAP_SHARED) >= 0;
+		seen += hcpolicy__complete(arg);
 		hcpolicy__set(arg);
 		hcpolicy__info(arg);
 	}
