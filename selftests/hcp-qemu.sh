@@ -10,7 +10,7 @@
 # shellcheck disable=SC2034,SC2154	# for qmp.sh; bin, work and patience are tap.sh's
 
 [ -x "${HCP_QEMU-}" ] || { echo "no program HCP_QEMU='${HCP_QEMU-}': make check-qemu builds one"; exit 1; }
-policy=policy=bitmap exits=max-gpa=4G
+policy=policy=bitmap exits=''
 keeper=$policy
 features=,+kvm-hc-map-gpa-range
 
@@ -23,7 +23,7 @@ boot()
 	: > "$work/$vm.says"
 	qemu_program=("$HCP_QEMU" -accel "kvm${accel-}" -cpu "host$features" -m "$1")
 	start_qemu -machine pc,memory-backend=ram -object "memory-backend-memfd,id=ram,size=$1M" \
-		-object "hcpolicy,id=set,$keeper" -chardev "pipe,id=com,path=$console,logfile=$work/$vm.says" \
+		-object "hcpolicy,id=set${keeper:+,$keeper}" -chardev "pipe,id=com,path=$console,logfile=$work/$vm.says" \
 		-serial chardev:com "${@:2}"
 }
 
@@ -31,19 +31,21 @@ boot()
 keys=0
 hcguest()
 {
-	keeper=$keeper,x-test-key=$((keys += 1)) boot 32 -kernel "$bin/hcguest.elf" -append "$1" "${@:2}"
+	keeper=${keeper:+$keeper,}x-test-key=$((keys += 1)) boot 32 -kernel "$bin/hcguest.elf" -append "$1" "${@:2}"
 }
 
 # tell LINE: to the console
 tell() { printf '%s\n' "$1" 1<> "$work/$vm.com.in"; }
 
-# says PATTERN [N]: the guest does, or N times
+# says PATTERN [N]: the guest does, or N times; within $limit seconds
+limit=120
 times_said() { grep -cE "$1" "$work/$vm.says"; }
 said() { [ "$(times_said "$1")" -ge "${2-1}" ]; }
 said_or_gone() { said "$@" || ! kill -0 "${pids[$vm]}" 2> /dev/null; }
 says()
 {
-	within 120 said_or_gone "$@" && said "$@" || { cat "$work/$vm.says" "$work/$vm.err"; return 1; }
+	within "$limit" said_or_gone "$@" && said "$@" ||
+		{ cat "$work/$vm.says"; echo; cat "$work/$vm.err"; return 1; }
 }
 
 # ask COMMAND: its answer is ok
@@ -82,7 +84,7 @@ complete() { same true member complete; }
 # --- migration
 
 runs() { qmp query-status | grep '"status": "running"'; }
-limit() { qmp migrate-set-parameters "{ \"max-bandwidth\": $1 }"; }
+bandwidth() { qmp migrate-set-parameters "{ \"max-bandwidth\": $1 }"; }
 migrate() { qmp migrate "{ \"uri\": \"$1\" }"; }
 
 # The migration's status is one of these.

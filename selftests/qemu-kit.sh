@@ -13,7 +13,7 @@ set -u
 # shellcheck source=selftests/hcp-qemu.sh
 . "${BASH_SOURCE[0]%/*}/hcp-qemu.sh"
 
-wrong=(unbooked early)
+wrong=(unbooked early no-xor drop-leftovers)
 plan $((6 + ${#wrong[@]}))
 
 export QEMU=$HCP_QEMU KIT_SECONDS=$((120 * patience))

@@ -15,6 +15,7 @@ plan 19
 kernel=$("$top/scripts/guest-kernel")
 initrd=$top/build/guest-initrd.cpio.gz
 features+=,+kvm-migration-control
+limit=600
 with_module=$work/initrd
 # It shares a page when it is loaded: migrate-linux.sh has more about it.
 { cat "$initrd"; cd "${kernel%/*}" && echo ptp_kvm.ko | cpio -o -H newc --quiet | gzip -1; } > "$with_module"
@@ -22,7 +23,7 @@ with_module=$work/initrd
 # linux WORDS OPTIONS...: paused when it has powered off
 linux()
 {
-	keeper=$keeper,x-sev-lookalike=on boot 256 -kernel "$kernel" -initrd "$with_module" \
+	keeper=${keeper:+$keeper,}x-sev-lookalike=on boot 256 -kernel "$kernel" -initrd "$with_module" \
 		-append "console=ttyS0 panic=-1 $1" -action shutdown=pause "${@:2}"
 }
 comes_up() { linux "$1" && qmp cont && says HCVM-GUEST-UP; }
@@ -68,7 +69,7 @@ busy="no-kvmclock hcvm.work=busy"
 rounds() { says "HCVM-GUEST-ROUND $1\\b"; }
 # The requests that the policy has answered so far.
 answered() { cat /sys/kernel/debug/kvm/"${pids[$1]}"-*/hcpolicy_handled; }
-begins() { comes_up "$busy" && rounds 2 && limit $((16 << 20)); }
+begins() { comes_up "$busy" && rounds 2 && bandwidth $((16 << 20)); }
 converts() { answered busy-a > "$work/before" && move busy-a busy-b linux "$busy"; }
 goes_on() { qmp cont && rounds 40 && ends && judged; }
 converted()

@@ -12,7 +12,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/hcp-qemu.sh"
 
 # What cannot ask for a page's status, or not in time.
-refused=(multifd postcopy-ram xbzrle compress background-snapshot x-ignore-shared x-colo mapped-ram)
+refused=(multifd postcopy-ram xbzrle compress background-snapshot x-ignore-shared mapped-ram)
 plan $((14 + ${#refused[@]}))
 
 at_work() { hcguest "$work_command" && qmp cont && works; }
@@ -63,11 +63,11 @@ check "and so are the pages" on snap right_there
 
 # With such a bandwidth it does not end; some rounds or pages are there, though.
 slow=200000
-under_way() { limit $slow && migrate "unix:$work/$1.m" && within 60 sends; }
+under_way() { bandwidth $slow && migrate "unix:$work/$1.m" && within 60 sends; }
 sends() { status_is active && grep -E '"(normal|duplicate)": [1-9][0-9]{2}' "$work/$vm.migrate"; }
 target() { hcguest "$work_command" -incoming "unix:$work/$vm.m"; }
 goes_on_here() { runs && works && complete; }
-unbound() { limit $((1 << 30)); }
+unbound() { bandwidth $((1 << 30)); }
 cancels() { qmp migrate_cancel && becomes cancelled && goes_on_here; }
 fails() { becomes failed && goes_on_here; }
 dies() { kill -KILL "${pids[$vm]}"; wait "${pids[$vm]}"; return 0; }
