@@ -13,7 +13,8 @@ set -u
 # shellcheck source=selftests/hcp-qemu.sh
 . "${BASH_SOURCE[0]%/*}/hcp-qemu.sh"
 
-wrong=(unbooked early no-xor drop-leftovers)
+# The others are for qemu-plays.sh: a guest that writes what it has converted hides them.
+wrong=(unbooked drop-leftovers)
 plan $((6 + ${#wrong[@]}))
 
 export QEMU=$HCP_QEMU KIT_SECONDS=$((120 * patience))
@@ -28,9 +29,10 @@ converted() { grep -E '^all in all: written [0-9]+, conversions [1-9][0-9]+, ref
 caught()
 {
 	local i
+	# What is lost can be the guest's own memory: then it dies.
 	for ((i = 1; i <= plays; i++)); do
 		echo "# $i of $plays"
-		gives 1 '^FAIL bad pages: ' kit "$policy,x-wrong=$1" --times 5 || return
+		gives 1 '^FAIL' kit "$policy,x-wrong=$1" --times 5 || return
 		seed=$((seed + 1))
 	done
 }
