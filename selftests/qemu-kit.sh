@@ -23,9 +23,10 @@ seed=${HCP_SEED:-$RANDOM}
 echo "# HCP_SEED=$seed"
 
 # kit WORDS OPTIONS...: with these properties of the object
-kit() { env QEMU_HCPOLICY="$1" "$top/build/kit/run" --seed "$seed" "${@:2}"; }
+kit() { env QEMU_HCPOLICY="$1" "$top/build/kit/run" --seed "$seed" "${@:2}" "$top/build/kit/drivers/qemu"; }
 # No page was wrong, and it was a test.
-converted() { grep -E '^all in all: written [0-9]+, conversions [1-9][0-9]+, refused 0, encrypted$' "$work/run"; }
+converted() { grep -E '^all in all: written [0-9]+, conversions [1-9][0-9]*, refused 0, encrypted$' "$work/run"; }
+with_ring() { QEMU_ACCEL=kvm,dirty-ring-size=4096 kit "$policy" --times 2; }
 caught()
 {
 	local i
@@ -46,6 +47,6 @@ for order in "${wrong[@]}"; do
 	check "the wrong rule '$order' is caught $plays times of $plays" caught "$order"
 done
 check "the guest survives migrations with a dirty ring" \
-	gives 0 '^PASS$' env QEMU_ACCEL=kvm,dirty-ring-size=4096 QEMU_HCPOLICY="$policy" "$top/build/kit/run" --times 2
+	gives 0 '^PASS$' with_ring
 check "it did encrypt and convert there, too" converted
 finish
