@@ -1,36 +1,48 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# The distribution's QEMU and its monitor, for tests.  Source it after tap.sh.
+# QEMUs and their monitors, for tests.  Source it after tap.sh.
+#
+#	vm		whom the functions are about; on NAME FUNCTION...: about this one
+#	qemu_program=()	what runs: by default the distribution's QEMU
 # shellcheck disable=SC2154	# work and patience are tap.sh's
 
-# start_qemu OPTIONS...: QEMU, with KVM and paused; its process is $pid.
+vm=vm
+qemu_program=(qemu-system-x86_64 -accel kvm -m 64)
+declare -A pids qmp_to qmp_from
 
+on() { local vm=$1; shift; "$@"; }
+
+# start_qemu OPTIONS...: it waits for cont; its process is $pid.
 start_qemu()
 {
-	# QMP goes by a socket pair that bash makes.
-	coproc monitor { exec qemu-system-x86_64 -accel kvm -m 64 -S -nodefaults -no-user-config \
-		-display none -qmp stdio "$@" 2> "$work/qemu.err"; }
-	# shellcheck disable=SC2154	# coproc sets it
-	pid=$monitor_PID
+	local fifo=$work/$vm.qmp to from
+	rm -f "$fifo".*
+	mkfifo "$fifo.in" "$fifo.out" || return
+	# Opened for both, a pipe waits for nobody.
+	exec {to}<> "$fifo.in"
+	"${qemu_program[@]}" -S -nodefaults -no-user-config -display none -qmp stdio "$@" \
+		< "$fifo.in" > "$fifo.out" 2> "$work/$vm.err" &
+	pid=$!
 	children+=("$pid")
-	# Bash hides a coproc's own descriptors from the pipelines that qmp() stands in.
-	exec {qmp_to}>&"${monitor[1]}" {qmp_from}<&"${monitor[0]}"
-	: > "$work/events"
+	exec {from}< "$fifo.out"
+	# shellcheck disable=SC2034	# for who sources this
+	pids[$vm]=$pid qmp_to[$vm]=$to qmp_from[$vm]=$from
+	: > "$work/$vm.events"
 	qmp qmp_capabilities
 }
 
 # A line of the monitor; its events are kept.
 qmp_line()
 {
-	read -r -t $((60 * patience)) -u "$qmp_from" line || { cat "$work/qemu.err" >&2; return 1; }
-	[[ $line != *'"event"'* ]] || echo "$line" >> "$work/events"
+	read -r -t $((60 * patience)) -u "${qmp_from[$vm]}" line || { cat "$work/$vm.err" >&2; return 1; }
+	[[ $line != *'"event"'* ]] || echo "$line" >> "$work/$vm.events"
 }
 
 # qmp COMMAND [ARGUMENTS]: prints the answer.
 qmp()
 {
 	local line
-	echo "{ \"execute\": \"$1\", \"arguments\": ${2:-{\}} }" >&"$qmp_to"
+	echo "{ \"execute\": \"$1\", \"arguments\": ${2:-{\}} }" >&"${qmp_to[$vm]}"
 	while qmp_line; do
 		case $line in
 		*'"return"'*) echo "$line"; return 0;;
@@ -44,8 +56,8 @@ qmp()
 event()
 {
 	local line
-	until grep "$1" "$work/events"; do
+	until grep "$1" "$work/$vm.events"; do
 		qmp_line || return
 	done
-	sed -i "0,/$1/{/$1/d}" "$work/events"
+	sed -i "0,/$1/{/$1/d}" "$work/$vm.events"
 }

@@ -11,9 +11,10 @@
  *	read GPA		8 bytes of memory
  *	write GPA VALUE
  *	fill GPA SIZE VALUE
+ *	wrmsr MSR VALUE		a register that nobody serves is a fault
  *	random SEED COUNT MAXGFN	COUNT requests of guest/random.h, which all must
  *				return 0 or what is expected
- *	loop N COMMAND		one of the first seven, N times; the answer is the
+ *	loop N COMMAND		one of the first eight, N times; the answer is the
  *				last one's, or the first that is not expected
  *	work GFN NPAGES SEED STEPS	write pages and ask to convert some (a refusal is
  *				no failure), STEPS times, or with 0 until a byte comes
@@ -63,6 +64,7 @@ static const struct command {
 	{ "read", HCG_READ, 1, 0 },
 	{ "write", HCG_WRITE, 2, 0 },
 	{ "fill", HCG_FILL, 3, 0 },
+	{ "wrmsr", HCG_WRMSR, 2, 0 },
 };
 
 static void print_ret(int64_t ret)

@@ -44,6 +44,12 @@ struct core {
 int core_open(struct core *core, const char *path);
 void core_close(struct core *core);
 
+/*
+ * Take the set from a file of lines `GFN NPAGES`, as query-hcpolicy and docs/readers/ have
+ * it, whatever the dump says, and this C-bit.  ranges.c; fails as core_open(), but core stays open.
+ */
+int core_take_ranges(struct core *core, const char *path, uint32_t cbit);
+
 /* The number of a frame of RAM, or CORE_NO_FRAME. */
 uint64_t core_frame(const struct core *core, uint64_t gfn);
 

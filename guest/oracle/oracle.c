@@ -11,12 +11,16 @@
 
 #include "judge.h"
 
+#define CBIT	39
+
 static const char usage[] =
-	"usage: hcp-oracle [--flip GFN] CORE\n"
+	"usage: hcp-oracle [--flip GFN] [--ranges FILE] CORE\n"
 	"\n"
 	"Compare the shared-page set in CORE, a guest dump, with the guest's page tables.\n"
 	"\n"
-	"  --flip GFN  flip the set's bit of this page first, in memory: it must be noticed\n"
+	"  --flip GFN     flip the set's bit of this page first, in memory: it must be noticed\n"
+	"  --ranges FILE  the set is in lines GFN NPAGES in FILE, for a dump of QEMU; the C-bit is\n"
+	"                 that of hcvm --sev-lookalike, 39\n"
 	"\n"
 	"Exit status: 0 no page is missing or extra, 1 some are, 2 it cannot be told.\n";
 
@@ -84,7 +88,7 @@ static int compare(struct core *c, const char *path, bool flip, uint64_t gfn)
 	struct walk w;
 
 	if (!c->has_set) {
-		fprintf(stderr, "hcp-oracle: core '%s': it holds no shared-page set; hcvm --dump writes one\n",
+		fprintf(stderr, "hcp-oracle: core '%s': it holds no shared-page set; hcvm --dump writes one, or give --ranges\n",
 			path);
 		return 2;
 	}
@@ -104,9 +108,11 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "flip", required_argument, NULL, 'f' },
+		{ "ranges", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{}
 	};
+	const char *ranges = NULL;
 	uint64_t gfn = 0;
 	bool flip = false;
 	struct core c;
@@ -118,6 +124,9 @@ int main(int argc, char **argv)
 			if (parse_gfn(optarg, &gfn))
 				return 2;
 			flip = true;
+			break;
+		case 'r':
+			ranges = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -135,7 +144,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "hcp-oracle: %s\n", c.error);
 		return 2;
 	}
-	ret = compare(&c, argv[optind], flip, gfn);
+	if (ranges && core_take_ranges(&c, ranges, CBIT)) {
+		fprintf(stderr, "hcp-oracle: %s\n", c.error);
+		ret = 2;
+	} else {
+		ret = compare(&c, argv[optind], flip, gfn);
+	}
 	core_close(&c);
 	if (fflush(stdout) || ferror(stdout)) {
 		fprintf(stderr, "hcp-oracle: cannot write the result\n");
