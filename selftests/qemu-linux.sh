@@ -29,16 +29,7 @@ linux()
 comes_up() { linux "$1" && qmp cont && says HCVM-GUEST-UP; }
 believes_sev() { said 'Memory Encryption Features active: AMD SEV'; }
 
-# The set against the page tables of a guest that is stopped, and at rest.
-judged()
-{
-	qmp stop && complete && member ranges | grep -o '"gfn":[0-9]*,"npages":[0-9]*' |
-		sed 's/[^0-9,]//g; s/,/ /' > "$work/$vm.ranges" &&
-		qmp dump-guest-memory "{ \"paging\": false, \"protocol\": \"file:$work/$vm.core\",
-			\"begin\": 0, \"length\": $((256 << 20)) }" || return
-	gives 0 '; set: [0-9]{3,} shared; missing 0, extra 0$' \
-		"$bin/hcp-oracle" --ranges "$work/$vm.ranges" "$work/$vm.core" && cat "$work/run"
-}
+judged() { linux_judged 256; }
 # It would say if not.
 notices()
 {
