@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all deb check-deb demo check check-long check-debug check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules
@@ -46,7 +46,7 @@ tests: libhcpolicy
 
 # A command for each machine of selftests/list.
 machines = $(foreach m,$(1),'scripts/vm-run $(shell sed -n 's/^machine $(m) //p' selftests/list) selftests/run $(m)')
-VM_TESTS = $(call machines,$(filter-out long,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
+VM_TESTS = $(call machines,$(filter-out long qemu%,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader docs/man models,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy bpf-progs guest loader vmm	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
@@ -60,6 +60,13 @@ check-debug: setup	## every test in a VM again, on a kernel that checks itself (
 	$(Q)$(MAKE) --no-print-directory all kit tests
 	$(Q)kernel/build-debug $(RELEASE) $(BUILD)/debug-kernel/$(RELEASE)
 	$(Q)scripts/check-debug $(RELEASE) -j 2 $(VM_TESTS)
+
+# HCP_QEMU=PROGRAM tests that one, and builds none.
+QEMU_VERSION ?= 7.2
+check-qemu: setup	## QEMU with the patches of contrib/qemu (QEMU_VERSION=10.0), built and tested; LONG=1: 100 migrations (root)
+	$(Q)$(MAKE) --no-print-directory all modules kit
+	$(Q)HCP_QEMU=$${HCP_QEMU:-$$(contrib/qemu/build $(QEMU_VERSION))} && export HCP_QEMU && \
+		$(if $(LONG),HCP_MIGRATIONS=100 HCP_PLAYS=10 VM_RUN_TIMEOUT=28800) scripts/tally -j 2 $(call machines,qemu-rule qemu)
 
 check-trixie:	## the demo and every test on a fresh Debian 13, in a chroot (as root, slow)
 	$(Q)scripts/check-trixie

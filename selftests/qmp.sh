@@ -25,6 +25,7 @@ start_qemu()
 	pid=$!
 	children+=("$pid")
 	exec {from}< "$fifo.out"
+	# shellcheck disable=SC2034	# for who sources this
 	pids[$vm]=$pid qmp_to[$vm]=$to qmp_from[$vm]=$from
 	: > "$work/$vm.events"
 	qmp qmp_capabilities
