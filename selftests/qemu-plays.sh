@@ -29,11 +29,15 @@ sent()
 }
 begins()
 {
-	hcguest encrypt && qmp cont && says '^ok 0' && tell "write $early $value" && tell "write $late $value" &&
+	hcguest encrypt && qmp cont && says '^ok 0' &&
+		tell "write $early $value" && tell "write $late $value" &&
 		ask "private $late 1" && bandwidth 500000
 }
 # kept PAGE: the target's guest has the 8 bytes
-kept() { tell "read $1" && says '^ret' "$2" && grep '^ret' "$work/$vm.says" | tail -n 1 | grep -w $((value)); }
+kept()
+{
+	tell "read $1" && says '^ret' "$2" && grep '^ret' "$work/$vm.says" | tail -n 1 | grep -w $((value))
+}
 
 # play ORDER: prints which pages are right on the target; status 9 if it was no play
 play()
@@ -44,8 +48,8 @@ play()
 		on $a migrate "unix:$work/$b.m" && on $a within 200 sent 1500 &&
 		on $a ask "share $early 1" && on $a ask "share $late 1" || return 9
 	# The late one is page 7680.  The first 1024 are shared, and may be zero and not counted.
-	! on $a sent 6400 && on $a status_is active && on $a bandwidth $((1 << 30)) && on $a becomes completed && on $b lands &&
-		on $b qmp cont || return 9
+	! on $a sent 6400 && on $a status_is active && on $a bandwidth $((1 << 30)) &&
+		on $a becomes completed && on $b lands && on $b qmp cont || return 9
 	! on $b kept $early 1 || right+=' early'
 	! on $b kept $late 2 || right+=' late'
 	on $a quits && on $b quits || return 9
