@@ -21,7 +21,7 @@ boot()
 	rm -f "$console".*
 	mkfifo "$console.in" && ln -s /dev/null "$console.out" || return
 	: > "$work/$vm.says"
-	qemu_program=("$HCP_QEMU" -accel "kvm${accel-}" -cpu "host$features" -m "$1")
+	qemu_program=("$HCP_QEMU" -accel kvm -cpu "host$features" -m "$1")
 	start_qemu -machine pc,memory-backend=ram -object "memory-backend-memfd,id=ram,size=$1M" \
 		-object "hcpolicy,id=set${keeper:+,$keeper}" -chardev "pipe,id=com,path=$console,logfile=$work/$vm.says" \
 		-serial chardev:com "${@:2}"
@@ -31,7 +31,8 @@ boot()
 keys=0
 hcguest()
 {
-	keeper=${keeper:+$keeper,}x-test-key=$((keys += 1)) boot 32 -kernel "$bin/hcguest.elf" -append "$1" "${@:2}"
+	keeper=${keeper:+$keeper,}x-test-key=$((keys += 1)) \
+		boot 32 -kernel "$bin/hcguest.elf" -append "$1" "${@:2}"
 }
 
 # tell LINE: to the console

@@ -85,8 +85,12 @@ check "a retry brings all pages" \
 ready() { ask "wrmsr 0x4b564d08 $1"; }
 not_ready() { gives 1 'guest is not ready' migrate "unix:$work/none"; }
 features+=,+kvm-migration-control
-check "a guest that has not said that it is ready is not migrated" eval 'on say-a at_work && on say-a not_ready'
-takes_back() { ready 1 && on say-b target && under_way say-b && ready 0 && unbound && becomes failed 'not ready' && runs; }
+check "a guest that has not said that it is ready is not migrated" \
+	eval 'on say-a at_work && on say-a not_ready'
+takes_back()
+{
+	ready 1 && on say-b target && under_way say-b && ready 0 && unbound && becomes failed 'not ready' && runs
+}
 check "a guest that takes it back ends the migration that is under way" on say-a takes_back
 brings() { ready 1 && move say-a say-c hcguest "$work_command" && on say-c qmp cont && on say-c pages_right; }
 check "and when it is ready again, all its pages migrate" on say-a brings
@@ -95,7 +99,10 @@ features=${features%,*}
 # --- capabilities
 
 known() { grep -q "\"capability\": \"$1\"" "$work/capabilities"; }
-set_capability() { qmp migrate-set-capabilities "{ \"capabilities\": [ { \"capability\": \"$1\", \"state\": $2 } ] }"; }
+set_capability()
+{
+	qmp migrate-set-capabilities "{ \"capabilities\": [ { \"capability\": \"$1\", \"state\": $2 } ] }"
+}
 # Either when it is set or when it is used.
 try() { set_capability "$1" true && migrate "unix:$work/caps-b.m" && becomes completed; }
 not_with()
