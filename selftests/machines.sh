@@ -51,7 +51,7 @@ gone() { ! kill -0 "${pids[$1]}" 2>/dev/null; }
 ended()
 {
 	local status
-	within 300 gone "$1" || { echo "$1 goes on"; cat "$work/$1.err"; return 1; }
+	within 900 gone "$1" || { echo "$1 goes on"; cat "$work/$1.err"; return 1; }
 	wait "${pids[$1]}"
 	status=$?
 	[ "$status" = "$2" ] || { echo "$1 ended with $status"; cat "$work/$1.err"; return 1; }

@@ -45,7 +45,7 @@ judged_again()
 		> "$work/early" 2>&1 &
 	client=$!
 	children+=("$client")
-	within 200 judged || { cat "$work/early"; return 1; }
+	within 600 judged || { cat "$work/early"; return 1; }
 	control clock-a cancel || return
 	wait "$client" && return 1
 	cat "$work/early"
@@ -54,7 +54,7 @@ judged_again()
 boots()
 {
 	[ -n "${pids[$1-a]-}" ] || launch "$1-a" "${keeper[@]}" || return
-	within 200 busy "$1-a" 2 && return
+	within 600 busy "$1-a" 2 && return
 	tail "$work/$1-a.console"
 	return 1
 }
@@ -70,7 +70,7 @@ migrates()
 }
 goes_on()
 {
-	within 100 busy "$1-b" 2 || { tail "$work/$1-a.console" "$work/$1-b.console"; return 1; }
+	within 600 busy "$1-b" 2 || { tail "$work/$1-a.console" "$work/$1-b.console"; return 1; }
 	ended "$1-b" 0 || return
 	tail -n 3 "$work/$1-b.console"
 	# A panic ends with 0 as well, by a reset.
