@@ -14,8 +14,8 @@ plan 7
 
 kernel=$("$top/scripts/guest-kernel")
 limit=900
-# With KVM's own interrupt controller the firmware writes CR8 while an interrupt waits, and the
-# emulator of this machine ends at an assertion (docs/qemu.md).  So QEMU has the controller.
+# With KVM's own interrupt controller the emulator of this machine ends at an assertion
+# (docs/qemu.md).  So QEMU has the controller.
 accel=,kernel-irqchip=off
 features+=,+kvm-migration-control,kvm-asyncpf=off,kvm-asyncpf-int=off,kvm-pv-eoi=off,kvm-steal-time=off
 keeper+=,x-sev-lookalike=on
