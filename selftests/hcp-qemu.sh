@@ -75,9 +75,18 @@ quits() { qmp quit && wait "${pids[$vm]}"; }
 # member NAME, of what query-hcpolicy returns; ranges as `hcpolicy ranges -j` has them
 member()
 {
-	qmp query-hcpolicy > "$work/$vm.info" && /usr/bin/python3 -IS -c '
+	local gfn=0
+	: > "$work/$vm.info"
+	while [ -n "$gfn" ]; do
+		qmp query-hcpolicy "{ \"first-gfn\": $gfn }" > "$work/$vm.part" || return
+		cat "$work/$vm.part" >> "$work/$vm.info"
+		gfn=$(sed -n 's/.*"next-gfn": \([0-9]*\).*/\1/p' "$work/$vm.part")
+	done
+	/usr/bin/python3 -IS -c '
 import json, sys
-value = json.load(sys.stdin)["return"][sys.argv[1]]
+value, *more = [json.loads(part)["return"][sys.argv[1]] for part in sys.stdin]
+if sys.argv[1] == "ranges":
+    value = sum(more, value)
 print(json.dumps(value, separators=(",", ":"), sort_keys=True))' "$1" < "$work/$vm.info"
 }
 complete() { same true member complete; }

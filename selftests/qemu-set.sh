@@ -10,9 +10,9 @@ set -u
 . "${BASH_SOURCE[0]%/*}/qmp.sh"
 # shellcheck source=selftests/hcp-qemu.sh
 . "${BASH_SOURCE[0]%/*}/hcp-qemu.sh"
-plan 26
+plan 33
 
-starts() { hcguest '' && qmp cont && says '^hcguest: ready'; }
+starts() { hcguest '' "$@" && qmp cont && says '^hcguest: ready'; }
 shares() { ask 'map 0x100000 16 0' && ask 'map 0x400000 1 0' && ask 'map 0x104000 2 0x10'; }
 three='[{"gfn":256,"npages":4},{"gfn":262,"npages":10},{"gfn":1024,"npages":1}]'
 shares_three() { shares && ranges "$three"; }
@@ -57,11 +57,9 @@ check "QEMU ends" quits
 # A policy from outside, which QEMU takes over: the hcpolicy command shows the same set.
 name=hcst-qemu-set
 keeper=$exits vm=adopted
-attached()
-{
-	hcguest '' -qmp "unix:$work/adopt,server=on,wait=off" &&
-		hcpolicy attach bitmap --pid "$pid" --name "$name" --max-gpa 64G
-}
+monitor=(-qmp "unix:$work/adopt,server=on,wait=off")
+attaches() { hcpolicy attach bitmap --pid "${pids[$vm]}" --name "$name" --max-gpa 64G; }
+attached() { hcguest '' "${monitor[@]}" && attaches; }
 adopts()
 {
 	/usr/bin/python3 -IS - "$work/adopt" "/sys/fs/bpf/hcpolicy/$name" <<'END'
@@ -101,5 +99,29 @@ check "QEMU and the hcpolicy command show the same set" shares_named
 check "after system_reset both are empty" eval "resets && same '[]' hcpolicy ranges $name -j"
 check "the policy is detached, and an event says that the set is not complete any more" \
 	eval "hcpolicy detach $name && incomplete"
+check "QEMU ends" quits
+
+# A policy that comes later: it starts with what QEMU knows.
+vm=later
+stopped() { starts "${monitor[@]}" && shares_three && qmp stop && attaches; }
+adopts_three() { adopts && ranges "$three"; }
+goes_on()
+{
+	qmp cont && ask 'map 0x200000 1 0' &&
+		ranges '[{"gfn":256,"npages":4},{"gfn":262,"npages":10},{"gfn":512,"npages":1},{"gfn":1024,"npages":1}]'
+}
+# The guest ran without a policy, so there may be requests that nobody has.
+adopts_next()
+{
+	hcpolicy detach "$name" && event '"HCPOLICY_INCOMPLETE"' && qmp stop && attaches && adopts &&
+		same 16 member shared && same false member complete
+}
+adopts_third() { gives 1 'keeps the set of shared pages already' adopts; }
+check "a policy is attached to a stopped VM that has shared pages" stopped
+check "QEMU adopts it, and the pages are in its set" adopts_three
+check "the guest goes on, and shares more" goes_on
+check "after a detach QEMU adopts another policy, and the set is not complete" adopts_next
+check "while that is attached, it adopts no third one" adopts_third
+check "after system_reset the set is empty, and complete" paused
 check "QEMU ends" quits
 finish
