@@ -121,9 +121,9 @@ start_hcvm()
 # agree VM VIEW COMMAND...: the view shows what the VM's guest has caused
 agree()
 {
-	local vm=$1 view=$2
+	local of=$1 view=$2
 	shift 2
-	"$@" > "$work/$vm.$view" && diff -u "$work/$vm.want" "$work/$vm.$view"
+	"$@" > "$work/$of.$view" && diff -u "$work/$of.want" "$work/$of.$view"
 }
 
 events()
