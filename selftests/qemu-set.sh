@@ -113,8 +113,8 @@ goes_on()
 # The guest ran without a policy, so there may be requests that nobody has.
 adopts_next()
 {
-	hcpolicy detach "$name" && event '"HCPOLICY_INCOMPLETE"' && qmp stop && attaches && adopts &&
-		same 16 member shared && same false member complete
+	hcpolicy detach "$name" && event '"HCPOLICY_INCOMPLETE"' && qmp stop && attaches &&
+		adopts && same 16 member shared && same false member complete
 }
 adopts_third() { gives 1 'keeps the set of shared pages already' adopts; }
 check "a policy is attached to a stopped VM that has shared pages" stopped
