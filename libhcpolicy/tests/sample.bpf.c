@@ -76,7 +76,7 @@ static __always_inline __attribute__((unused)) int answer(struct kvm_hcpolicy_ct
 
 #ifdef BROKEN
 	/* Not a constant: newer verifiers know which of those are in an array. */
-	key = req->gfn;
+	key = req->gpa;
 	*(__u64 *)bpf_map_lookup_elem(&extra, &key) = 0;
 #endif
 	count = bpf_map_lookup_elem(&extra, &key);
