@@ -311,8 +311,7 @@ TEST(who_has_the_vm_is_named)
 	struct stat ns;
 	char words[128];
 
-	/* 0 where the kernel has no namespaces of processes. */
-	CHECK(policy->info->pid_ns == (stat("/proc/self/ns/pid", &ns) ? 0 : ns.st_ino));
+	CHECK(!stat("/proc/self/ns/pid", &ns) && policy->info->pid_ns == ns.st_ino);
 	CHECK_OK(hcpolicy__attach(two, other->fd, &opts));
 	CHECK_ERR(hcpolicy__attach(three, vm->fd, NULL), EBUSY);
 	snprintf(words, sizeof(words), "fd %d has a policy, 'sample' as 'one' (link id %u): replace",
