@@ -8,10 +8,11 @@
  *	bits21	the bitmap that was proposed for KVM until 2021, in versions 1 to 9: 1 is
  *		private, and no update is atomic, as all are made under a lock
  *	list21	the list of ranges of version 10 and later, 2021
+ *	qemu21	the list of ranges that was proposed for QEMU in 2021
  *
- * The last two are written anew from what their discussion says of them, with the
- * mistake of the list: it stores ends that do not belong to the range, and
- * removes as if they did.
+ * The last three are written anew from what their discussion says of them, with the
+ * mistakes of the lists.  list21 stores ends that do not belong to the range, and
+ * removes as if they did.  qemu21 is below.
  */
 #ifndef HCB_RIVALS_H
 #define HCB_RIVALS_H
@@ -131,6 +132,56 @@ static inline void rival_list21_update(struct rival_range **list, __u64 gfn,
 		rival_list21_share(list, gfn, gfn + npages);
 	else
 		rival_list21_hide(list, gfn, gfn + npages);
+}
+
+/*
+ * Sorted by start.  What is shared grows the range that its start is in or next to, even over those
+ * behind that.  A page that two ranges have is then hidden in the first only.  And what is hidden
+ * ends with the first range that it removes as a whole, because QEMU's macro that removes one
+ * clears the pointer by which the walk would go on.
+ */
+static inline void rival_qemu21_share(struct rival_range **list, __u64 start, __u64 end)
+{
+	struct rival_range **at = list;
+
+	while (*at && (*at)->end < start)
+		at = &(*at)->next;
+	if (!*at || (*at)->start > start)
+		rival_list21_insert(at, start, end);
+	else if ((*at)->end < end)
+		(*at)->end = end;
+}
+
+static inline void rival_qemu21_hide(struct rival_range **list, __u64 start, __u64 end)
+{
+	struct rival_range **at = list, *r;
+
+	for (; (r = *at); at = &r->next) {
+		__u64 old_end = r->end;
+
+		if (start <= r->start && end >= old_end) {
+			*at = r->next;
+			rival_free(r);
+			return;
+		}
+		if (start > r->start && end < old_end)
+			rival_list21_insert(&r->next, end, old_end);
+		if (start <= r->start && end > r->start)
+			r->start = end;
+		else if (start > r->start && start < old_end)
+			r->end = start;
+		if (end <= old_end)
+			return;
+	}
+}
+
+static inline void rival_qemu21_update(struct rival_range **list, __u64 gfn,
+				       __u64 npages, _Bool shared)
+{
+	if (shared)
+		rival_qemu21_share(list, gfn, gfn + npages);
+	else
+		rival_qemu21_hide(list, gfn, gfn + npages);
 }
 
 static inline void rival_list21_free(struct rival_range **list)

@@ -6,8 +6,9 @@
  *	set threads	do two threads hinder each other?  On a machine with two processors
  *	set bpf		the time of updates by BPF, over the library's; on any machine
  *
- * Tables: set (what updates and scans cost), right (random traces, replayed in a byte per
- * page too: how many ended in another set), threads, bpf.
+ * Tables: set (what updates and scans cost), lookup (what it costs to ask for one page),
+ * right (random traces, replayed in a byte per page too: how many ended in another set),
+ * threads, bpf.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <hcpolicy/set.h>
+#include <hcpolicy/tracker.h>
 
 #include "bench.h"
 #include "../selftests/vm.h"
@@ -329,7 +330,7 @@ static void sorted_free(void *set)
 	free(set);
 }
 
-/* The list of 2021. */
+/* The lists of 2021: of KVM, and of QEMU. */
 
 static void *list21_new(uint64_t npages)
 {
@@ -339,6 +340,11 @@ static void *list21_new(uint64_t npages)
 static void list21_update(void *set, uint64_t gfn, uint64_t npages, bool shared)
 {
 	rival_list21_update(set, gfn, npages, shared);
+}
+
+static void qemu21_update(void *set, uint64_t gfn, uint64_t npages, bool shared)
+{
+	rival_qemu21_update(set, gfn, npages, shared);
 }
 
 static bool list21_test(void *set, uint64_t gfn)
@@ -366,8 +372,33 @@ static const struct kind kinds[] = {
 	  sorted_free, true },
 	{ "the bitmap of 2021", bits21_new, bits21_update, bits21_test, NULL, free, true },
 	{ "the list of 2021", list21_new, list21_update, list21_test, NULL, list21_free, true },
+	{ "QEMU's list of 2021", list21_new, qemu21_update, list21_test, NULL, list21_free, true },
 };
 #define NKINDS	(sizeof(kinds) / sizeof(*kinds))
+
+/* What a VMM asks for each page that it sends: the tracker, over the library's set. */
+
+static struct hcp_tracker *tracker;
+
+static void *tracked_new(uint64_t npages)
+{
+	struct hcp_tracker_opts opts = { .sz = sizeof(opts) };
+	struct hcp_set *set = hcp_set__new(npages);
+
+	tracker = hcp_tracker__new(set, &opts);
+	if (hcp_tracker__add_slot(tracker, 0, 0, npages))
+		abort();
+	return set;
+}
+
+static bool tracked_test(void *set, uint64_t gfn)
+{
+	return hcp_tracker__take(tracker, gfn);
+}
+
+static const struct kind tracked = {
+	.name = "the tracker", .new = tracked_new, .update = lib_update, .test = tracked_test,
+};
 
 /* Memory that the process has in use, in KiB. */
 static long resident(void)
@@ -440,6 +471,36 @@ static void costs_of_1tib(const struct kind *k)
 
 	record("set", k->name, "scan of 1 TiB", scan(k, set));
 	record("set", k->name, "KiB, 1 TiB", resident() - before);
+}
+
+/*
+ * One page in a hundred is shared, by itself: so many ranges.  Of 1,000 random pages the median is
+ * a private one, for which a list is walked to its end.
+ */
+static void lookups(const struct kind *k)
+{
+	static const struct { const char *col; uint64_t ranges; } sizes[] = {
+		{ "10", 10 }, { "100", 100 }, { "1,000", 1000 }, { "10,000", 10000 },
+	};
+	uint64_t start, gfn, values[1000];
+	bool shared;
+	size_t s, i;
+	void *set;
+
+	for (s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+		set = k->new(16 * GIB);
+		for (i = 0; i < sizes[s].ranges; i++)
+			k->update(set, i * 100 + 50, 1, true);
+		for (i = 0; i < 1000; i++) {
+			gfn = rnd() % (sizes[s].ranges * 100);
+			start = insns();
+			shared = k->test(set, gfn);
+			values[i] = insns() - start;
+			if (shared != (gfn % 100 == 50))
+				abort();
+		}
+		record("lookup", k->name, sizes[s].col, median(values, 1000));
+	}
 }
 
 /* So many of 2,000 traces of 40 requests of up to max pages end in another set. */
@@ -744,9 +805,12 @@ int main(int argc, char **argv)
 			apart(costs, k);
 			apart(costs_of_1tib, k);
 		}
+		apart(lookups, k);
 		apart(right, k);
 	}
-	if (argc == 1)
+	if (argc == 1) {
+		apart(lookups, &tracked);
 		apart(bpf_costs, &scan_only);
+	}
 	return 0;
 }

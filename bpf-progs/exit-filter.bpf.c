@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * exit-filter: keeps the set, and exits only for what the VMM wants to see: a direction, a least
- * size, a window of addresses.  A request that changes nothing never exits.
+ * size, a window of addresses.  A request that changes nothing never exits.  (Beyond the set nobody
+ * knows, so there each may.)
  *
  * The VMM has to enable the exits, and attach with TAKE_EXITS, as it is this policy then which
  * answers most of them.  VMs whose private memory only userspace converts still exit for each
@@ -29,7 +30,7 @@ static __always_inline _Bool wanted(const struct kvm_hcpolicy_ctx *req)
 
 HCPOLICY(exit_filter, req)
 {
-	__u64 changed = hcp_book_changed(req);
+	_Bool changed = hcp_book_changed(req) || !hcp_in_set(req);
 
 	if (!(req->flags & KVM_HCPOLICY_MAY_HANDLE))
 		return KVM_HCPOLICY_DEFAULT;

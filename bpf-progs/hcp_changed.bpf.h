@@ -86,4 +86,13 @@ static __always_inline __u64 hcp_book_changed(const struct kvm_hcpolicy_ctx *ctx
 	return changed;
 }
 
+/*
+ * Has the set a place for each page of the request?  Pages beyond it are not among those that
+ * hcp_book_changed() returns: nobody knows whether they changed.
+ */
+static __always_inline _Bool hcp_in_set(const struct kvm_hcpolicy_ctx *ctx)
+{
+	return hcp_chunk_of(ctx->gpa + (ctx->npages << HCP_PAGE_SHIFT) - 1);
+}
+
 #endif /* HCP_CHANGED_BPF_H */

@@ -5,13 +5,15 @@
  *
  * The rule: the ceiling is on the pages that the set has, those of refused requests included, as
  * the guest may have shared them anyway.  A request that brings the set above the ceiling, or is
- * for an address outside the window, is refused.  A page that was shared before costs nothing,
+ * for an address outside the window or beyond the set, where nobody counts, is refused.  A page that was shared before costs nothing,
  * and hiding a page gives it back, whether its sharing was refused or not.
  *
  * The count is exact for any number of vCPUs, as each page's change is told to one of them.
  * When the set's contents are replaced (a reset, a restore) or the policy is, hcp_info says so by
  * generation and ops_id; then the next request counts the set anew, and others retry meanwhile.
- * (ops_id changes when no call of the replaced policy is in progress any more.)
+ * (ops_id changes when no call of the replaced policy is in progress any more.)  A count takes one
+ * call, with preemption off: some milliseconds for each TiB that the set is large, and ten times that
+ * if every word of it has shared pages.
  *
  * A request that cannot wait for a count is booked beside it.  A guest that makes such requests all
  * the time keeps every count from its end, so they have the ceiling too, on their own: pages that
@@ -39,13 +41,29 @@ volatile __u32 quota_counting;
 volatile __u64 quota_counts;	/* so many counts were begun */
 volatile __u64 quota_uncounted;	/* pages that who could not wait asked to share since the last one */
 
-/* From word on.  (That it is an argument lets the verifier look at the loop once, not 512 times.) */
+static __always_inline __u64 quota_word(struct hcp_chunk *chunk, __u64 word)
+{
+	return *(volatile __u64 *)&chunk->words[word];
+}
+
+/* From word on.  (That it is an argument lets the verifier look at the loop once, not 64 times.) */
 __weak __noinline int quota_count_chunk(struct hcp_chunk *chunk __arg_nonnull, __u64 word)
 {
-	int n = 0;
+	int i, n = 0;
 
-	while (hcp_can_loop && hcp_word_in_chunk(word, 1))
-		n += hcp_popcount(*(volatile __u64 *)&chunk->words[word++]);
+	for (; hcp_can_loop && hcp_word_in_chunk(word, 8); word += 8) {
+		__u64 any = 0;
+
+		/* Most pages are private. */
+#pragma clang loop unroll(full)
+		for (i = 0; i < 8; i++)
+			any |= quota_word(chunk, word + i);
+		if (!any)
+			continue;
+#pragma clang loop unroll(full)
+		for (i = 0; i < 8; i++)
+			n += hcp_popcount(quota_word(chunk, word + i));
+	}
 	return n;
 }
 
@@ -122,7 +140,8 @@ static __always_inline _Bool quota_allows(const struct kvm_hcpolicy_ctx *req, __
 		now = __sync_fetch_and_sub(&shared_pages, changed) - changed;
 	if (quota_counts != ready)
 		quota_disturb();
-	return !req->shared || ((now <= ceiling || !changed) && quota_window(req)) || quota_refuse(changed);
+	return !req->shared || ((now <= ceiling || !changed) && quota_window(req) &&
+				(changed == req->npages || hcp_in_set(req))) || quota_refuse(changed);
 }
 
 /* The same for a request that was booked although quota_ready() was 0, as it cannot wait. */
@@ -133,7 +152,8 @@ static __always_inline _Bool quota_allows_uncounted(const struct kvm_hcpolicy_ct
 	if (req->shared)
 		now = __sync_fetch_and_add(&quota_uncounted, req->npages) + req->npages;
 	quota_disturb();
-	return !req->shared || (now <= ceiling && quota_window(req)) || quota_refuse(req->npages);
+	return !req->shared || (now <= ceiling && quota_window(req) && hcp_in_set(req)) ||
+	       quota_refuse(req->npages);
 }
 
 #endif /* HCPOLICY_QUOTA_H */

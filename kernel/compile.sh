@@ -47,6 +47,6 @@ run_make()
 	defines=("${config[@]/#/-D}")
 	defines=("${defines[@]/%=y/=1}")
 	MAKEFLAGS='' there make -C "$headers" M="$src" -j"$(nproc)" "${config[@]}" \
-		NOSTDINC_FLAGS="-nostdinc -I$src/include -I$src/include/trace" \
+		NOSTDINC_FLAGS="-nostdinc -I$src/arch/x86/include -I$src/include -I$src/include/trace" \
 		KCFLAGS="${defines[*]}" "$@" < /dev/null
 }

@@ -522,36 +522,24 @@ int64_t hcp_tracker__round_into(struct hcp_tracker *tracker, uint32_t number, ui
 	return err || n->alias ? err : add_what_to_send(n->slot, bitmap, bit);
 }
 
-/*
- * Give the bits of mask the values that they have in bits.  Sender threads share words, so this is
- * atomic, and only done if a bit has to change.
- */
-static void put_bits(uint64_t *word, uint64_t mask, uint64_t bits)
+/* Sender threads share words, so this is atomic, and only done if a bit has to change. */
+static void set_bits(uint64_t *word, uint64_t bits)
 {
-	uint64_t old = get(word), set = mask & bits & ~old, clear = mask & ~bits & old;
-
-	if (set)
-		__atomic_fetch_or(word, set, __ATOMIC_RELAXED);
-	if (clear)
-		__atomic_fetch_and(word, ~clear, __ATOMIC_RELAXED);
+	if (~get(word) & bits)
+		__atomic_fetch_or(word, bits, __ATOMIC_RELAXED);
 }
 
-/* Note n pages of one word as sent under the status that they have now, and return it. */
-static uint64_t take_bits(const struct hcp_tracker *tracker, const struct slot *slot, uint64_t page,
-			  uint64_t n)
+static void clear_bits(uint64_t *word, uint64_t bits)
 {
-	unsigned int shift = page % WORD_BITS;
-	uint64_t mask = ~0ULL >> (WORD_BITS - n) << shift;
-	/* Condition 3: this one read decides what is sent and what is noted. */
-	uint64_t status = bits_at(tracker->set->words, slot->gfn + page, n) << shift & mask;
-
-	put_bits(&slot->sent[page / WORD_BITS], mask, status);
-	put_bits(&slot->done[page / WORD_BITS], mask, mask);
-	return status;
+	if (get(word) & bits)
+		__atomic_fetch_and(word, ~bits, __ATOMIC_RELAXED);
 }
 
 int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 {
+	const struct slot *slot;
+	uint64_t page, bit;
+	bool shared;
 	size_t i;
 
 	if (!tracker)
@@ -559,12 +547,24 @@ int hcp_tracker__take(struct hcp_tracker *tracker, uint64_t gfn)
 	i = find_slot(tracker, gfn);
 	if (i == tracker->nslots || tracker->slots[i]->gfn > gfn)
 		return fail(tracker, ENOENT, "no slot has gfn 0x%" PRIx64, gfn);
-	return !!take_bits(tracker, tracker->slots[i], gfn - tracker->slots[i]->gfn, 1);
+	slot = tracker->slots[i];
+	page = gfn - slot->gfn;
+	bit = 1ULL << page % WORD_BITS;
+	page /= WORD_BITS;
+
+	/* Condition 3: this one read decides what is sent and what is noted. */
+	shared = hcp_set__test(tracker->set, gfn);
+	if (shared)
+		set_bits(&slot->sent[page], bit);
+	else
+		clear_bits(&slot->sent[page], bit);
+	set_bits(&slot->done[page], bit);
+	return shared;
 }
 
 int64_t hcp_tracker__skip(struct hcp_tracker *tracker, uint64_t gfn, uint64_t npages)
 {
-	uint64_t end, n, count = 0;
+	uint64_t end, n, mask, status, count = 0;
 
 	if (!tracker)
 		return invalid();
@@ -580,7 +580,11 @@ int64_t hcp_tracker__skip(struct hcp_tracker *tracker, uint64_t gfn, uint64_t np
 				n = slot->npages - page;
 			if (n > end - slot->gfn - page)
 				n = end - slot->gfn - page;
-			take_bits(tracker, slot, page, n);
+			mask = ~0ULL >> (WORD_BITS - n) << page % WORD_BITS;
+			status = bits_at(tracker->set->words, slot->gfn + page, n) << page % WORD_BITS;
+			set_bits(&slot->sent[page / WORD_BITS], mask & status);
+			clear_bits(&slot->sent[page / WORD_BITS], mask & ~status);
+			set_bits(&slot->done[page / WORD_BITS], mask);
 		}
 	}
 	return count;

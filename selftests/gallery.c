@@ -84,6 +84,18 @@ TEST(quota_refuses_what_is_not_in_its_window)
 	CHECK_EQ(call(1, 0x200000, 1, HIDE), 0);
 }
 
+TEST(quota_refuses_what_it_cannot_count)
+{
+	start("bpf/quota.bpf.o", false, NULL);
+	CHECK_EQ(call(0, MAX_GPA, 1, SHARE), -KVM_EPERM);
+	CHECK_EQ(call(0, MAX_GPA - PAGE, 2, SHARE), -KVM_EPERM);
+	CHECK_EQ(call(1, MAX_GPA - PAGE, 1, SHARE), 0);
+	CHECK_EQ(call(1, MAX_GPA - 4 * PAGE, 4, SHARE), 0);
+	CHECK_EQ(call(1, MAX_GPA, 1, HIDE), 0);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 4);
+	CHECK_EQ(hcp_set__beyond(set), 3);
+}
+
 TEST(quota_asks_the_VMM_where_it_has_enabled_exits)
 {
 	start("bpf/quota.bpf.o", true, HCP_PARAMS("ceiling", "1"));
@@ -243,6 +255,14 @@ TEST(exit_filter_refuses_nothing_where_the_VMM_has_enabled_no_exits)
 	CHECK_EQ(hcp_set__count(set), 8);
 }
 
+TEST(exit_filter_exits_for_what_the_set_cannot_tell)
+{
+	start("bpf/exit-filter.bpf.o", true, NULL);
+	CHECK_EQ(call(0, MAX_GPA, 1, SHARE), 0);
+	CHECK_EQ(call(0, MAX_GPA, 1, SHARE), 0);
+	CHECK_EQ(vm->vcpus[0].exits, 2);
+}
+
 TEST(exit_filter_s_set_is_right_after_two_vCPUs_at_once)
 {
 	start("bpf/exit-filter.bpf.o", true, NULL);
@@ -379,6 +399,10 @@ TEST(notify_tells_of_each_change_and_of_nothing_else)
 	CHECK_EQ(hcpolicy__events_consume(events), 3);
 	CHECK_EQ(nevents, 2);	/* neighbours are one */
 	CHECK(told_right() && told[257] && !told[256]);
+	/* Beyond the set each may be one. */
+	CHECK_EQ(call(1, MAX_GPA, 1, SHARE), 0);
+	CHECK_EQ(call(1, MAX_GPA, 1, SHARE), 0);
+	CHECK_EQ(hcpolicy__events_consume(events), 2);
 	hcpolicy__events_free(events);
 }
 

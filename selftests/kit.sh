@@ -36,7 +36,7 @@ key_stays()
 several_rounds() { [ "$(rounds_of QEMU:)" -ge 2 ]; }
 worked_on()
 {
-	sed -n 's/^migration [0-9]*: written \([0-9]*\) .*, \([0-9]*\) soon.*/\1 \2/p' "$work/run" > "$work/counts"
+	sed -n 's/^migration [0-9]*: \([0-9]*\) pages written before it, \([0-9]*\) .*/\1 \2/p' "$work/run" > "$work/counts"
 	[ "$(wc -l < "$work/counts")" = 1 ] && awk '$2 <= $1 { exit 1 }' "$work/counts"
 }
 

@@ -179,7 +179,7 @@ TEST(a_replacement_takes_its_set_over)
 	policy = open_name();
 	CHECK(hcpolicy__info(policy)->version == HCP_INFO_VERSION && hcpolicy__info(policy)->link_id);
 	CHECK_EQ(vcpu_call(v, GPA + 2 * PAGE, 1, SHARE), 0);
-	CHECK_EQ(vcpu_call(v, BEYOND, 1, SHARE), 0);
+	CHECK_EQ(vcpu_call(v, BEYOND, 1, HIDE), 0);
 	CHECK(hcp_set__count(hcpolicy__set(policy)) == 3 && hcp_set__beyond(hcpolicy__set(policy)) == 1);
 	CHECK(hcp_set__complete(hcpolicy__set(policy)));
 	/* Its own maps are pinned, as those of any policy. */

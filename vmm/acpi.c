@@ -136,7 +136,7 @@ static uint8_t checksum(const void *p, size_t size)
 	return -sum;
 }
 
-/* Fill in the header.  The rest of the table is written by now, as the checksum covers it. */
+/* Fill in the header.  Write the rest of the table before: the checksum covers it. */
 static void finish(struct header *h, const char *signature, uint8_t revision, size_t length)
 {
 	memcpy(h->signature, signature, 4);

@@ -9,7 +9,7 @@
  * Else the status to end with.
  */
 int parse_args(int argc, char **argv, struct vm_config *cfg);
-/* A number of bytes, with K, M or G.  False: it is less than min, not whole pages, or no number. */
+/* A number of bytes, with K, M or G.  False: no number, less than min, over 256G, or not whole pages. */
 bool parse_size(const char *text, uint64_t min, uint64_t *bytes);
 /* From 1 to max. */
 bool parse_number(const char *text, unsigned int max, unsigned int *n);

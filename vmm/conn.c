@@ -78,7 +78,7 @@ void conn_abort_by(struct conn *c, int fd, short events, const char *why)
 	c->aborts[c->naborts++] = (struct conn_abort){ fd, events, why };
 }
 
-/* The last element stays free, for the descriptor that the caller waits for. */
+/* fds[c->naborts] stays free, for the descriptor that the caller waits for. */
 static void abort_fds(const struct conn *c, struct pollfd fds[MAX_ABORTS + 1])
 {
 	unsigned int i;
@@ -344,8 +344,8 @@ void conn_set_deadline(struct conn *c)
 }
 
 /*
- * An ERROR is sent or awaited even after an abort, so it gets a limit of its own.  No guest waits
- * for it, and a busy peer may not read for a second.
+ * An ERROR is sent or awaited even after an abort, so it gets a limit of its own.  This may be long:
+ * no guest waits for it, and the peer may be busy.
  */
 static void last_word(struct conn *c)
 {

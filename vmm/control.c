@@ -78,7 +78,8 @@ static bool parse_migrate(const struct vm *vm, int argc, char **argv, struct mig
 				    .rounds = DEFAULT_ROUNDS, .timeout_s = DEFAULT_TIMEOUT_S,
 				    .ready_s = DEFAULT_READY_S };
 	if (argc < 2 || strlen(argv[1]) >= sizeof(o->addr)) {
-		fprintf(out, "error migrate: wanted unix:PATH or tcp:HOST:PORT\n");
+		fprintf(out, "error migrate: wanted unix:PATH or tcp:HOST:PORT, at most %zu bytes\n",
+			sizeof(o->addr) - 1);
 		return false;
 	}
 	strcpy(o->addr, argv[1]);
@@ -394,7 +395,7 @@ int control_client(const char *path, int argc, char **argv)
 		fputs(line + (line[0] == 'o' && line[1] == 'k' && line[2] == ' ' ? 3 : 0), stdout);
 	}
 	if (status)
-		fail("'%s': hcvm ended before it answered", path);
+		fail("'%s': hcvm closed the connection without an answer", path);
 	fclose(f);
 	return status;
 }

@@ -9,12 +9,12 @@
  *				<- READY	everything is in place
  *	COMMIT ->		<- RUNNING	sent before the first instruction
  *
- * Either side may send ERROR in place of its next frame.  It carries a text, and nothing comes after it.  The
- * source runs its VM again only if COMMIT was not sent, or an ERROR says that the
- * target does not run it.  The target runs it only after COMMIT.
+ * Either side may send ERROR in place of its next frame.  It carries a text, and nothing comes after
+ * it.  Once COMMIT was sent, the source runs its VM again only if an ERROR says that the target does not
+ * run it, or if its operator says `resume`.  The target runs it only after COMMIT.
  *
- * Who handles what: conn.c all frames and ERROR, hello.c HELLO and WELCOME, state.c STATE.  The
- * source sends PAGE in rounds.c and all others in migrate.c; the target takes them in incoming.c.
+ * Who sends what at the source: rounds.c PAGE, state.c STATE, migrate.c the rest.  incoming.c is the
+ * target.  hello.c fills HELLO and WELCOME.  conn.c carries all frames, and sends ERROR.
  */
 #ifndef HCVM_FRAMES_H
 #define HCVM_FRAMES_H

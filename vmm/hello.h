@@ -9,8 +9,8 @@
 /* Describe the VM. */
 void hello_fill(const struct vm *vm, struct frame_hello *hello);
 /*
- * 0: the VMs match.  -1: c->why says what differs, with both values.  they and we: what c->why calls
- * the two sides.
+ * 0: the VMs match.  -1: c->why says what differs, with both values, and calls the two sides by the
+ * names in they and we.
  */
 int hello_matches(struct conn *c, const struct frame_hello *theirs, const struct frame_hello *mine,
 		  const char *they, const char *we);

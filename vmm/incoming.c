@@ -151,7 +151,7 @@ static int take(struct vm *vm, struct conn *c)
 	    conn_expect(c, FRAME_COMMIT, NULL, 0))
 		return -1;
 	set_arrival(vm, ARRIVAL_COMMITTED);
-	/* The source does not run the VM any more, unless we send an ERROR.  After RUNNING we may not. */
+	/* The source no longer runs the VM, unless we send an ERROR, which we must not do after RUNNING. */
 	if (conn_put(c, FRAME_RUNNING, NULL, 0, NULL, 0) || conn_flush(c)) {
 		/* The caller sends an ERROR next.  Drop the RUNNING, or it would go first. */
 		c->out_len = 0;

@@ -32,7 +32,7 @@ static int enable_exits(struct vm *vm)
 	};
 
 	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
-		return fail_errno("without --policy, and with --take-exits, hcvm needs KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
+		return fail_errno("without --policy or with --take-exits hcvm needs KVM_CAP_EXIT_HYPERCALL (Linux 5.14)");
 	return 0;
 }
 

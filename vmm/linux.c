@@ -97,7 +97,7 @@ static int load_initrd(struct vm *vm, const char *path, struct setup_header *hdr
 	gpa = f.size < top ? (top - f.size) & ~0xfffULL : 0;
 	if (gpa < hdr->pref_address + hdr->init_size) {
 		hcg_unmap(&f);
-		return fail("initrd '%s' (%llu MiB) does not fit beside the kernel; raise --mem",
+		return fail("initrd '%s' (%llu MiB) does not fit beside the kernel (is --mem too small?)",
 			    path, (unsigned long long)(f.size / MIB));
 	}
 	memcpy(vm_hva(vm, gpa, f.size), f.data, f.size);

@@ -128,8 +128,10 @@ static int wait_for_guest(struct migration *m)
  * Rounds while the VM runs.  They end after a scan.  What that scan found is not sent here; the
  * last round sends it, once the VM is stopped.
  *
- * Only rounds in which the guest is ready count towards opts.rounds.  When it becomes ready, much may
- * be left to send, and that takes as many rounds as any migration.
+ * Only whole rounds count towards opts.rounds: those that the bandwidth limit did not cut short.  If it
+ * cuts every round short, as many pages as opts.rounds + 1 rounds of all memory end them too.  Both counts
+ * begin again whenever the guest is not ready: once it is ready, much may be left to send, and
+ * that takes as many rounds as any migration.
  */
 static int run_rounds(struct migration *m)
 {
@@ -234,6 +236,16 @@ static int hand_over(struct migration *m)
 	return conn_expect(&m->conn, FRAME_RUNNING, NULL, 0);
 }
 
+static bool has_ended(struct vm *vm)
+{
+	bool ended;
+
+	pthread_mutex_lock(&vm->lock);
+	ended = vm->end != END_NONE;
+	pthread_mutex_unlock(&vm->lock);
+	return ended;
+}
+
 int migrate_stop(struct migration *m)
 {
 	uint64_t start = now_ns();
@@ -241,10 +253,10 @@ int migrate_stop(struct migration *m)
 
 	vm_pause(m->vm);
 	pthread_mutex_lock(&m->vm->dev_lock);
-	/* The guest may have taken back by now that it can be migrated. */
+	/* By now the guest may no longer say that it can be migrated. */
 	if (!look_ready(m))
 		err = 1;
-	else if (m->vm->end != END_NONE)
+	else if (has_ended(m->vm))
 		conn_fail(&m->conn, "the guest has ended meanwhile");
 	else
 		err = m->ops->send_rest(m) ?: send_end(m) ?: hand_over(m);
@@ -288,7 +300,7 @@ static int set_limit(struct migration *m)
 	return 0;
 }
 
-/* Once COMMIT was sent, only the timeout counts, and none of the other reasons to give up. */
+/* With every reason to give up.  Once COMMIT was sent, hand_over() drops all but the timeout. */
 static int open_conn(struct migration *m)
 {
 	int err = conn_open(&m->conn, -1, m->opts.timeout_s * 1000);

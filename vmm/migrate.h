@@ -11,8 +11,8 @@
  */
 int migrate(struct migration *m);
 /*
- * Stop the VM, send the rest, hand it over.  0: the target has it.  -1: it failed.  1: the
- * guest has taken back that it can be migrated, so the rest was not sent.  In every case the VM is paused afterwards.
+ * Stop the VM, send the rest, hand it over.  0: the target has it.  -1: it failed.  1: the guest
+ * no longer says that it can be migrated, so the rest was not sent.  In every case the VM is paused afterwards.
  */
 int migrate_stop(struct migration *m);
 /* Send the rest, in this order: state, last round, set.  The caller has parked every vCPU. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One attempt of a migration, on its source.  Only the migration's thread uses it.  Other
- * threads may write to cancel_fd, and read the counters.
+ * One attempt of a migration, on its source.  The migration's thread owns it.  Other threads may
+ * write to cancel_fd, and read opts, committing and the counters.
  */
 #ifndef HCVM_MIGRATION_H
 #define HCVM_MIGRATION_H
@@ -16,7 +16,7 @@ struct migrate_opts {
 	char addr[256];
 	uint64_t bandwidth;	/* bytes a second; 0: no limit */
 	unsigned int downtime_ms;	/* wanted; 0 (test build only): the number of rounds alone decides */
-	unsigned int rounds;	/* stop the VM after so many rounds that the bandwidth limit did not cut short */
+	unsigned int rounds;	/* stop the VM after so many whole rounds: migrate.c, run_rounds() */
 	unsigned int timeout_s;	/* give up if the peer neither sends nor takes anything for so long */
 	unsigned int ready_s;	/* give up when the guest was not ready for so long in all */
 	unsigned int limit_s;	/* give up when the whole takes longer; 0: never */
@@ -43,7 +43,7 @@ struct migration {
 	size_t at_word;
 
 	uint64_t unready_ns;	/* how long the guest was not ready, in all */
-	uint64_t unready_at;	/* until when unready_ns has counted; 0: at the last look the guest was ready */
+	uint64_t unready_at;	/* unready_ns counts up to here; 0: the guest was ready at the last look */
 	bool waiting;		/* the client was told that we wait for the guest */
 
 	unsigned int round;

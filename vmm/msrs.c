@@ -89,7 +89,7 @@ int msrs_save(const struct vcpu *vcpu, struct msr_block *block)
 
 /*
  * Setting these makes KVM write the wall clock into guest memory.  That came with the pages, so
- * these registers are not set.
+ * these registers are not set.  Linux does not read them back.
  */
 static bool writes_memory(uint32_t index)
 {

@@ -9,8 +9,8 @@ void rounds_close(struct migration *m);
 /* Get and clear the dirty logs, and decide what to send.  The number of pages to send, or -1. */
 int64_t round_scan(struct migration *m);
 /*
- * Send these pages: all of them in the last round or without a bandwidth limit, else what the
- * limit allows for a while.  The number of pages that are left, or -1.
+ * Send these pages.  With a bandwidth limit, and before the last round, send only what the limit
+ * allows within SLICE_NS.  The number of pages that are left, or -1.
  */
 int64_t round_send(struct migration *m, bool last);
 /* After the last round.  0: every page was sent; -1: some were not. */

@@ -4,14 +4,14 @@
  * parts are sent in the order in which they have to be set.
  *
  * Within a vCPU: KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
- * LAPIC, and pending events come after both.
+ * LAPIC, and pending events come last.
  *
  * The VM's parts come after those of all vCPUs:
- * - KVM_SET_IRQCHIP delivers what is pending at the IOAPIC to the LAPICs, by their addresses.
+ * - KVM_SET_IRQCHIP delivers what is pending at the IOAPIC to the LAPICs, by their APIC IDs.
  *   A later KVM_SET_LAPIC would undo that.
  * - The PIT starts to tick when it is set, so it comes after the chips.
- * - KVM_SET_CLOCK takes the kvmclock from the TSCs if all of them agree, which they do only
- *   once all are set.  The clock is read after all vCPUs have stopped, so that it does not go
+ * - KVM_SET_CLOCK derives the kvmclock from the TSCs if all of them agree.  They do only once
+ *   all are set.  The clock is read after all vCPUs have stopped, so that it does not go
  *   back for any of them.
  */
 #include <errno.h>

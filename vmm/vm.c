@@ -26,9 +26,9 @@ static int open_kvm(struct vm *vm)
 	if (vm->kvm_fd < 0) {
 		switch (errno) {
 		case ENOENT:
-			return fail("no /dev/kvm here: modprobe kvm-amd or kvm-intel; without svm or vmx in /proc/cpuinfo run hcvm inside scripts/vm-run");
+			return fail("no /dev/kvm here: modprobe kvm-amd or kvm-intel; without svm or vmx in /proc/cpuinfo run hcvm inside the source tree's scripts/vm-run");
 		case ENODEV:
-			return fail("/dev/kvm has no driver behind it: modprobe kvm-amd or kvm-intel, or run hcvm inside scripts/vm-run");
+			return fail("/dev/kvm has no driver behind it: modprobe kvm-amd or kvm-intel, or run hcvm inside the source tree's scripts/vm-run");
 		case EACCES:
 			return fail("may not open /dev/kvm: run as root, or join the group kvm");
 		}

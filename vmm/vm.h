@@ -2,14 +2,14 @@
 /*
  * What a VM is.
  *
- * Threads: one per vCPU, and the main thread, which owns everything else.  With --control
- * there is one more that answers commands, and one for the migration that is under way.
+ * Threads: the main thread, and one per vCPU.  With --control there is one more that answers
+ * commands, and one for the migration that is under way.
  *
- * Locks: vm->lock guards state, end, status, arrival, migration, its committing, and in_doubt; and
- * each vCPU's parked and held.  vm->dev_lock guards the devices, and what hcvm writes into guest memory.
- * dev_lock is taken before lock.
+ * Locks: vm->lock guards state, end, status, arrival, migration, migration->committing and in_doubt;
+ * and each vCPU's parked, held and run->immediate_exit.  vm->dev_lock guards the devices, and what hcvm
+ * writes into guest memory.  dev_lock is taken before lock.
  *
- * The state of a vCPU (registers, statistics) is read and written only while it is parked.
+ * Other threads touch the registers and statistics of a vCPU only while it is parked.
  * vm_pause() returns when every vCPU is out of KVM_RUN with no exit pending.
  */
 #ifndef HCVM_VM_H
@@ -96,9 +96,9 @@ enum end_reason {
 };
 
 /*
- * How far the arrival of a VM from another hcvm is (frames.h: COMMIT, ERROR).  hcvm itself only
- * tests for ARRIVAL_AWAITED, in its command `status`.  The other values are for commands of the test
- * build (selftests/hcvm/driver.c).
+ * How far the arrival of a VM from another hcvm is (frames.h: COMMIT, ERROR).  The command `status`
+ * says `incoming` while it is ARRIVAL_AWAITED, and `paused` after that until the VM runs.  The test
+ * build's commands (selftests/hcvm/driver.c) wait for ARRIVAL_COMMITTED and ARRIVAL_NONE.
  */
 enum vm_arrival {
 	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
@@ -145,7 +145,8 @@ struct vm {
 	uint64_t migration_control;	/* MSR_KVM_MIGRATION_CONTROL */
 	uint64_t key;		/* of --encrypt; 0: the guest has none */
 	uint32_t parts_loaded;	/* parts of the VM's state that a migration has loaded */
-	uint32_t chips_loaded, devs_loaded;	/* the same, by index */
+	uint32_t chips_loaded;	/* of these parts, the chips, by their numbers */
+	uint32_t devs_loaded;	/* and the devices, by their places in devs */
 	struct control *control;
 
 	pthread_mutex_t lock;

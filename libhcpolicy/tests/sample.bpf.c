@@ -74,10 +74,12 @@ static __always_inline __attribute__((unused)) int answer(struct kvm_hcpolicy_ct
 	__u64 *count, sum = flag + s8 + u16 + s32 + u64 + s64 + text[0] + hidden;
 	__u32 key = 0;
 
-	count = bpf_map_lookup_elem(&extra, &key);
 #ifdef BROKEN
-	*count = 0;
+	/* Not a constant: newer verifiers know which of those are in an array. */
+	key = req->gpa;
+	*(__u64 *)bpf_map_lookup_elem(&extra, &key) = 0;
 #endif
+	count = bpf_map_lookup_elem(&extra, &key);
 	if (count)
 		*count += sum;
 	if (newer())

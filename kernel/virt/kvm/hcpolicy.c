@@ -26,16 +26,16 @@
  * Locking and lifetime
  *
  * hcpolicy_lock guards kvm->hcpolicy, hcpolicy_list, policy->ops and ->flags
- * against other writers.  It is a leaf: nothing but list and pointer updates, and the
- * formatting of a line, happens under it, as kvm_destroy_vm() may come here under its
- * callers' locks, and BPF calls reg and update, and unreg at a detach, under a mutex of
- * its own.
+ * against other writers.  It is a leaf: nothing that sleeps or takes a mutex happens
+ * under it, as kvm_destroy_vm() may come here under its callers' locks, and BPF calls
+ * reg and update, and unreg at a detach, under a mutex of its own.
  *
  * A vCPU reads kvm->hcpolicy and policy->ops, and calls the program, in one RCU
  * read-side section (hcpolicy_call_begin()).  Whoever takes a policy away waits for
- * a grace period: when detach, replace or the last close of a link returns, no call
- * of the old program is in progress.  RCU and not kvm->srcu: a vCPU may hold that across
- * a page fault which userspace never answers, and the waiter holds BPF's mutex.
+ * a grace period: when detach, replace or the last close of a link returns, no request
+ * is in the old program any more.  (A timer that this has armed is BPF's affair.)  RCU and
+ * not kvm->srcu: a vCPU may hold that across a page fault which userspace never answers,
+ * and the waiter holds BPF's mutex.
  *
  * vcpu->hcpolicy_ctx is what the program is asked, and hcpolicy_args how it finds
  * that.  Only the thread that runs the vCPU touches them, which holds vcpu->mutex.
@@ -110,6 +110,7 @@ struct kvm_hcpolicy {
 	struct work_struct detach;	/* once the VM has died */
 };
 
+static struct bpf_struct_ops bpf_kvm_hcpolicy_ops;
 static DEFINE_MUTEX(hcpolicy_lock);
 static LIST_HEAD(hcpolicy_list);
 static struct workqueue_struct *hcpolicy_wq;
@@ -151,11 +152,11 @@ static int hcpolicy_verdict(struct kvm_vcpu *vcpu, u16 flags, int answer)
 			return answer;
 		break;
 	default:
-		vcpu->stat.generic.hcpolicy_bad_verdict++;
+		vcpu->stat.hcpolicy_bad_verdict++;
 		return KVM_HCPOLICY_DEFAULT;
 	}
 
-	vcpu->stat.generic.hcpolicy_overruled++;
+	vcpu->stat.hcpolicy_overruled++;
 	return KVM_HCPOLICY_DEFAULT;
 }
 
@@ -354,7 +355,10 @@ static noinline int hcpolicy_walk(struct kvm_vcpu *vcpu)
 	return verdict;
 }
 
-/* A policy that keeps saying RETRY gets a sleeping vCPU, not a busy one. */
+/*
+ * A policy that keeps saying RETRY gets a sleeping vCPU, not a busy one.  A detach does not
+ * end the row: the next policy's first RETRY may sleep.
+ */
 static void hcpolicy_retry(struct kvm_vcpu *vcpu)
 {
 	if (vcpu->hcpolicy_retries < HCPOLICY_RETRY_SPIN) {
@@ -370,7 +374,7 @@ static void hcpolicy_retry(struct kvm_vcpu *vcpu)
 /* What becomes of a request that was not handled. */
 static noinline int hcpolicy_not_handled(struct kvm_vcpu *vcpu, int verdict)
 {
-	struct kvm_vcpu_stat_generic *stat = &vcpu->stat.generic;
+	struct kvm_vcpu_stat *stat = &vcpu->stat;
 
 	if (verdict == KVM_HCPOLICY_RETRY) {
 		stat->hcpolicy_retry++;
@@ -416,7 +420,7 @@ int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu)
 		return hcpolicy_not_handled(vcpu, verdict);
 
 	vcpu->hcpolicy_retries = 0;
-	vcpu->stat.generic.hcpolicy_handled++;
+	vcpu->stat.hcpolicy_handled++;
 	return KVM_HCPOLICY_HANDLED;
 }
 
@@ -428,7 +432,7 @@ int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu)
  */
 int kvm_hcpolicy_bad_request(struct kvm_vcpu *vcpu)
 {
-	vcpu->stat.generic.hcpolicy_bad_request++;
+	vcpu->stat.hcpolicy_bad_request++;
 	return hcpolicy_not_handled(vcpu, KVM_HCPOLICY_DEFAULT);
 }
 
@@ -756,7 +760,15 @@ static int hcpolicy_note_prog(struct bpf_prog *prog, void *data)
 {
 	struct kvm_hcpolicy_ops *ops = data;
 
-	/* The one member that can have a program is map_gpa_range. */
+	/*
+	 * The one member that can have a program is map_gpa_range.  BPF has compared numbers
+	 * of BTF, which are unique in one module only, and hcpolicy_check_member() has seen the
+	 * programs of this type.  A stack of its own would need the trampoline, which
+	 * looks for recursion.
+	 */
+	if (prog->aux->st_ops != &bpf_kvm_hcpolicy_ops || prog->aux->jits_use_priv_stack)
+		return -EINVAL;
+
 	ops->prog = prog;
 	return 0;
 }
@@ -766,8 +778,8 @@ static int hcpolicy_validate(void *kdata)
 {
 	struct kvm_hcpolicy_ops *ops = kdata;
 
-	bpf_struct_ops_for_each_prog(ops, hcpolicy_note_prog, ops);
-	return ops->prog ? 0 : -EINVAL;
+	return bpf_struct_ops_for_each_prog(ops, hcpolicy_note_prog, ops) ?:
+	       ops->prog ? 0 : -EINVAL;
 }
 
 static int hcpolicy_btf_init(struct btf *btf)
