@@ -5,8 +5,9 @@
  *
  * The rule: the ceiling is on the pages that the set has, those of refused requests included, as
  * the guest may have shared them anyway.  A request that brings the set above the ceiling, or is
- * for an address outside the window or beyond the set, where nobody counts, is refused.  A page that was shared before costs nothing,
- * and hiding a page gives it back, whether its sharing was refused or not.
+ * for an address outside the window or beyond the set, where nobody counts, is refused.  A page
+ * that was shared before costs nothing, and hiding a page gives it back, whether its sharing was
+ * refused or not.
  *
  * The count is exact for any number of vCPUs, as each page's change is told to one of them.
  * When the set's contents are replaced (a reset, a restore) or the policy is, hcp_info says so by

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * --sev-lookalike: makes an unmodified Linux believe that it runs under SEV, with KVM on any x86 whose
- * physical addresses have 40 bits or more.  CPUID and one MSR announce SEV, and all RAM appears a second time, at addresses with
- * the C-bit set (vm.c).  Nothing is encrypted.
+ * --sev-lookalike: makes an unmodified Linux believe that it runs under SEV, with KVM on any x86
+ * whose physical addresses have 40 bits or more.  CPUID and one MSR announce SEV, and all RAM appears
+ * a second time, at addresses with the C-bit set (vm.c).  Nothing is encrypted.
  */
 #include <sys/ioctl.h>
 #include <asm/kvm_para.h>
