@@ -245,7 +245,7 @@ int incoming(struct vm *vm, int signal_fd)
 	err = take(vm, &c);
 	pthread_mutex_unlock(&vm->dev_lock);
 	if (err) {
-		/* It has not arrived.  This wakes commands of the test build, which wait until it has. */
+		/* It has not arrived.  This wakes commands of the test build, which fail then. */
 		set_arrival(vm, ARRIVAL_AWAITED);
 		conn_say_error(&c, c.why);
 	}

@@ -7,7 +7,7 @@
 int keeper_open(struct vm *vm);
 void keeper_close(struct vm *vm);
 /*
- * A request that came as an exit: record it, unless the VM has a policy, attached or not.  Returns
+ * A request that came as an exit: record it, unless the VM has a policy, even a detached one.  Returns
  * what the hypercall returns to the guest.
  */
 int64_t keeper_exit(struct vm *vm, uint64_t gpa, uint64_t npages, uint64_t attrs);

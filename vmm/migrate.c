@@ -2,8 +2,8 @@
 /*
  * A migration, as its source sees it.  The rule (docs/migration.md):
  *
- *	1. rounds while the VM runs, until what is left fits the wanted downtime, and the
- *	   guest says that it can be migrated;
+ *	1. rounds while the VM runs, until what is left fits the wanted downtime or enough
+ *	   rounds are done, and the guest says that it can be migrated;
  *	2. stop the VM: every vCPU is out of KVM_RUN, its last exit completed.  If the guest no
  *	   longer says that it can be migrated, run the VM again, and go back to 1;
  *	3. save vCPUs, interrupt controllers and devices.  Saving can dirty pages;
@@ -129,7 +129,7 @@ static int wait_for_guest(struct migration *m)
  * last round sends it, once the VM is stopped.
  *
  * Only whole rounds count towards opts.rounds: those that the bandwidth limit did not cut short.  If it
- * cuts every round short, as many pages as opts.rounds + 1 rounds of all memory end them too.  Both counts
+ * cuts every round short, they end once opts.rounds + 1 times all memory was sent.  Both counts
  * begin again whenever the guest is not ready: once it is ready, much may be left to send, and
  * that takes as many rounds as any migration.
  */

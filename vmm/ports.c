@@ -88,7 +88,7 @@ static void pm_out(struct vm *vm, void *state, uint16_t port, const uint8_t *dat
 
 	if (size > ACPI_PM_SIZE - reg)
 		return;
-	/* Status bits are cleared by writing them, and none is ever set. */
+	/* Status bits are cleared by writing them, and the VM sets none. */
 	if (reg + size <= ACPI_PM_ENABLE)
 		return;
 	memcpy(pm->regs + reg, data, size);

@@ -46,7 +46,7 @@ static int open_tracker(struct migration *m)
 		m->tracker = hcp_tracker__new(m->set, &opts);
 	if (!m->tracker)
 		return conn_fail(&m->conn, "no tracker: %s", strerror(errno));
-	/* Nothing was sent yet, so the aliases may come before KVM logs them. */
+	/* Nothing was sent yet, so the aliases can be added before KVM logs them. */
 	for (slot = m->vm->slots; slot < m->vm->slots + m->vm->nslots && !err; slot++) {
 		err = hcp_tracker__add_slot(m->tracker, slot->number, slot->gpa / PAGE_SIZE,
 					    slot->size / PAGE_SIZE);

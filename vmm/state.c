@@ -4,7 +4,8 @@
  * parts are sent in the order in which they have to be set.
  *
  * Within a vCPU: KVM_SET_LAPIC needs the APIC base of the sregs, the timers' MSRs need the
- * LAPIC, and pending events come last.
+ * LAPIC, and events come after both.  (KVM_SET_REGS, which comes later, drops a pending exception,
+ * but KVM_GET_VCPU_EVENTS calls every exception injected.)
  *
  * The VM's parts come after those of all vCPUs:
  * - KVM_SET_IRQCHIP delivers what is pending at the IOAPIC to the LAPICs, by their APIC IDs.

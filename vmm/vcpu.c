@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * vCPU threads.  To pause one, set immediate_exit and then send it a signal (the kick): a
- * vCPU on its way into KVM_RUN comes back at once.  A running vCPU parks only when KVM_RUN
- * has failed with EINTR.  By then KVM has completed the exit that was handled last.  immediate_exit is
- * written under vm->lock only.
+ * vCPU on its way into KVM_RUN comes back at once.  A running vCPU parks when KVM_RUN has
+ * failed with EINTR: by then KVM has completed the exit that was handled last.  (It also parks after any
+ * other error, which ends the VM.)  immediate_exit is written under vm->lock only.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -98,7 +98,7 @@ enum end_reason {
 /*
  * How far the arrival of a VM from another hcvm is (frames.h: COMMIT, ERROR).  The command `status`
  * says `incoming` while it is ARRIVAL_AWAITED, and `paused` after that until the VM runs.  The test
- * build's commands (selftests/hcvm/driver.c) wait for ARRIVAL_COMMITTED and ARRIVAL_NONE.
+ * build's commands (selftests/hcvm/driver.c) wait while it is ARRIVAL_COMMITTED.
  */
 enum vm_arrival {
 	ARRIVAL_NONE,		/* the VM has arrived, or was started here */
