@@ -13,8 +13,8 @@
  * When the set's contents are replaced (a reset, a restore) or the policy is, hcp_info says so by
  * generation and ops_id; then the next request counts the set anew, and others retry meanwhile.
  * (ops_id changes when no call of the replaced policy is in progress any more.)  A count takes one
- * call, with preemption off: some milliseconds for each TiB that the set is large, and ten times that
- * if every word of it has shared pages.
+ * call, with preemption off.  It reads each word of the set, and takes longest if every word has
+ * shared pages.
  *
  * A request that cannot wait for a count is booked beside it.  A guest that makes such requests all
  * the time keeps every count from its end, so they have the ceiling too, on their own: pages that
