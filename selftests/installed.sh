@@ -6,6 +6,8 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=SCRIPTDIR/throw-away.sh
+. "${BASH_SOURCE[0]%/*}/throw-away.sh"
 if [ ! -e "$top/build/deb/log" ]; then
 	plan 1
 	skip "no packages in build/deb: make deb" "what the packages bring works"
@@ -13,23 +15,6 @@ if [ ! -e "$top/build/deb/log" ]; then
 fi
 plan 6
 
-unset HCPOLICY_PATH
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
-memory=$work/memory
-root=$memory/root
-trap 'umount -R -l "$memory"; rm -rf "$work"' EXIT
-
-# The root of the packages: this system's files, and memory for what is written.
-throw_away()
-{
-	[ -d /sys/module/overlay ] || modprobe -d "$("$top/scripts/kernel-root" "$(uname -r)")" overlay || return
-	mkdir "$memory" && mount -t tmpfs tmpfs "$memory" && mkdir "$memory"/{files,work,root} &&
-		mount -t overlay -o "lowerdir=/,upperdir=$memory/files,workdir=$memory/work" overlay "$root" &&
-		mount -t tmpfs tmpfs "$root/tmp" && mkdir -p "$root$top" && mount --bind "$top" "$root$top" || return
-	for dir in proc sys dev; do
-		mount --rbind "/$dir" "$root/$dir" || return
-	done
-}
 # What was written and is not as it was.
 changed()
 {
@@ -38,15 +23,11 @@ changed()
 		[ -d "$memory/files/$file" ] && [ -d "/$file" ] || cmp -s "$memory/files/$file" "/$file" || echo "$file"
 	done
 }
-inside() { chroot "$root" "$@"; }
-# With a list of packages of its own, as this system's is long; so nobody sees if a dependency is missing.
-packages() { dpkg --root="$root" --admindir="$memory/dpkg" --force-depends --force-unsafe-io "$@"; }
 # hcpolicy-dkms wants dkms, and has a test of its own: scripts/check-dkms.
 names() { for deb in "$top"/build/deb/*.deb; do dpkg-deb -f "$deb" Package; done | grep -v -e -dbgsym -e -dkms; }
 installs()
 {
 	names > "$work/names" && [ "$(wc -l < "$work/names")" -ge 7 ] || return
-	mkdir -p "$memory"/dpkg/{info,updates} && touch "$memory/dpkg/status" || return
 	# shellcheck disable=SC2046	# words
 	packages -i $(sed "s,.*,$top/build/deb/&_*.deb," "$work/names")
 }

@@ -3,7 +3,8 @@
 #
 # What the hcpolicy command of an older version attached, under today's: selftests/upgrade builds
 # both and runs this.  HCP_OLD is where the old one was built or installed (bin/hcpolicy, and bpf/ or
-# lib/bpf/hcpolicy/).  The VM is the distribution's QEMU, whose guest does what is written to it.
+# lib/bpf/hcpolicy/), and HCP_OLD_DEBS has its packages; today's are those of `make deb`.  The VM is the
+# distribution's QEMU, whose guest does what is written to it.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
@@ -11,7 +12,9 @@ set -u
 . "${BASH_SOURCE[0]%/*}/qmp.sh"
 # shellcheck source=selftests/asked.sh
 . "${BASH_SOURCE[0]%/*}/asked.sh"
-plan 11
+# shellcheck source=SCRIPTDIR/throw-away.sh
+. "${BASH_SOURCE[0]%/*}/throw-away.sh"
+plan 15
 
 name=hcst-upgrade
 answers=$work/says
@@ -98,6 +101,37 @@ detached_as_it_is()
 	old attach bitmap --pid "$pid" --name $name && gives 0 'late; attached by hcpolicy 0.1' hcpolicy list && ends
 }
 
+# --- the same with the packages of both
+
+package_attached()
+{
+	# Before its guest runs, so that the set can be complete.
+	kill "$pid" && rm "$work"/console.* && answers=$work/says-again asked=0 && start || return
+	throw_away && packages -i "$HCP_OLD_DEBS"/*.deb && gives 0 ' 0\.1\.' inside hcpolicy --version &&
+		inside hcpolicy attach bitmap --pid "$pid" --name $name && qmp cont &&
+		ask 'map 0x100000 16 0' && ask 'map 0x1000000 1 0'
+}
+upgraded()
+{
+	packages -i "$top"/build/deb/{hcpolicy,libhcpolicy0,libhcpset0}_*.deb &&
+		same "$(hcpolicy --version)" inside hcpolicy --version
+}
+package_read()
+{
+	gives 0 "^$name +bitmap +$pid +yes +17  complete; attached by hcpolicy 0.1$" inside hcpolicy list &&
+		same "$first" inside hcpolicy ranges $name -j && halt || return
+	gives 0 '17 pages shared .68 KiB., complete' inside hcpolicy save $name /tmp/saved
+	local status=$?
+	go_on
+	return "$status"
+}
+package_taken_over()
+{
+	gives 0 "the set is complete" inside hcpolicy replace $name quota --param ceiling=4096 &&
+		same "$first" inside hcpolicy ranges $name -j && gives 0 detached inside hcpolicy detach $name &&
+		[ -z "$(ls -A $pins)" ]
+}
+
 start || exit 1
 check 'a policy of the old command sees what the guest asks for' attached
 check 'list and show know it' shown
@@ -110,4 +144,8 @@ check 'the old command does not read what it does not know' unknown_to_the_old
 check 'tune, restore and reset then work' as_any_other
 check 'detach leaves nothing' ends
 check 'an old one that was not replaced is detached' detached_as_it_is
+check "the old package's command attaches" package_attached
+check "today's package takes its place" upgraded
+check 'what it finds is read and saved' package_read
+check 'and replaced and detached' package_taken_over
 finish
