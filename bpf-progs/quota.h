@@ -29,7 +29,7 @@
 
 HCP_SETTING(__u64, ceiling, 65536, 0, 0xffffffffffffffff, "pages that the guest may share at most");
 HCP_PARAM(__u64, window_start, 0, 0, 0xffffffffffffffff, "the lowest address that it may share");
-HCP_PARAM(__u64, window_end, 0xffffffffffffffff, 0, 0xffffffffffffffff, "and the one behind the last");
+HCP_PARAM(__u64, window_end, 0xffffffffffffffff, 0, 0xffffffffffffffff, "the address after the last that it may share");
 HCP_COUNTER(shared_pages, "pages that it shares, refused ones included");
 HCP_COUNTER(refused_requests, "requests, or pieces of large ones, that were refused");
 HCP_COUNTER(refused_pages, "pages that those changed; all of one that could not wait");

@@ -48,8 +48,8 @@ static int check_kernel(const struct hcpolicy *policy)
 
 	switch (hcpolicy__probe()) {
 	case -EOPNOTSUPP:
-		return fail(policy, EOPNOTSUPP, "this kernel's kvm has no hcpolicy hook; "
-			    "load the modules that have it (make modules)");
+		return fail(policy, EOPNOTSUPP, "the KVM that is loaded has no hook for policies: "
+			    "hcpolicy probe says what helps");
 	case -ENOENT:
 		return fail(policy, EOPNOTSUPP, "kvm is not loaded; modprobe kvm_amd or kvm_intel");
 	}
@@ -183,8 +183,8 @@ int load_object(struct hcpolicy *policy)
 		return err;
 	err = ops_type_load(policy, bpf_map__fd(policy->ops));
 	if (err == -EOPNOTSUPP)
-		return fail(policy, EOPNOTSUPP, "this kernel's hook is not the one that this "
-			    "library knows: build both from one version");
+		return fail(policy, EOPNOTSUPP, "the KVM that is loaded has the hook of another version "
+			    "of hcpolicy: load the installed one (reboot; or, when no VM runs, modprobe -r and modprobe)");
 	return err ? fail(policy, -err, "the kernel's BTF: %s", strerror(-err)) : 0;
 }
 

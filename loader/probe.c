@@ -24,8 +24,9 @@
 #define POLICY_SUFFIX	".bpf.o"
 #define TEXT_SIZE	2048
 #define LINE_SIZE	512
-#define GET_HOOK	"on a kernel 6.12 of Debian, install hcpolicy-dkms and the kernel's headers; " \
-			"scripts/vm-run boots a machine that has it"
+#define GET_HOOK	"on a kernel 6.12 of Debian, install hcpolicy-dkms and the kernel's headers; if they are " \
+			"installed, boot that kernel, or run /usr/lib/hcpolicy-dkms/hook install, which says " \
+			"what is missing"
 
 struct check {
 	const char *name;
