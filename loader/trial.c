@@ -96,6 +96,7 @@ bool trial_begin(struct trial *t, bool exits)
 	struct sigaction action = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
 
 	*t = (struct trial) { .exits = exits, .vm_fd = -1 };
+	set_tick(0);	/* of another trial: KVM_CREATE_VM ends at a signal */
 	sigaction(SIGALRM, &action, NULL);
 	t->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (t->kvm_fd < 0)
