@@ -61,7 +61,7 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes([data[at] ^ 1]))
 END
 }
-refuses() { from_file_later damage "$work/file" && ! wait "${pids[$vm]}" && says_damaged; }
+refuses() { from_file_later damage "$work/file" && within 120 says_damaged && ! wait "${pids[$vm]}"; }
 says_damaged() { grep 'hcpolicy: .*damaged' "$work/$vm.err"; }
 check "a target refuses a set that is damaged, and says so" on file-d refuses
 
