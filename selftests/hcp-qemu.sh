@@ -91,6 +91,15 @@ print(json.dumps(value, separators=(",", ":"), sort_keys=True))' "$1" < "$work/$
 }
 complete() { same true member complete; }
 
+# loses_policy: the one that QEMU attached
+loses_policy()
+{
+	hcpolicy detach --id "$(hcpolicy list --all -j | /usr/bin/python3 -IS -c '
+import json, sys
+print(*[link["link_id"] for link in json.load(sys.stdin) if link.get("pid") == int(sys.argv[1])])' \
+		"${pids[$vm]}")"
+}
+
 # linux_judged MIB: the set of a Linux that is stopped now, and at rest, against its page tables
 linux_judged()
 {

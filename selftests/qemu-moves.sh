@@ -13,7 +13,7 @@ set -u
 
 # What cannot ask for a page's status, or not in time.
 refused=(multifd postcopy-ram xbzrle compress background-snapshot x-ignore-shared mapped-ram)
-plan $((14 + ${#refused[@]}))
+plan $((19 + ${#refused[@]}))
 
 at_work() { hcguest "$work_command" && qmp cont && works; }
 
@@ -30,7 +30,40 @@ right_there() { qmp cont && works && pages_right; }
 check "a guest that encrypts and converts is at work" on file-a at_work
 check "it migrates to a file" on file-a to_file
 check "its set comes back from there, and is complete" on file-b from_file
-check "and so do its pages" on file-b right_there
+check "and so do its pages" on file-b eval 'right_there && quits'
+
+# from_file_later WORDS...: a target that gets this done before the guest comes
+from_file_later()
+{
+	hcguest "$work_command" -incoming defer && "$@" &&
+		qmp migrate-incoming "{ \"uri\": \"exec:cat $work/file\" }"
+}
+# What awaits its guest is not complete anyway, and nothing to be told of.
+no_event() { ! grep '"HCPOLICY_INCOMPLETE"' "$work/$vm.events"; }
+early()
+{
+	from_file_later loses_policy && lands && no_event && qmp cont &&
+		event '"HCPOLICY_INCOMPLETE".*detached' && quits
+}
+check "a policy is detached from a target that awaits its guest: an event when the guest runs" \
+	on file-c early
+
+# A byte of the set; the stream of a set begins with these words.
+damage()
+{
+	/usr/bin/python3 -IS - "$1" <<'END'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    data = file.read()
+    assert data.count(b"hcpset\r\n") == 1
+    at = data.index(b"hcpset\r\n") + 110
+    file.seek(at)
+    file.write(bytes([data[at] ^ 1]))
+END
+}
+refuses() { from_file_later damage "$work/file" && within 120 says_damaged && ! wait "${pids[$vm]}"; }
+says_damaged() { grep 'hcpolicy: .*damaged' "$work/$vm.err"; }
+check "a target refuses a set that is damaged, and says so" on file-d refuses
 
 # --- to a snapshot, of a disk that has nothing but it
 
@@ -58,6 +91,19 @@ check "a snapshot is saved" on snap saves
 check "the guest goes on and converts" on snap goes_on
 check "the snapshot is loaded, and the set is that of then" on snap loads
 check "and so are the pages" on snap right_there
+not_loaded()
+{
+	qmp stop && damage "$work/disk" && gives 1 'concluded' snapshot snapshot-load &&
+		says_damaged && same false member complete
+}
+# A guest that begins anew needs no set from elsewhere.
+begins_anew()
+{
+	qmp system_reset && event '"RESET"' && same '[]' member ranges && complete &&
+		qmp cont && says '^hcguest: ready' 2 && complete && no_event && quits
+}
+check "a snapshot whose set is damaged is not loaded, and the set is not complete" on snap not_loaded
+check "after system_reset it is, and stays so" on snap begins_anew
 
 # --- cut off
 
@@ -118,7 +164,8 @@ not_with()
 	set_capability "$1" false
 	return $status
 }
-on caps-a at_work > "$work/output" && on caps-a qmp query-migrate-capabilities > "$work/capabilities"
+capable() { at_work && qmp query-migrate-capabilities > "$work/capabilities"; }
+check "a guest is at work, and QEMU says which capabilities it has" on caps-a capable
 for capability in "${refused[@]}"; do
 	if known "$capability"; then
 		check "$capability is refused, by name" on caps-a not_with "$capability"

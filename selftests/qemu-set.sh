@@ -10,7 +10,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/qmp.sh"
 # shellcheck source=selftests/hcp-qemu.sh
 . "${BASH_SOURCE[0]%/*}/hcp-qemu.sh"
-plan 33
+plan 39
 
 starts() { hcguest '' "$@" && qmp cont && says '^hcguest: ready'; }
 shares() { ask 'map 0x100000 16 0' && ask 'map 0x400000 1 0' && ask 'map 0x104000 2 0x10'; }
@@ -48,9 +48,8 @@ done
 incomplete() { event '"HCPOLICY_INCOMPLETE".*detached' && same false member complete; }
 not_migrated() { gives 1 'set.*not complete: detached' migrate "exec:cat > $work/file" && runs; }
 keeper=$policy vm=detached
-only_id() { hcpolicy list --all -j | grep -oE '"link_id":[0-9]+' | grep -oE '[0-9]+'; }
-loses_policy() { starts && shares_three && hcpolicy detach --id "$(only_id)" && incomplete; }
-check "a policy is detached: an event says that the set is not complete any more" loses_policy
+check "a policy is detached: an event says that the set is not complete any more" \
+	eval 'starts && shares_three && loses_policy && incomplete'
 check "so the guest is not migrated, and goes on" not_migrated
 check "QEMU ends" quits
 
@@ -95,6 +94,14 @@ check "a policy is attached from outside" attached
 check "QEMU adopts it" adopts
 check "and the guest starts" runs_adopted
 check "QEMU and the hcpolicy command show the same set" shares_named
+shares_many()
+{
+	ask 'random 7 4000 0x1000000' && hcpolicy ranges "$name" -j > "$work/many" &&
+		[ "$(grep -o gfn "$work/many" | wc -l)" -gt 1000 ] &&
+		member ranges > "$work/members" && cmp "$work/members" "$work/many" &&
+		qmp human-monitor-command '{ "command-line": "info shared-pages" }' | grep 'There are more'
+}
+check "and so they do if it does not fit into one answer" shares_many
 # An adopted policy is the host's, not QEMU's.
 check "after system_reset both are empty" eval "resets && same '[]' hcpolicy ranges $name -j"
 check "the policy is detached, and an event says that the set is not complete any more" \
@@ -124,4 +131,32 @@ check "after a detach QEMU adopts another policy, and the set is not complete" a
 check "while that is attached, it adopts no third one" adopts_third
 check "after system_reset the set is empty, and complete" paused
 check "QEMU ends" quits
+
+# S3 stops the vCPUs, and QEMU calls that neither running nor stopped.
+name=hcst-qemu-asleep vm=asleep
+# SLP_TYP 1, SLP_EN into PM1a_CNT
+sleeps()
+{
+	shares && qmp human-monitor-command '{ "command-line": "o /h 0x604 0x2400" }' &&
+		event '"SUSPEND"'
+}
+adopts_none()
+{
+	gives 1 'while the VM is stopped' adopts && same "$three" hcpolicy ranges "$name" -j
+}
+attaches_late()
+{
+	starts "${monitor[@]}" && hcpolicy attach bitmap --pid "${pids[$vm]}" --name "$name" \
+		--max-gpa 64G --take-exits
+}
+check "a policy is attached to a VM that runs" attaches_late
+check "the guest shares pages, which QEMU does not see, and enters S3" eval 'sleeps && ranges "[]"'
+check "QEMU adopts no policy then" adopts_none
+check "QEMU ends" quits
+
+# A machine that has memory and no processor
+vm=none
+qemu_program=("$HCP_QEMU" -accel kvm -m 64)
+no_machine() { start_qemu -machine none -object hcpolicy,id=set && complete && quits; }
+check "a machine without processors has an empty set" no_machine
 finish
