@@ -23,7 +23,7 @@
 static inline bool kvm_map_gpa_range_enabled(struct kvm *kvm)
 {
 	return user_exit_on_hypercall(kvm, KVM_HC_MAP_GPA_RANGE) ||
-	       kvm_hcpolicy_attached(kvm);
+	       unlikely(kvm_hcpolicy_attached(kvm));
 }
 
 int __kvm_hcpolicy_ask(struct kvm_vcpu *vcpu, gpa_t gpa, u64 npages, u64 attrs,
