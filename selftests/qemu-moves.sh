@@ -129,13 +129,14 @@ check "a retry brings all pages" \
 # --- what the guest says by MSR_KVM_MIGRATION_CONTROL
 
 ready() { ask "wrmsr 0x4b564d08 $1"; }
-not_ready() { gives 1 'guest is not ready' migrate "unix:$work/none"; }
+not_ready() { gives 1 'guest is not ready' migrate "unix:$work/none" && blocked; }
+blocked() { qmp query-migrate | grep '"blocked-reasons": \["[^]]*guest is not ready'; }
 features+=,+kvm-migration-control
 check "a guest that has not said that it is ready is not migrated" \
 	eval 'on say-a at_work && on say-a not_ready'
 takes_back()
 {
-	ready 1 && on say-b target && under_way say-b && ready 0 && unbound && becomes failed 'not ready' && runs
+	ready 1 && ! blocked && on say-b target && under_way say-b && ready 0 && unbound && becomes failed 'not ready' && runs
 }
 check "a guest that takes it back ends the migration that is under way" on say-a takes_back
 brings() { ready 1 && move say-a say-c hcguest "$work_command" && on say-c qmp cont && on say-c pages_right; }
