@@ -14,7 +14,7 @@ VERSION  := $(shell sed -n 's/.*HCP_VERSION.*"\(.*\)"/\1/p' $(TOP)/include/hcpol
 
 CFLAGS   ?= -O2 -g
 HCP_CFLAGS := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter \
-	      -fno-strict-aliasing -I$(TOP)/include $(CPPFLAGS) $(CFLAGS)
+	      -Werror=implicit-function-declaration -fno-strict-aliasing -I$(TOP)/include $(CPPFLAGS) $(CFLAGS)
 
 # libbpf: the distribution's if it knows struct_ops of modules, as Debian 13's does.  Else the
 # one in the kernel's source, which libhcpolicy/Makefile builds, and which is hidden in ours.

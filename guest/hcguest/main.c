@@ -22,6 +22,7 @@
 #include "cpu.h"
 #include "io.h"
 #include "ops.h"
+#include "pages.h"
 #include "script.h"
 #include "work.h"
 
