@@ -53,13 +53,13 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	if (err)
 		return err;
 	if (!name) {
-		snprintf(policy->name, sizeof(policy->name), "%d", pid);
+		snprintf(info->name, sizeof(info->name), "%d", pid);
 	} else {
 		/* Options begin with -, and version 0.1 has such names too. */
 		if (!name_valid(name) || name[0] == '-')
 			return fail(policy, EINVAL, "'%s' cannot be a name: [A-Za-z0-9_][A-Za-z0-9_-]*, "
 				    "at most %d", name, HCP_NAME_LEN - 1);
-		strcpy(policy->name, name);
+		strcpy(info->name, name);
 	}
 
 	if (label && hcp_set__set_label(policy->set, label))
@@ -73,7 +73,6 @@ static int fill_info(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	info->start_time = ticks;
 	info->attached_at = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	info->shared_id = object_id(policy->shared_fd);
-	memcpy(info->name, policy->name, HCP_NAME_LEN);
 	memcpy(info->policy, policy->policy, HCP_NAME_LEN);
 	return 0;
 }
@@ -99,31 +98,31 @@ static size_t add_policy(char *buf, size_t len, size_t size, __u32 id, const str
 }
 
 /* Name the policy that the VM has.  If that is not certain, name all that it could be. */
-static int vm_taken(struct hcpolicy *policy, int vm_fd, int number)
+static int vm_taken(struct hcpolicy *policy, int vm_fd)
 {
-	char maybe[512] = "";
+	char has[96], maybe[512] = "";
 	struct hcp_info info;
 	struct kept kept;
 	size_t len = 0;
 	__u32 id = 0;
 	int fd, same;
 
+	snprintf(has, sizeof(has), "it cannot be attached: the VM of process %d (descriptor %d) has a policy",
+		 policy->info->pid, policy->info->vm_fd);
 	while ((fd = ids_next(policy, &id, &kept)) >= 0) {
 		close(fd);
 		same = kept_info(&kept, &info) ? 0 : same_vm(&info, vm_fd);
 		kept_close(&kept);
 		if (same == 1)
-			return fail(policy, EBUSY, "the VM of fd %d has a policy, '%s' as '%s' (link "
-				    "id %u): replace or detach that", number, info.policy,
-				    info.name, id);
+			return fail(policy, EBUSY, "%s, '%s' as '%s' (link id %u): replace or detach that",
+				    has, info.policy, info.name, id);
 		if (same < 0)
 			len = add_policy(maybe, len, sizeof(maybe), id, &info);
 	}
 	if (len)
-		return fail(policy, EBUSY, "the VM of fd %d has a policy, which may be %s: replace or "
-			    "detach the right one", number, maybe);
-	return fail(policy, EBUSY, "the VM of fd %d has a policy, and it is not known which: see "
-		    "hcpolicy list --all, and detach it by its id", number);
+		return fail(policy, EBUSY, "%s, which may be %s: replace or detach the right one", has, maybe);
+	return fail(policy, EBUSY, "%s, and it is not known which: see hcpolicy list --all, and detach it "
+		    "by its id", has);
 }
 
 /* vm_fd: the number of fd in the VM's process. */
@@ -135,9 +134,9 @@ static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 	case EINVAL:
 		return fail(policy, err, "VM fd %d is not a KVM VM", vm_fd);
 	case EBUSY:
-		return vm_taken(policy, fd, vm_fd);
+		return vm_taken(policy, fd);
 	case EIO:
-		return fail(policy, err, "the VM of fd %d is dead", vm_fd);
+		return fail(policy, err, "the VM of process %d (descriptor %d) is dead", policy->info->pid, vm_fd);
 	case EPERM:
 		return fail(policy, err, "the VM of fd %d is another process': that needs "
 			    "CAP_SYS_ADMIN", vm_fd);
@@ -203,12 +202,12 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	}
 	if (fd < 0) {
 		memcpy(policy->info, &before, sizeof(before));
-		policy->name[0] = 0;
 		errno = -fd;
 		return fd;
 	}
 
 	policy->info->link_id = object_id(fd);
+	memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
 	link_give(policy, fd);
 	policy->attachable = false;
 	set_state(policy, 0, HCP_UNATTACHED);
@@ -331,8 +330,8 @@ int hcpolicy__replace(struct hcpolicy *policy, struct hcpolicy *next, bool take_
 		return err;
 
 	if (policy->old)
-		say(policy, "policy '%s' was attached by hcpolicy 0.1: its set is now that of '%s', and a program "
-		    "of 0.1 that still reads it is told that it is detached", policy->policy, next->policy);
+		say(policy, "attachment '%s': hcpolicy 0.1 attached it: its set is now that of policy '%s', and a "
+		    "program of 0.1 that still reads it is told that it is detached", policy->name, next->policy);
 	memcpy(next->name, policy->name, HCP_NAME_LEN);
 	link_give(next, link_take(policy));
 	return 0;

@@ -55,14 +55,14 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 		/* Version 0.1 does not note that. */
 		replaced_by(policy->info, kept.policy, ops_id);
 	} else if (same) {
-		say(policy, "policy '%s': a replace by '%s' was cut short: finished it", policy->policy,
+		say(policy, "attachment '%s': a replace by '%s' was cut short: finished it", policy->name,
 		    kept.policy);
 		replaced_by(policy->info, kept.policy, ops_id);
 		policy->finished_replace = true;
 		snprintf(policy->policy, sizeof(policy->policy), "%s", kept.policy);
 	} else {
-		say(policy, "policy '%s': another one was put in its place, which does not keep its set",
-		    policy->policy);
+		say(policy, "attachment '%s': another policy was put in its place, which does not keep its set",
+		    policy->name);
 		set_state(policy, HCP_DETACHED, 0);
 		policy->info->ops_id = ops_id;
 		if (!err)

@@ -37,15 +37,24 @@ static void put(const struct hcpolicy *policy, hcpolicy_log_fn log, char *line)
 	log(policy->log_ctx, line);
 }
 
+/* What a line begins with: the attachment and its policy, or what is known of them. */
+static int put_names(char *line, size_t size, const struct hcpolicy *policy)
+{
+	if (policy->name[0] && policy->policy[0])
+		return snprintf(line, size, "attachment '%s' (policy '%s'): ", policy->name, policy->policy);
+	if (policy->name[0])
+		return snprintf(line, size, "attachment '%s': ", policy->name);
+	return policy->policy[0] ? snprintf(line, size, "policy '%s': ", policy->policy) : 0;
+}
+
 int fail(const struct hcpolicy *policy, int err, const char *fmt, ...)
 {
 	char line[1024];
-	int len = 0;
 	va_list args;
+	int len;
 
 	if (policy->log) {
-		if (policy->policy[0])
-			len = snprintf(line, sizeof(line), "policy '%s': ", policy->policy);
+		len = put_names(line, sizeof(line), policy);
 		va_start(args, fmt);
 		vsnprintf(line + len, sizeof(line) - len, fmt, args);
 		va_end(args);

@@ -378,8 +378,9 @@ static int no_param(struct hcpolicy *policy, const char *key)
 		return no_access(policy);
 	for (n = 0; len < sizeof(list) && find_param(policy, n, NULL, &p) && p.kind != HCPOLICY_COUNTER; n++)
 		len += snprintf(list + len, sizeof(list) - len, "%s%s", n ? ", " : "", p.name);
-	return fail(policy, ENOENT, "it has no parameter '%s'; %s%s", key,
-		    len ? "it has: " : "it has none", list);
+	if (!len)
+		return fail(policy, ENOENT, "it has no parameters, so '%s' cannot be set", key);
+	return fail(policy, ENOENT, "it has no parameter '%s'; it has: %s", key, list);
 }
 
 /* -EINVAL: not a number; -ERANGE: out of range. */

@@ -37,7 +37,7 @@ static int bad_name(const struct hcpolicy *policy, const char *name)
 
 static int no_such_name(const struct hcpolicy *policy)
 {
-	return fail(policy, ENOENT, "nothing is pinned by that name in %s/" FOLDER, policy->bpffs);
+	return fail(policy, ENOENT, "it is not in %s/" FOLDER ": hcpolicy list has all there are", policy->bpffs);
 }
 
 static void close_pins(int fd[NPINS])
@@ -130,12 +130,11 @@ static int open_pins(struct hcpolicy *policy, const char *name, const int fd[NPI
 	if (err)
 		return err;
 	if (policy->info && strcmp(policy->info->name, name)) {
-		snprintf(policy->policy, sizeof(policy->policy), "%s", name);
+		strcpy(policy->name, name);
 		return fail(policy, EINVAL, "its pins are those of '%s', link id %u: if that is attached, "
-			    "take it off by that id; then remove %s/" FOLDER "/%s",
-			    policy->name, policy->info->link_id, policy->bpffs, name);
+			    "detach it by that id; then remove %s/" FOLDER "/%s",
+			    policy->info->name, policy->info->link_id, policy->bpffs, name);
 	}
-	strcpy(policy->name, name);
 	return 0;
 }
 
@@ -180,9 +179,10 @@ static void finish_old(struct hcpolicy *policy, int folder, const char *name, in
 	fd[INFO] = info;
 	dir = folder_of_name(policy, folder, name);
 	if (dir < 0 || pin_info(dir, info) || exchange_info(dir))
-		say(policy, "policy '%s': its new " HCP_MAP_INFO " cannot be pinned: %s", name, strerror(errno));
+		say(policy, "attachment '%s': its new " HCP_MAP_INFO " cannot be pinned: %s", name, strerror(errno));
 	else
-		say(policy, "policy '%s', which hcpolicy 0.1 attached: a replace was cut short: finished it", name);
+		say(policy, "attachment '%s': a replace of what hcpolicy 0.1 attached was cut short: finished it",
+		    name);
 	if (dir >= 0)
 		close(dir);
 }
@@ -212,17 +212,17 @@ static int open_half(struct hcpolicy *policy, int folder, const char *name)
 		return err;
 
 	if (found) {
-		say(policy, "policy '%s': missing in %s/" FOLDER "/%s: %s%s", name, policy->bpffs, name,
+		say(policy, "attachment '%s': missing in %s/" FOLDER "/%s: %s%s", name, policy->bpffs, name,
 		    missing, found == -EPERM ? "; to find it again needs CAP_SYS_ADMIN" :
 		    had[LINK] < 0 ? "; it is not attached any more, and detach clears what is left" :
 		    "; detach clears what is left");
 		return 0;
 	}
 	if (put_back(policy, folder, name, had, fd))
-		say(policy, "policy '%s': missing in %s/" FOLDER "/%s: %s; found it, and cannot put it "
+		say(policy, "attachment '%s': missing in %s/" FOLDER "/%s: %s; found it, and cannot put it "
 		    "back: %s", name, policy->bpffs, name, missing, strerror(errno));
 	else
-		say(policy, "policy '%s': missing in %s/" FOLDER "/%s: %s; found it and put it back",
+		say(policy, "attachment '%s': missing in %s/" FOLDER "/%s: %s; found it and put it back",
 		    name, policy->bpffs, name, missing);
 	return 0;
 }
@@ -256,8 +256,8 @@ static void end_own(struct hcpolicy *policy, int dir, bool replaced)
 {
 	/* ENOENT: who was killed had done this. */
 	if (replaced && exchange_own(dir) && errno != ENOENT)
-		say(policy, "policy '%s': the own maps of what replaced it cannot be pinned: %s",
-		    policy->policy, strerror(errno));
+		say(policy, "attachment '%s': the own maps of what replaced it cannot be pinned: %s",
+		    policy->name, strerror(errno));
 	folder_remove(dir, OWN_MAPS_NEW);
 }
 
@@ -288,7 +288,7 @@ struct hcpolicy *hcpolicy__open_pinned(const char *name, const struct hcpolicy_o
 		hcpolicy__close(policy);
 		return NULL;
 	}
-	snprintf(policy->policy, sizeof(policy->policy), "%s", name);
+	strcpy(policy->name, name);
 	err = folder_open(policy, false, &folder);
 	if (!err)
 		err = open_name(policy, folder, name);
@@ -373,8 +373,8 @@ void pin_next_end(struct hcpolicy *policy, struct pin_next *at, bool replaced)
 
 	if (at->dir >= 0) {
 		if (replaced && policy->old && exchange_info(at->dir))
-			say(policy, "policy '%s': the " HCP_MAP_INFO " of what replaced it cannot be pinned: %s",
-			    policy->policy, strerror(errno));
+			say(policy, "attachment '%s': the " HCP_MAP_INFO " of what replaced it cannot be pinned: %s",
+			    policy->name, strerror(errno));
 		end_own(policy, at->dir, replaced);
 		if (policy->old)
 			unlinkat(at->dir, INFO_NEW, 0);
@@ -427,11 +427,11 @@ static int free_name(struct hcpolicy *policy, int folder, const char *name)
 	if (err)
 		return err;
 	if (id)
-		return fail(policy, EEXIST, "the name '%s' is taken by an attached policy (link id %u): "
-			    "detach or replace that, or use another name", name, id);
+		return fail(policy, EEXIST, "the name is taken by an attached policy (link id %u; hcpolicy list "
+			    "shows it): detach or replace that, or use another name", id);
 	err = remove_name(policy, folder, name);
 	if (!err)
-		say(policy, "policy '%s' was not attached any more: removed what was left of its pins",
+		say(policy, "attachment '%s': its policy was not attached any more: removed what was left of its pins",
 		    name);
 	return err;
 }
@@ -447,7 +447,7 @@ int hcpolicy__clear(const char *name, const struct hcpolicy_opts *opts)
 	if (!name || !name_valid(name)) {
 		err = bad_name(policy, name);
 	} else {
-		snprintf(policy->policy, sizeof(policy->policy), "%s", name);
+		strcpy(policy->name, name);
 		err = folder_open(policy, false, &folder);
 		if (!err)
 			err = folder < 0 ? -ENOENT : folder_lock(policy, folder);

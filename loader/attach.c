@@ -12,10 +12,10 @@
 #include "out.h"
 #include "state.h"
 
-int lib_failed(const char *policy, const char *doing)
+int lib_failed(const char *name, const char *doing)
 {
 	if (!err_seen())
-		err("policy '%s': %s: %s", policy, doing, strerror(errno));
+		err("'%s': %s: %s", name, doing, strerror(errno));
 	return EXIT_FAIL;
 }
 

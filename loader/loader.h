@@ -60,7 +60,7 @@ bool probe_hook(char *text, size_t size);
 void help_page(const char *page);
 
 /* attach.c: a call of the library failed.  What it logged says more than its errno.  EXIT_FAIL. */
-int lib_failed(const char *policy, const char *doing);
+int lib_failed(const char *name, const char *doing);
 /* Open a policy and set its parameters.  NULL: an error that was reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);
 

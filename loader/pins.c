@@ -41,10 +41,10 @@ bool pins_remove_dead(struct hcpolicy *policy)
 	    !process_gone(info->pid, info->pid_ns, info->start_time))
 		return false;
 	if (hcpolicy__unpin(policy))
-		warn("policy '%s': its VM (process %d) is gone, its pins cannot be removed: %s",
+		warn("attachment '%s': its VM (process %d) is gone, its pins cannot be removed: %s",
 		     info->name, info->pid, strerror(errno));
 	else
-		warn("policy '%s': its VM (process %d) is gone; removed its pins",
+		warn("attachment '%s': its VM (process %d) is gone; removed its pins",
 		     info->name, info->pid);
 	return true;
 }
@@ -67,13 +67,13 @@ struct hcpolicy *pins_open_alive(const char *name)
 	policy = hcpolicy__open_pinned(name, policy_opts());
 	if (!policy) {
 		if (!err_seen())
-			err("policy '%s': %s", name, strerror(errno));
+			err("attachment '%s': %s", name, strerror(errno));
 		return NULL;
 	}
 	if (pins_remove_dead(policy))
-		err("policy '%s' ended with its VM", name);
+		err("attachment '%s' ended with its VM", name);
 	else if (!hcpolicy__set(policy))
-		err("policy '%s': its set is gone: hcpolicy detach %s clears what is left", name, name);
+		err("attachment '%s': its set is gone: hcpolicy detach %s clears what is left", name, name);
 	else
 		return policy;
 	hcpolicy__close(policy);

@@ -159,8 +159,8 @@ int cmd_tune(const struct args *args)
 		return EXIT_FAIL;
 	key = strndup(args->words[1], value - args->words[1]);
 	ret = hcpolicy__lock(policy) ?: hcpolicy__set_param(policy, key, value + 1);
-	if (ret && !err_seen())
-		err("policy '%s': %s: %s", args->words[0], args->words[1], strerror(-ret));
+	if (ret)
+		lib_failed(args->words[0], args->words[1]);
 	if (!ret && !out_json)
 		printf("%s: %s\n", args->words[0], args->words[1]);
 	if (!ret && out_json) {

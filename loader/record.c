@@ -205,7 +205,7 @@ static bool record(struct record *r)
 	bool ok;
 
 	if (!hcpolicy__attached(r->policy)) {
-		err("policy '%s': it is no longer attached, so there are no requests", info->name);
+		err("attachment '%s': it is no longer attached, so there are no requests", info->name);
 		return false;
 	}
 	if (!open_file(r))
@@ -263,7 +263,7 @@ int cmd_record(const struct args *args)
 	sigaction(SIGTERM, &action, NULL);
 	ok = record(&r);
 	if (ok && r.lost) {
-		err("policy '%s': %" PRIu64 " of its requests were lost, as they came faster than "
+		err("attachment '%s': %" PRIu64 " of its requests were lost, as they came faster than "
 		    "they could be written: \"# lost\" in the trace says where",
 		    hcpolicy__info(r.policy)->name, r.lost);
 		ok = false;

@@ -140,9 +140,9 @@ struct requests *requests_begin(const char *who, unsigned int link_id)
 		return requests;
 	/* Without it, libbpf does not find the types of a module. */
 	if (errno == EPERM || errno == ESRCH)
-		err("policy '%s': to see its requests needs CAP_SYS_ADMIN", who);
+		err("attachment '%s': to see its requests needs CAP_SYS_ADMIN", who);
 	else
-		err("policy '%s': this kernel does not show its requests: %s", who,
+		err("attachment '%s': this kernel does not show its requests: %s", who,
 		    strerror(errno));
 	requests_end(requests);
 	return NULL;

@@ -18,7 +18,7 @@ static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 	/* HCP_LATE, as for a guest that has arrived without its set. */
 	hcp_set__await_restore(hcpolicy__set(policy));
 	hcp_set__arrived(hcpolicy__set(policy));
-	err("policy '%s': its guest may change the set during this command: %s", name, stopped->why);
+	err("attachment '%s': its guest may change the set during this command: %s", name, stopped->why);
 	err("the set of '%s' is now not complete, because its VM was reset: pause and reset it "
 	    "again, then run this command again", name);
 	return false;
@@ -33,13 +33,13 @@ static bool reset(struct hcpolicy *policy, bool arrived)
 
 	/* Before the guest arrives, this would call the set complete without its pages. */
 	if (hcp_set__state(set) & HCP_AWAITS_RESTORE && !arrived) {
-		err("policy '%s' awaits a guest from elsewhere: if that guest has arrived and was reset, "
+		err("attachment '%s' awaits a guest from elsewhere: if that guest has arrived and was reset, "
 		    "use --arrived; if not, there is nothing to report", info->name);
 		return false;
 	}
 	if (attached_by_old(policy)) {
 		hcp_set__reset(set);	/* it cannot, and the set is then not complete */
-		err("policy '%s' was attached by hcpolicy 0.1, whose sets cannot be reset: hcpolicy replace %s %s, "
+		err("attachment '%s': hcpolicy 0.1 attached it, so its set cannot be reset: hcpolicy replace %s %s, "
 		    "then run this command again", info->name, info->name, info->policy);
 		return false;
 	}

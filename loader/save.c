@@ -28,9 +28,9 @@ static bool may_run(const struct hcpolicy *policy, const struct stopped *stopped
 	const char *name = hcpolicy__info(policy)->name;
 
 	if (running)
-		warn("policy '%s': its guest may change the set during this command: %s", name, stopped->why);
+		warn("attachment '%s': its guest may change the set during this command: %s", name, stopped->why);
 	else
-		err("policy '%s': its guest may change the set during this command: %s, or use --running, "
+		err("attachment '%s': its guest may change the set during this command: %s, or use --running, "
 		    "and the set is then not complete", name, stopped->why);
 	return running;
 }
@@ -230,7 +230,7 @@ static bool guest_has_run(const struct hcpolicy *policy)
 		return false;
 	if (!hcp_set__count(set) && !hcp_set__beyond(set) && !counted(policy))
 		return false;
-	warn("policy '%s': its guest has asked for pages here already. They are not in the file, so the "
+	warn("attachment '%s': its guest has asked for pages here already. They are not in the file, so the "
 	     "set is not complete: restore before the guest runs (qemu -S)", hcpolicy__info(policy)->name);
 	return true;
 }

@@ -214,7 +214,7 @@ TEST(pins_are_found_again)
 	CHECK(!hcpolicy__pin(policy));
 	CHECK_ERR(hcpolicy__pin(policy), EEXIST);
 	CHECK_ERR(hcpolicy__pin(rival), EEXIST);
-	CHECK(said("the name 'pinned' is taken"));
+	CHECK(said("attachment 'pinned' (policy 'sample'): the name is taken"));
 	CHECK_ERR(hcpolicy__unpin(rival), ENOENT);
 	CHECK(!hcpolicy__detach(rival));	/* whose name is another's */
 	hcpolicy__close(rival);
@@ -231,7 +231,7 @@ TEST(pins_are_found_again)
 	CHECK(access(PINS "/pinned", F_OK) == -1);
 	CHECK(hcp_set__state(hcpolicy__set(found)) == HCP_DETACHED);
 	CHECK_NULL(hcpolicy__open_pinned("pinned", &log_opts), ENOENT);
-	CHECK(said("policy 'pinned': nothing is pinned by that name"));
+	CHECK(said("attachment 'pinned': it is not in "));
 	hcpolicy__close(found);
 }
 
@@ -314,8 +314,8 @@ TEST(who_has_the_vm_is_named)
 	CHECK(!stat("/proc/self/ns/pid", &ns) && policy->info->pid_ns == ns.st_ino);
 	CHECK_OK(hcpolicy__attach(two, other->fd, &opts));
 	CHECK_ERR(hcpolicy__attach(three, vm->fd, NULL), EBUSY);
-	snprintf(words, sizeof(words), "fd %d has a policy, 'sample' as 'one' (link id %u): replace",
-		 vm->fd, policy->info->link_id);
+	snprintf(words, sizeof(words), "process %d (descriptor %d) has a policy, 'sample' as 'one' (link id %u): replace",
+		 getpid(), vm->fd, policy->info->link_id);
 	CHECK(said(words));
 	/* Process 1 has no such descriptor: it could be any VM. */
 	CHECK_ERR(hcpolicy__attach(three, other->fd, NULL), EBUSY);
@@ -350,9 +350,9 @@ TEST(names_may_be_in_another_file_system)
 	CHECK_OK(hcpolicy__pin(policy));
 	CHECK(!access("/tmp/hcst-bpffs/hcpolicy/away/link", F_OK));
 	CHECK_NULL(hcpolicy__open_pinned("away", &log_opts), ENOENT);
-	CHECK(said("nothing is pinned by that name in " PINS));
+	CHECK(said("it is not in " PINS));
 	CHECK_NULL(hcpolicy__open_pinned("no-such", &there), ENOENT);
-	CHECK(said("nothing is pinned by that name in /tmp/hcst-bpffs/hcpolicy"));
+	CHECK(said("it is not in /tmp/hcst-bpffs/hcpolicy"));
 	found = hcpolicy__open_pinned("away", &there);
 	CHECK(found);
 	hcpolicy__close(found);
@@ -429,7 +429,7 @@ TEST(pins_of_another_name_are_refused)
 	CHECK_OK(hcpolicy__pin(two));
 	CHECK(!rename(PINS "/one", PINS "/three"));
 	CHECK_NULL(hcpolicy__open_pinned("three", &log_opts), EINVAL);
-	CHECK(said("policy 'three': its pins are those of 'one'"));
+	CHECK(said("attachment 'three' (policy 'sample'): its pins are those of 'one'"));
 	CHECK_ERR(hcpolicy__clear("three", &log_opts), EEXIST);
 	CHECK(hcpolicy__attached(one));
 	CHECK(!rename(PINS "/three", PINS "/one"));
@@ -756,7 +756,7 @@ TEST(a_set_that_is_kept_no_more_is_not_complete)
 	/* Whoever migrates by it meanwhile learns of that too. */
 	CHECK(!hcpolicy__attached(policy));
 	found = hcpolicy__open_pinned("taken", &log_opts);
-	CHECK(said("another one was put in its place, which does not keep its set"));
+	CHECK(said("another policy was put in its place, which does not keep its set"));
 	CHECK(found && hcp_set__state(hcpolicy__set(found)) == HCP_DETACHED);
 	hcpolicy__close(found);
 	CHECK(!hcpolicy__detach(policy));

@@ -128,7 +128,7 @@ elsewhere()
 	mkdir "$work/bpf" && gives 1 "mount -t bpf bpf $work/bpf" hcpolicy list --bpffs "$work/bpf" &&
 		mount -t bpf bpf "$work/bpf" && hcpolicy detach $name &&
 		attach --bpffs "$work/bpf" && [ -d "$work/bpf/hcpolicy/$name" ] && nothing_left &&
-		gives 1 "nothing is pinned by that name in $pins" hcpolicy show $name &&
+		gives 1 "attachment '$name': it is not in $pins" hcpolicy show $name &&
 		hcpolicy show $name --bpffs "$work/bpf" && HCPOLICY_BPFFS=$work/bpf hcpolicy ranges $name &&
 		HCPOLICY_BPFFS=/nowhere hcpolicy list --bpffs "$work/bpf" | grep "^$name " &&
 		hcpolicy detach $name --bpffs "$work/bpf" && umount "$work/bpf"
@@ -149,7 +149,7 @@ other_namespace()
 }
 
 check "a folder that somebody else has prepared is refused until it is removed" prepared
-check "a name is not for two" gives 1 "the name '$name' is taken" attach
+check "a name is not for two" gives 1 "attachment '$name': the name is taken" attach
 check "the set's pin that is missing is put back" without hcp_shared
 check "that of its state too" without hcp_info
 check "a policy whose link's pin was removed is not attached any more" without_its_link
@@ -163,7 +163,7 @@ check "completion offers its name and its VM" completed
 check "its link ends" end_link $name
 check "whose name attach takes over" gives 0 'was not attached any more' attach
 check "and detach clears once more" eval "end_link $name && hcpolicy detach $name && nothing_left"
-check "to detach what is not there is an error" gives 1 'nothing is pinned by that name' hcpolicy detach $name
+check "to detach what is not there is an error" gives 1 "it is not in $pins: hcpolicy list" hcpolicy detach $name
 check "the name of a dead VM is removed by whoever lists it" eval "attach && end KILL && gives 0 'is gone; removed its pins' hcpolicy list && nothing_left"
 check "a name is for the next VM" eval "vm && attach"
 check "hcvm takes its name again after it was killed" killed_vmm

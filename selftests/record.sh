@@ -140,7 +140,7 @@ losses()
 	kill -CONT "$recorder" && within 300 comment lossy 'lost [1-9][0-9]* requests$' &&
 		does one 9 'map 0x7000 1 0' || return
 	within 60 eval "tail -n 1 $work/lossy.trace | grep '^share 0x7000 '" && kill -INT "$recorder" &&
-		ended 1 "hcpolicy: policy 'hcst-one': [0-9]* of its requests were lost, as they came faster" || return
+		ended 1 "hcpolicy: attachment 'hcst-one': [0-9]* of its requests were lost, as they came faster" || return
 	local lost
 	lost=$(sed -n 's/^# lost \([0-9]*\) requests$/\1/p' "$work/lossy.trace")
 	echo "$(requests lossy | grep -vc recorded=set) recorded, $lost lost"
@@ -174,12 +174,12 @@ refused()
 		gives 1 "^hcpolicy: standard output cannot be written: No space" \
 			eval "hcpolicy record hcst-one - > /dev/full" &&
 		gives 2 'standard output cannot have both' hcpolicy record hcst-one - -j &&
-		gives 1 "policy 'hcst-three'" hcpolicy record hcst-three "$work/three.trace" &&
+		gives 1 "attachment 'hcst-three'" hcpolicy record hcst-three "$work/three.trace" &&
 		[ ! -e "$work/three.trace" ]
 }
 no_right()
 {
-	gives 1 "^hcpolicy: policy 'hcst-one': to see its requests needs CAP_SYS_ADMIN" setpriv \
+	gives 1 "^hcpolicy: attachment 'hcst-one': to see its requests needs CAP_SYS_ADMIN" setpriv \
 		--bounding-set -sys_admin --inh-caps -sys_admin "$bin/hcpolicy" record hcst-one "$work/no.trace" &&
 		[ ! -e "$work/no.trace" ]
 }

@@ -61,7 +61,7 @@ is_saved()
 # Nothing of these is silent, and nothing of it changes the set.
 not_for_old()
 {
-	gives 1 'it has none' hcpolicy tune $name ceiling=1 && gives 1 'replace it by one that does' hcpolicy watch $name &&
+	gives 1 'it has no parameters' hcpolicy tune $name ceiling=1 && gives 1 'replace it by one that does' hcpolicy watch $name &&
 		complete
 }
 

@@ -107,8 +107,8 @@ no_right()
 	local no="setpriv --bounding-set -sys_admin"
 	local needs="to read its parameters and counters needs CAP_SYS_ADMIN"
 
-	gives 1 "policy 'notify': $needs" $no "$bin/hcpolicy" tune $name x=1 &&
-		gives 1 "policy 'notify': $needs" $no "$bin/hcpolicy" watch $name &&
+	gives 1 "attachment '$name' .policy 'notify'.: $needs" $no "$bin/hcpolicy" tune $name x=1 &&
+		gives 1 "attachment '$name' .policy 'notify'.: $needs" $no "$bin/hcpolicy" watch $name &&
 		gives 0 '^parameter  not shown, as that needs CAP_SYS_ADMIN' $no "$bin/hcpolicy" show $name
 }
 

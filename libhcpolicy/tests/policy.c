@@ -218,7 +218,7 @@ TEST(parameters_take_what_fits)
 	logged[0] = 0;
 	CHECK(policy);
 	CHECK_ERR(hcpolicy__set_param(policy, "no", "1"), ENOENT);
-	CHECK(said("it has no parameter 'no'; it has none"));
+	CHECK(said("it has no parameters, so 'no' cannot be set"));
 	hcpolicy__close(policy);
 }
 
@@ -367,7 +367,7 @@ TEST(a_set_from_descriptors)
 	CHECK_ERR(hcpolicy__load(policy), EBUSY);
 	CHECK_ERR(hcpolicy__set_max_gpa(policy, 1), EBUSY);
 	CHECK_ERR(hcpolicy__detach(policy), ENOENT);
-	CHECK(said("policy 'bitmap': it has no link"));
+	CHECK(said("attachment 'vm1' (policy 'bitmap'): it has no link"));
 	hcpolicy__close(policy);
 	CHECK(held() == before - 2);
 }
@@ -441,9 +441,9 @@ TEST(names_that_cannot_be)
 	CHECK_NULL(hcpolicy__open_pinned(longest, &log_opts), ENOENT);
 	logged[0] = 0;
 	CHECK_NULL(hcpolicy__open_pinned("no-such", &log_opts), ENOENT);
-	CHECK(said(access("/sys/fs/bpf/.", X_OK) ? "policy 'no-such'" :
+	CHECK(said(access("/sys/fs/bpf/.", X_OK) ? "attachment 'no-such'" :
 		   strstr(logged, "mount -t bpf") ? "mount -t bpf bpf /sys/fs/bpf" :
-		   "policy 'no-such': nothing is pinned by that name"));
+		   "attachment 'no-such': it is not in /sys/fs/bpf/hcpolicy"));
 }
 
 static int try_another_namespace(void)
