@@ -104,7 +104,7 @@ int cmd_attach(const struct args *args)
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
 	const char *name = args->words[0];
 	int vm_fd, status = EXIT_FAIL;
-	struct hcpolicy *policy = NULL;
+	struct hcpolicy *policy;
 	char number[16];
 
 	if (!args->pid) {
@@ -124,13 +124,13 @@ int cmd_attach(const struct args *args)
 	opts.take_exits = args->take_exits;
 	opts.label = args->label;
 
-	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
-	if (vm_fd < 0)
-		return EXIT_FAIL;
-	opts.incoming = incoming(args);
 	policy = open_policy(name, args);
 	if (!policy)
+		return EXIT_FAIL;
+	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
+	if (vm_fd < 0)
 		goto out;
+	opts.incoming = incoming(args);
 	if (args->max_gpa && hcpolicy__set_max_gpa(policy, args->max_gpa)) {
 		lib_failed(name, "--max-gpa");
 		goto out;
@@ -158,7 +158,8 @@ int cmd_attach(const struct args *args)
 	status = EXIT_OK;
 out:
 	hcpolicy__close(policy);
-	close(vm_fd);
+	if (vm_fd >= 0)
+		close(vm_fd);
 	return status;
 }
 

@@ -668,6 +668,16 @@ static void check_run(const char *words, int status, const char *says)
 		printf("# status %d: %s\n", got, out);
 }
 
+/* By a policy that is there, and for more than it can cover, so that it never attaches. */
+static void check_attach(int pid, const char *options, const char *says)
+{
+	char words[512];
+
+	snprintf(words, sizeof(words), "attach %.*s/../bpf/bitmap.bpf.o --max-gpa 5000T --pid %d %s",
+		 (int)(strrchr(binary, '/') - binary), binary, pid, options);
+	check_run(words, 1, says);
+}
+
 static void test_usage(void)
 {
 	check_run("", 2, "see hcpolicy --help");
@@ -705,7 +715,8 @@ static void test_usage(void)
 	check_run("attach bitmap --pid 1 --max-gpa 1Q", 2, "a size is meant");
 	check_run("attach bitmap --pid 1 --name a.b", 2, "--name 'a.b'");
 	check_run("attach bitmap --pid 1 --param x", 2, "KEY=VALUE is meant");
-	check_run("attach bitmap --pid 2147483646", 1, "no process 2147483646");
+	check_run("attach nosuch --pid 2147483646", 1, "no nosuch.bpf.o");
+	check_attach(2147483646, "", "no process 2147483646");
 	check_run("--help", 0, "Usage: hcpolicy COMMAND");
 	check_run("help", 0, "Usage: hcpolicy COMMAND");
 	check_run("help atach", 2, "unknown command 'atach': did you mean attach?");
@@ -769,12 +780,12 @@ static void test_json(void)
 /* This process is the VMM: without a VM, with two, one of them twice. */
 static void test_find_vm(void)
 {
-	char words[256], says[256];
+	static const char found[] = "the highest guest address is";
+	char options[32], says[256];
 	int kvm, a, b, again;
 
-	snprintf(words, sizeof(words), "attach nosuch --pid %d", getpid());
 	snprintf(says, sizeof(says), "process %d (loader-unit) has no KVM VM open", getpid());
-	check_run(words, 1, says);
+	check_attach(getpid(), "", says);
 
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	a = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
@@ -788,15 +799,14 @@ static void test_find_vm(void)
 	fcntl(b, F_SETFD, FD_CLOEXEC);
 	again = fcntl(a, F_DUPFD_CLOEXEC, 0);
 	snprintf(says, sizeof(says), "has 2 KVM VMs open: say which with --vm-fd: %d, %d", a, b);
-	check_run(words, 1, says);
-	snprintf(words, sizeof(words), "attach nosuch --pid %d --vm-fd %d", getpid(), kvm);
+	check_attach(getpid(), "", says);
+	snprintf(options, sizeof(options), "--vm-fd %d", kvm);
 	snprintf(says, sizeof(says), "descriptor %d is not a KVM VM; its VMs: %d, %d", kvm, a, b);
-	check_run(words, 1, says);
-	snprintf(words, sizeof(words), "attach nosuch --pid %d --vm-fd %d", getpid(), again);
-	check_run(words, 1, "no nosuch.bpf.o in");
+	check_attach(getpid(), options, says);
+	snprintf(options, sizeof(options), "--vm-fd %d", again);
+	check_attach(getpid(), options, found);
 	close(b);
-	snprintf(words, sizeof(words), "attach nosuch --pid %d", getpid());
-	check_run(words, 1, "no nosuch.bpf.o in");
+	check_attach(getpid(), "", found);
 	close(a);
 	close(again);
 	close(kvm);
