@@ -194,6 +194,6 @@ bool counters_readable(const char **why)
 			error = read_line(dirfd(dir), entry->d_name, line);
 	closedir(dir);
 	if (error)
-		*why = error == -ENOENT ? "this kernel's kvm has none" : open_error(error);
+		*why = error == -ENOENT ? "only a kvm with the hook has them" : open_error(error);
 	return !error;
 }

@@ -65,18 +65,21 @@ static bool look_dev_kvm(char *text, size_t size)
 	return false;
 }
 
-/* Does modprobe load a kvm with the hook?  The build gives ours a version, and stock has none. */
-static bool kvm_to_load_has_hook(void)
+/* The kvm that modprobe loads.  The build gives ours a version, and stock has none. */
+enum on_disk { UNKNOWN, STOCK, HOOK };
+
+static enum on_disk kvm_on_disk(void)
 {
 	FILE *pipe = popen("PATH=$PATH:/usr/sbin:/sbin; modinfo -F version kvm 2>/dev/null", "re");
 	char line[64] = "";
 
 	if (!pipe)
-		return false;
+		return UNKNOWN;
 	if (!fgets(line, sizeof(line), pipe))
 		*line = '\0';
-	pclose(pipe);
-	return !strncmp(line, "hcpolicy-", strlen("hcpolicy-"));
+	if (pclose(pipe))
+		return UNKNOWN;
+	return strncmp(line, "hcpolicy-", strlen("hcpolicy-")) ? STOCK : HOOK;
 }
 
 /* The modules that use kvm, a space before each. */
@@ -108,14 +111,18 @@ static const char *kvm_vendor(void)
 
 static bool look_hook(char *text, size_t size)
 {
-	bool ready = kvm_to_load_has_hook();
+	enum on_disk on_disk = kvm_on_disk();
+	bool ready = on_disk == HOOK, ends;
 	struct utsname uts;
 	char users[256];
 
 	uname(&uts);
 	switch (hcpolicy__probe()) {
 	case 0:
-		snprintf(text, size, "kvm on %s calls policies", uts.release);
+		ends = on_disk == STOCK && !access("/sys/module/kvm/initstate", F_OK);
+		snprintf(text, size, "kvm on %s calls policies%s", uts.release, !ends ? "" :
+			 ", but only until a reboot: the modules on disk have no hook; to keep it, "
+			 "install hcpolicy-dkms");
 		return true;
 	case -ENOENT:
 		if (ready)

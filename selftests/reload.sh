@@ -37,7 +37,7 @@ in_json()
 
 names=("probe says that KVM is not loaded, and what to type"
 	"that loads the hook"
-	"a removal changes nothing that runs"
+	"a removal changes nothing that runs, and probe says what comes after a reboot"
 	"stock KVM runs, the hook is not installed: probe says where it comes from"
 	"KVM is not loaded, the hook is not installed: the same"
 	"stock KVM runs, the hook is installed: probe says what to type"
@@ -49,7 +49,11 @@ if [ ! -e /sys/module/kvm/initstate ]; then
 	finish
 fi
 
-again() { says 0 'calls policies' && remove_ours && says 0 'calls policies'; }
+again()
+{
+	says 0 'calls policies' && ! grep 'until a reboot' "$work/run" && remove_ours &&
+		says 0 'calls policies, but only until a reboot: the modules on disk have no hook'
+}
 stock() { unload && modprobe $vendor && says 1 "on $(uname -r) has no hook: on a kernel 6.12 of Debian, install hcpolicy-dkms"; }
 # A VM of hcvm without a policy, which waits for its guest.
 busy()

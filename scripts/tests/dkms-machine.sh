@@ -37,7 +37,7 @@ installed() { dpkg -s hcpolicy-dkms 2>/dev/null | grep -q '^Status: install ok i
 qemu_test() { gives 0 '^10 passed, 0 failed, 0 skipped' "$top/selftests/qemu.sh"; }
 held_vm() { start_vm && hcpolicy attach bitmap --pid "$pid" --name held && hcpolicy list | grep held; }
 remove() { gives 0 'still loaded: reboot; or, with no VM running: modprobe -r' dpkg -r hcpolicy-dkms; }
-held_still() { kill -0 "$pid" && hcpolicy show held && hcpolicy list | grep held; }
+held_still() { kill -0 "$pid" && says 0 'only until a reboot' && hcpolicy show held && hcpolicy list | grep held; }
 in_place() { modinfo -n "$1" | grep -x "/lib/modules/$release/kernel/.*"; }
 left() { in_place kvm && in_place kvm_amd && in_place kvm_intel && in_place kvmgt && [ -z "$(find "/lib/modules/$release" -path '*updates*' -name '*.ko*')" ]; }
 stock() { modprobe -r kvm_amd kvm && modprobe kvm_amd && says 1 "on $release has no hook: on a kernel 6.12"; }
@@ -58,7 +58,7 @@ check "kvmgt, whose symbol versions have to fit, is loaded" modprobe kvmgt
 modprobe -r kvmgt
 check "a VM with a policy runs" held_vm
 check "the package is removed meanwhile, and says what to do" remove
-check "the VM and its policy are as before" held_still
+check "the VM and its policy are as before, and probe says until when" held_still
 check "no module is left, and those of the kernel are in their places" left
 end_vm
 check "the stock KVM is back" within 60 stock
