@@ -52,7 +52,7 @@ static void print_event(const struct hcp_event *event)
 	strftime(clock, sizeof(clock), "%H:%M:%S", localtime(&seconds));
 	printf("%s.%06u  vcpu %u  %s 0x%" PRIx64 "-0x%" PRIx64 "  %" PRIu64 " page%s, %s\n", clock,
 	       (unsigned int)(time % 1000000000 / 1000), event->vcpu_id,
-	       event->shared ? "shares" : "hides ", gpa, gpa + (npages << HCP_PAGE_SHIFT),
+	       event->shared ? "shares" : "hides ", gpa, gpa + (npages << HCP_PAGE_SHIFT) - 1,
 	       npages, npages == 1 ? "" : "s", verdict_words(verdict, event->verdict));
 }
 
@@ -82,7 +82,7 @@ static void whole_set(struct watch *w, const char *why)
 	while (hcp_set__next(hcpolicy__set(w->policy), &r)) {
 		if (!out_json) {
 			printf("  0x%" PRIx64 "-0x%" PRIx64 "  %" PRIu64 " pages\n", r.gfn << HCP_PAGE_SHIFT,
-			       (r.gfn + r.npages) << HCP_PAGE_SHIFT, r.npages);
+			       ((r.gfn + r.npages) << HCP_PAGE_SHIFT) - 1, r.npages);
 			continue;
 		}
 		json_object_array_add(ranges, range_json(&r));
