@@ -139,14 +139,15 @@ static void print_option(const char *left, const char *help)
 	printf("  %-20s %s\n", "", line_end + 1);
 }
 
-static void print_options(unsigned int options)
+/* cmd NULL: the options of every command */
+static void print_options(const struct command *cmd)
 {
 	char left[64];
 
 	for (size_t i = 0; i < NOPTIONS; i++) {
 		const struct option_def *o = &option_defs[i];
 
-		if (!(o->bit & options))
+		if (!cmd || !(o->bit & cmd->options))
 			continue;
 		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "",
 			 o->arg ? o->arg : "");
@@ -154,7 +155,8 @@ static void print_options(unsigned int options)
 	}
 	print_option("-j, --json", "print JSON");
 	print_option("-p, --pretty", "print JSON for people");
-	print_option("-h, --help", "show this text, or after a command the help of that command");
+	print_option("-h, --help", cmd ? "show this text" :
+				   "show this text, or after a command the help of that command");
 	print_option("-V, --version", "the version");
 }
 
@@ -165,7 +167,7 @@ static void print_help(const struct command *cmd)
 	if (cmd) {
 		printf("Usage: hcpolicy %s %s%s[OPTION]...\n%s\n\n", cmd->name, cmd->usage,
 		       *cmd->usage ? " " : "", cmd->help);
-		print_options(cmd->options);
+		print_options(cmd);
 		if (cmd->run == cmd_attach || cmd->run == cmd_replace || cmd->run == cmd_verify ||
 		    cmd->run == cmd_try)
 			printf("\nPOLICY is a name, found as NAME.bpf.o in $HCPOLICY_PATH and then in\n"
@@ -183,7 +185,7 @@ static void print_help(const struct command *cmd)
 		printf("  %-24s %s\n", left, commands[i].help);
 	}
 	printf("\nOptions, anywhere on the line (`hcpolicy COMMAND --help` has each command's own):\n");
-	print_options(0);
+	print_options(NULL);
 	printf("\nExit status: 0 done, 1 failed, 2 wrong usage.\n"
 	       "Begin with `hcpolicy probe`; then, as root:\n"
 	       "  qemu-system-x86_64 -accel kvm -S ... &   # stopped before its first instruction\n"
