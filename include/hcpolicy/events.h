@@ -30,6 +30,8 @@ typedef void (*hcpolicy_event_fn)(void *ctx, const struct hcp_event *event);
  * events: see events_consume.  NULL and ENOENT: it sends none; EINVAL: it is not loaded; EPERM.
  */
 struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_event_fn fn, void *ctx);
+
+/* End to read the events.  The policy stays open.  NULL does nothing. */
 void hcpolicy__events_free(struct hcpolicy_events *events);
 
 /* A descriptor that is readable when there are events, for poll and epoll.  Owned by events. */
