@@ -52,6 +52,7 @@ int cmd_probe(const struct args *args);
 struct json_object;
 void put_params(struct json_object *obj, struct hcpolicy *policy);
 void print_params(struct hcpolicy *policy);
+const char *number_text(const char *number);
 
 /* probe.c: can policies be called here?  text: what was found, or the remedy. */
 bool probe_hook(char *text, size_t size);

@@ -31,6 +31,12 @@ void put_params(struct json_object *obj, struct hcpolicy *policy)
 	json_object_object_add(obj, "parameters", array);
 }
 
+/* A number of a parameter for people, who do not read the largest one as decimal digits. */
+const char *number_text(const char *number)
+{
+	return strcmp(number, "18446744073709551615") ? number : "0xffffffffffffffff";
+}
+
 void print_params(struct hcpolicy *policy)
 {
 	struct hcpolicy_param p;
@@ -39,8 +45,8 @@ void print_params(struct hcpolicy *policy)
 		if (p.kind == HCPOLICY_COUNTER)
 			printf("  %s  counted: %s\n", p.name, p.help);
 		else
-			printf("  %s=%s  %s\n      %s, %s to %s%s\n", p.name, p.value, p.help, p.type, p.min,
-			       p.max, p.kind == HCPOLICY_TUNABLE ?
+			printf("  %s=%s  %s\n      %s, %s to %s%s\n", p.name, number_text(p.value), p.help, p.type,
+			       p.min, number_text(p.max), p.kind == HCPOLICY_TUNABLE ?
 			       "; may change while it is attached (hcpolicy tune)" : "");
 	}
 }

@@ -231,7 +231,7 @@ static void print_set_params(struct hcpolicy *policy)
 		if (p.kind == HCPOLICY_COUNTER)
 			printf("%-10s %-20s %s\n", "counted", p.name, p.value);
 		else
-			printf("%-10s %s=%s%s\n", "parameter", p.name, p.value,
+			printf("%-10s %s=%s%s\n", "parameter", p.name, number_text(p.value),
 			       p.kind == HCPOLICY_TUNABLE ? " (tunable)" : "");
 	}
 	if (errno == EPERM)
