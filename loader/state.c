@@ -72,10 +72,15 @@ bool state_text(char *buf, size_t size, const struct hcpolicy *policy)
 
 void print_help_for_state(FILE *file, const struct hcpolicy *policy)
 {
+	const struct hcp_set *set = hcpolicy__set(policy);
+	uint32_t more = more_state(policy);
 	struct hcp_reason reason;
+	/* The state has named the only one. */
+	bool several = hcp_set__why(set, more, 1, &reason);
 
-	for (unsigned int n = 0; hcp_set__why(hcpolicy__set(policy), more_state(policy), n, &reason); n++)
-		fprintf(file, "%-10s %s: %s\n", n ? "" : "help", reason.why, reason.help);
+	for (unsigned int n = 0; hcp_set__why(set, more, n, &reason); n++)
+		fprintf(file, "%-10s %s%s%s\n", n ? "" : "help", several ? reason.why : "",
+			several ? ": " : "", reason.help);
 }
 
 void print_state(const struct hcpolicy *policy)
