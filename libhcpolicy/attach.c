@@ -178,6 +178,7 @@ static int attach_link(struct hcpolicy *policy, int vm_fd, __u32 flags)
 int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts)
 {
 	struct hcp_info before;
+	char name[HCP_NAME_LEN];
 	int err, fd;
 
 	if (!policy)
@@ -195,6 +196,8 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	memcpy(&before, policy->info, sizeof(before));
 	fd = fill_info(policy, vm_fd, opts);
 	if (!fd) {
+		/* Once it is attached, the policy can write there. */
+		memcpy(name, policy->info->name, sizeof(name));
 		if (opts_get(opts, incoming))
 			hcp_set__await_restore(policy->set);
 		fd = attach_link(policy, vm_fd,
@@ -207,7 +210,7 @@ int hcpolicy__attach(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_a
 	}
 
 	policy->info->link_id = object_id(fd);
-	memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
+	memcpy(policy->name, name, sizeof(name));
 	link_give(policy, fd);
 	policy->attachable = false;
 	set_state(policy, 0, HCP_UNATTACHED);

@@ -106,7 +106,9 @@ int open_parts(struct hcpolicy *policy)
 	if (!policy->info)
 		return 0;
 	memcpy(policy->policy, policy->info->policy, HCP_NAME_LEN);
-	memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
+	/* A pin's name is what was asked for. */
+	if (!policy->name[0])
+		memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
 	policy->policy[HCP_NAME_LEN - 1] = policy->name[HCP_NAME_LEN - 1] = 0;
 	return check_ids(policy, &link);
 }

@@ -37,7 +37,8 @@ static int bad_name(const struct hcpolicy *policy, const char *name)
 
 static int no_such_name(const struct hcpolicy *policy)
 {
-	return fail(policy, ENOENT, "it is not in %s/" FOLDER ": hcpolicy list has all there are", policy->bpffs);
+	return fail(policy, ENOENT, "it is not in %s/" FOLDER ": hcpolicy list (with the same --bpffs) has all "
+		    "there are", policy->bpffs);
 }
 
 static void close_pins(int fd[NPINS])
@@ -129,12 +130,10 @@ static int open_pins(struct hcpolicy *policy, const char *name, const int fd[NPI
 	err = open_parts(policy);
 	if (err)
 		return err;
-	if (policy->info && strcmp(policy->info->name, name)) {
-		strcpy(policy->name, name);
-		return fail(policy, EINVAL, "its pins are those of '%s', link id %u: if that is attached, "
+	if (policy->info && strncmp(policy->info->name, name, HCP_NAME_LEN))
+		return fail(policy, EINVAL, "its pins are those of '%.*s', link id %u: if that is attached, "
 			    "detach it by that id; then remove %s/" FOLDER "/%s",
-			    policy->info->name, policy->info->link_id, policy->bpffs, name);
-	}
+			    HCP_NAME_LEN, policy->info->name, policy->info->link_id, policy->bpffs, name);
 	return 0;
 }
 

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include "set-internal.h"
 
-#define RESET	"reset the VM and, while it is stopped, report that (hcpolicy reset NAME)"
-
 /* In the order of output: causes come before what follows from them. */
 static const struct {
 	uint32_t state;
@@ -16,17 +14,18 @@ static const struct {
 } reasons[] = {
 	{ HCP_UNATTACHED, "not attached yet", "attach it before the VM's first instruction" },
 	{ HCP_AWAITS_RESTORE, "awaits a restore",
-	  "the guest has shared pages elsewhere: restore the set that was saved with it (hcpolicy restore NAME FILE)" },
+	  "the guest has shared pages elsewhere: restore the set that was saved with it" },
 	{ HCP_LATE, "attached or restored late",
-	  "its guest's earlier requests are not known: " RESET },
+	  "its guest's earlier requests are not known: reset the VM and report the reset" },
 	{ HCP_CHANGING, "a reset or restore of it is at work, or was cut short",
 	  "if no such command is running, run it again" },
 	{ HCP_FOREIGN, "another VM's policy kept it too",
-	  "detach the other policy (hcpolicy list --all), then " RESET },
+	  "detach the other policy (hcpolicy list --all), reset the VM and report the reset" },
 	{ HCP_RUNNING, "saved while the guest may have been running",
 	  "stop the VM, save the set again, and restore that" },
 	{ HCP_DETACHED, "detached",
-	  "its guest's later requests are not known: attach a policy again, then " RESET },
+	  "its guest's later requests are not known: attach a policy again, then reset the VM and "
+	  "report the reset" },
 };
 #define NREASONS (sizeof(reasons) / sizeof(*reasons))
 
@@ -60,7 +59,8 @@ bool hcp_state_why(uint32_t state, uint64_t missed, unsigned int n, struct hcp_r
 	if (missed && !n) {
 		snprintf(why, sizeof(why), "%" PRIu64 " page%s missed", missed,
 			 missed == 1 ? "" : "s");
-		return tell(reason, 0, why, "requests for them were not recorded: " RESET);
+		return tell(reason, 0, why, "requests for them were not recorded: reset the VM and "
+			    "report the reset");
 	}
 	return false;
 }

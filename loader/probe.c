@@ -65,21 +65,35 @@ static bool look_dev_kvm(char *text, size_t size)
 	return false;
 }
 
-/* The kvm that modprobe loads.  The build gives ours a version, and stock has none. */
-enum on_disk { UNKNOWN, STOCK, HOOK };
+/* The build gives our modules a version.  Stock has none, and neither has a kernel with the hook in its source. */
+static bool our_version(FILE *file)
+{
+	char line[64];
+
+	return fgets(line, sizeof(line), file) && !strncmp(line, "hcpolicy-", strlen("hcpolicy-"));
+}
+
+/* The kvm that modprobe loads. */
+enum on_disk { UNKNOWN, OTHER, OURS };
 
 static enum on_disk kvm_on_disk(void)
 {
 	FILE *pipe = popen("PATH=$PATH:/usr/sbin:/sbin; modinfo -F version kvm 2>/dev/null", "re");
-	char line[64] = "";
+	bool ours = pipe && our_version(pipe);
 
-	if (!pipe)
+	if (!pipe || pclose(pipe))
 		return UNKNOWN;
-	if (!fgets(line, sizeof(line), pipe))
-		*line = '\0';
-	if (pclose(pipe))
-		return UNKNOWN;
-	return strncmp(line, "hcpolicy-", strlen("hcpolicy-")) ? STOCK : HOOK;
+	return ours ? OURS : OTHER;
+}
+
+static bool our_kvm_is_loaded(void)
+{
+	FILE *file = fopen("/sys/module/kvm/version", "re");
+	bool ours = file && our_version(file);
+
+	if (file)
+		fclose(file);
+	return ours;
 }
 
 /* The modules that use kvm, a space before each. */
@@ -112,14 +126,14 @@ static const char *kvm_vendor(void)
 static bool look_hook(char *text, size_t size)
 {
 	enum on_disk on_disk = kvm_on_disk();
-	bool ready = on_disk == HOOK, ends;
+	bool ready = on_disk == OURS, ends;
 	struct utsname uts;
 	char users[256];
 
 	uname(&uts);
 	switch (hcpolicy__probe()) {
 	case 0:
-		ends = on_disk == STOCK && !access("/sys/module/kvm/initstate", F_OK);
+		ends = on_disk == OTHER && our_kvm_is_loaded();
 		snprintf(text, size, "kvm on %s calls policies%s", uts.release, !ends ? "" :
 			 ", but only until a reboot: the modules on disk have no hook; to keep it, "
 			 "install hcpolicy-dkms");

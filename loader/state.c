@@ -70,6 +70,15 @@ bool state_text(char *buf, size_t size, const struct hcpolicy *policy)
 	return state_text_more(buf, size, policy, 0);
 }
 
+/* What to type for a reason.  State 0: pages were missed. */
+static void print_command(FILE *file, uint32_t state, const char *name)
+{
+	if (state == HCP_AWAITS_RESTORE)
+		fprintf(file, " (hcpolicy restore %s FILE --with-its-guest)", name);
+	else if (!state || state & (HCP_LATE | HCP_FOREIGN | HCP_DETACHED))
+		fprintf(file, " (with the VM stopped: hcpolicy reset %s)", name);
+}
+
 void print_help_for_state(FILE *file, const struct hcpolicy *policy)
 {
 	const struct hcp_set *set = hcpolicy__set(policy);
@@ -78,9 +87,12 @@ void print_help_for_state(FILE *file, const struct hcpolicy *policy)
 	/* The state has named the only one. */
 	bool several = hcp_set__why(set, more, 1, &reason);
 
-	for (unsigned int n = 0; hcp_set__why(set, more, n, &reason); n++)
-		fprintf(file, "%-10s %s%s%s\n", n ? "" : "help", several ? reason.why : "",
+	for (unsigned int n = 0; hcp_set__why(set, more, n, &reason); n++) {
+		fprintf(file, "%-10s %s%s%s", n ? "" : "help", several ? reason.why : "",
 			several ? ": " : "", reason.help);
+		print_command(file, reason.state, hcpolicy__info(policy)->name);
+		putc('\n', file);
+	}
 }
 
 void print_state(const struct hcpolicy *policy)
