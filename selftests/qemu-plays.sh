@@ -27,11 +27,13 @@ sent()
 	qmp query-migrate > "$work/$vm.migrate" && grep -q '"status": "active"' "$work/$vm.migrate" &&
 		[[ $(<"$work/$vm.migrate") =~ \"normal\":\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= $1))
 }
+# A round begins once what is left fits into the downtime: with this one, not before the late page is sent.
 begins()
 {
 	hcguest encrypt && qmp cont && says '^ok 0' &&
 		tell "write $early $value" && tell "write $late $value" &&
-		ask "private $late 1" && bandwidth 500000
+		ask "private $late 1" && bandwidth 500000 &&
+		qmp migrate-set-parameters '{ "downtime-limit": 1 }'
 }
 # reads PAGE N: the guest says what is in it, as its N-th answer
 reads() { tell "read $1" && says '^ret' "$2"; }
