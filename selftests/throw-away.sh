@@ -18,8 +18,10 @@ throw_away()
 		mount --rbind "/$dir" "$root/$dir" || return
 	done
 	# With a list of packages of its own, as this system's is long; so nobody sees if a dependency is missing.
-	mkdir -p "$memory"/dpkg/{info,updates} && touch "$memory/dpkg/status"
+	# It lies inside the root: dpkg runs a package's scripts there.
+	mkdir -p "$memory"/dpkg/{info,updates} && touch "$memory/dpkg/status" &&
+		mount --bind "$memory/dpkg" "$root/var/lib/dpkg"
 }
 
 inside() { chroot "$root" env -u HCPOLICY_PATH PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
-packages() { dpkg --root="$root" --admindir="$memory/dpkg" --force-depends --force-unsafe-io "$@"; }
+packages() { dpkg --root="$root" --force-depends --force-unsafe-io "$@"; }
