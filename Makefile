@@ -66,7 +66,7 @@ QEMU_VERSION ?= 7.2
 check-qemu: setup	## QEMU with the patches of contrib/qemu (QEMU_VERSION=10.0), built and tested; LONG=1: 100 migrations (root)
 	$(Q)$(MAKE) --no-print-directory all modules kit
 	$(Q)HCP_QEMU=$${HCP_QEMU:-$$(contrib/qemu/build $(QEMU_VERSION))} && export HCP_QEMU && \
-		$(if $(LONG),HCP_MIGRATIONS=100 HCP_PLAYS=10 VM_RUN_TIMEOUT=28800) scripts/tally -j 2 $(call machines,qemu-rule qemu)
+		$(if $(LONG),HCP_MIGRATIONS=50 HCP_PLAYS=10 VM_RUN_TIMEOUT=28800) scripts/tally -j 2 $(call machines,qemu-rule qemu)
 
 check-trixie:	## the demo and every test on a fresh Debian 13, in a chroot (as root, slow)
 	$(Q)scripts/check-trixie

@@ -3,8 +3,8 @@
 #
 # The conformance kit on QEMU with the object hcpolicy: random migrations of a guest that
 # encrypts and converts, by the right rule and by wrong ones.
-# HCP_MIGRATIONS=N: how often it migrates (default 5); HCP_PLAYS=N: how often each wrong rule is
-# tried (default 1).
+# HCP_MIGRATIONS=N: how often it migrates by a policy, and how often by exits (default 5);
+# HCP_PLAYS=N: how often each wrong rule is tried (default 1).
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
