@@ -17,7 +17,7 @@ set -u
 wrong=(unbooked drop-leftovers)
 plan $((6 + ${#wrong[@]}))
 
-export QEMU=$HCP_QEMU KIT_SECONDS=$((120 * patience))
+export QEMU=$HCP_QEMU KIT_SECONDS=$((600 * patience))
 times=${HCP_MIGRATIONS:-5} plays=${HCP_PLAYS:-1}
 seed=${HCP_SEED:-$RANDOM}
 echo "# HCP_SEED=$seed"
