@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include "set-internal.h"
 
-/* In the order of output: causes come before what follows from them. */
+/*
+ * In the order of output: causes come before what follows from them, and the first help is enough
+ * to begin with.  (A reset helps a late set only while a policy is attached.)
+ */
 static const struct {
 	uint32_t state;
 	const char *why, *help;
@@ -15,6 +18,9 @@ static const struct {
 	{ HCP_UNATTACHED, "not attached yet", "attach it before the VM's first instruction" },
 	{ HCP_AWAITS_RESTORE, "awaits a restore",
 	  "the guest has shared pages elsewhere: restore the set that was saved with it" },
+	{ HCP_DETACHED, "detached",
+	  "its guest's later requests are not known: attach a policy again, then reset the VM and "
+	  "report the reset" },
 	{ HCP_LATE, "attached or restored late",
 	  "its guest's earlier requests are not known: reset the VM and report the reset" },
 	{ HCP_CHANGING, "a reset or restore of it is at work, or was cut short",
@@ -23,9 +29,6 @@ static const struct {
 	  "detach the other policy (hcpolicy list --all), reset the VM and report the reset" },
 	{ HCP_RUNNING, "saved while the guest may have been running",
 	  "stop the VM, save the set again, and restore that" },
-	{ HCP_DETACHED, "detached",
-	  "its guest's later requests are not known: attach a policy again, then reset the VM and "
-	  "report the reset" },
 };
 #define NREASONS (sizeof(reasons) / sizeof(*reasons))
 
