@@ -228,6 +228,8 @@ TEST(each_reason_is_told_in_words)
 
 	CHECK(set && !hcp_set__why(set, 0, 0, &reason));
 	CHECK(why_is(set, HCP_DETACHED, 0, HCP_DETACHED, "detached"));
+	/* Its help is enough for both. */
+	CHECK(why_is(set, HCP_DETACHED | HCP_LATE, 0, HCP_DETACHED, "detached"));
 	hcp_set__lost(set, 7, 1);
 	CHECK(why_is(set, 0, 0, 0, "1 page missed") && !hcp_set__why(set, 0, 1, &reason));
 	hcp_set__lost(set, 7, 1);
