@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "every.h"
 #include "loader.h"
 #include "out.h"
 #include "state.h"
@@ -45,148 +46,90 @@ static const char *missing_pins(char buf[64], const struct hcpolicy *policy)
 	return len ? buf : NULL;
 }
 
-/* name NULL: it is not pinned, and has only the link id. */
-static void list_text(const char *name, uint32_t id, const struct hcpolicy *policy)
+static void list_text(const struct attachment *a)
 {
 	char state[256] = "keeps no set that this version can read", missing[64], text[512];
+	const struct hcpolicy *policy = a->policy;
 	bool half = missing_pins(missing, policy);
 
 	if (hcpolicy__set(policy))
 		state_text(state, sizeof(state), policy);
 	if (attached_by_old(policy))
 		strncat(state, "; attached by hcpolicy 0.1", sizeof(state) - strlen(state) - 1);
-	if (!name)
-		snprintf(text, sizeof(text), "%s; not pinned: hcpolicy detach --id %" PRIu32, state, id);
+	if (!a->name)
+		snprintf(text, sizeof(text), "%s; not pinned: hcpolicy detach --id %" PRIu32, state, a->id);
 	else if (hcpolicy__set(policy))
 		snprintf(text, sizeof(text), "%s%s%s", state, half ? "; missing: " : "", half ? missing : "");
 	else
 		snprintf(text, sizeof(text), "missing: %s: hcpolicy detach %s clears the rest",
-			 half ? missing : "?", name);
-	list_row(name ?: "-", policy, text);
+			 half ? missing : "?", a->name);
+	list_row(a->name ?: "-", policy, text);
 }
 
-/* In text the row shows that the name exists.  Standard error has said why. */
+static void list_json(struct json_object *array, const struct attachment *a)
+{
+	const struct hcp_info *info = hcpolicy__info(a->policy);
+	struct json_object *obj = json_object_new_object();
+	const struct hcp_set *set = hcpolicy__set(a->policy);
+	char missing[64];
+
+	if (info)
+		put_identity(obj, a->policy);
+	/* What a policy without a name calls itself opens nothing. */
+	if (a->name)
+		put_str(obj, "name", a->name);
+	else
+		json_object_object_del(obj, "name");
+	if (set) {
+		put_u64(obj, "shared_pages", hcp_set__count(set));
+		put_state(obj, a->policy);
+	}
+	if (a->name && missing_pins(missing, a->policy))
+		put_str(obj, "missing", missing);
+	if (info || !a->name)
+		put_u64(obj, "link_id", a->id);
+	put_bool(obj, "pinned", a->name && !a->removed);
+	if (a->name)
+		put_bool(obj, "removed", a->removed);
+	json_object_array_add(array, obj);
+}
+
+/* In text the row of a name shows that it exists.  Standard error has said why. */
 static void list_error(struct json_object *array, const char *name)
 {
 	struct json_object *obj;
 
 	if (!out_json) {
-		list_row(name, NULL, "cannot be opened: see the error");
+		if (name)
+			list_row(name, NULL, "cannot be opened: see the error");
 		return;
 	}
 	obj = json_object_new_object();
-	put_str(obj, "name", name);
-	json_object_object_add(obj, "error", err_take());
-	json_object_array_add(array, obj);
-}
-
-/* name and id: as in list_text(). */
-static void list_json(struct json_object *array, const char *name, uint32_t id,
-		      const struct hcpolicy *policy, bool removed)
-{
-	const struct hcp_info *info = hcpolicy__info(policy);
-	struct json_object *obj = json_object_new_object();
-	const struct hcp_set *set = hcpolicy__set(policy);
-	char missing[64];
-
-	if (info)
-		put_identity(obj, policy);
-	/* What a policy without a name calls itself opens nothing. */
 	if (name)
 		put_str(obj, "name", name);
-	else
-		json_object_object_del(obj, "name");
-	if (set) {
-		put_u64(obj, "shared_pages", hcp_set__count(set));
-		put_state(obj, policy);
-	}
-	if (name && missing_pins(missing, policy))
-		put_str(obj, "missing", missing);
-	if (info || !name)
-		put_u64(obj, "link_id", name ? info->link_id : id);
-	put_bool(obj, "pinned", name && !removed);
-	if (name)
-		put_bool(obj, "removed", removed);
+	json_object_object_add(obj, "error", err_take());
 	json_object_array_add(array, obj);
 }
 
 struct list {
 	struct json_object *array;
-	uint32_t *ids;		/* of the links that have a name */
-	size_t nids;
 	bool failed;
 };
 
-static void list_remember(struct list *list, const struct hcpolicy *policy)
+static void list_one(void *ctx, struct attachment *a)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	struct list *list = ctx;
 
-	if (!info)
+	if (a->gone)
 		return;
-	list->ids = realloc(list->ids, (list->nids + 1) * sizeof(*list->ids));
-	if (!list->ids)
-		abort();
-	list->ids[list->nids++] = info->link_id;
-}
-
-static int list_id(uint32_t id, void *ctx)
-{
-	struct hcpolicy_opts quiet = *policy_opts();
-	struct list *list = ctx;
-	struct hcpolicy *policy;
-
-	for (size_t i = 0; i < list->nids; i++)
-		if (list->ids[i] == id)
-			return 0;
-	quiet.log = NULL;
-	policy = hcpolicy__open_id(id, &quiet);
-	if (!policy)
-		return 0;	/* it has just ended */
-	if (out_json)
-		list_json(list->array, NULL, id, policy, false);
-	else
-		list_text(NULL, id, policy);
-	hcpolicy__close(policy);
-	return 0;
-}
-
-static int list_name(const char *name, void *ctx)
-{
-	struct hcpolicy_opts quiet = *policy_opts();
-	struct list *list = ctx;
-	struct hcpolicy *policy;
-	bool removed;
-
-	quiet.log = NULL;
-	policy = hcpolicy__open_pinned(name, &quiet);
-	if (!policy && errno == ENOENT)
-		return 0;	/* it has just been detached */
-	if (!policy)
-		policy = hcpolicy__open_pinned(name, policy_opts());
-	if (!policy) {
+	if (!a->policy) {
 		list->failed = true;
-		list_error(list->array, name);
-		return 0;
+		list_error(list->array, a->name);
+	} else if (out_json) {
+		list_json(list->array, a);
+	} else if (!a->removed) {
+		list_text(a);
 	}
-	list_remember(list, policy);
-	removed = pins_remove_dead(policy);
-	if (out_json)
-		list_json(list->array, name, 0, policy, removed);
-	else if (!removed)
-		list_text(name, 0, policy);
-	hcpolicy__close(policy);
-	return 0;
-}
-
-static void list_failed(struct list *list)
-{
-	struct json_object *obj = json_object_new_object();
-
-	if (!err_seen())
-		err("the attached policies: %s", strerror(errno));
-	json_object_object_add(obj, "error", out_json ? err_take() : NULL);
-	json_object_array_add(list->array, obj);
-	list->failed = true;
 }
 
 int cmd_list(const struct args *args)
@@ -194,16 +137,11 @@ int cmd_list(const struct args *args)
 	struct list list = { .array = json_object_new_array() };
 
 	pins_mark_foreign();
-	if (hcpolicy__each_pinned(list_name, &list, policy_opts()))
-		list_failed(&list);
-	/* Even if the names cannot be read, every attached policy has an id. */
-	if (args->all && hcpolicy__each_attached(list_id, &list, policy_opts()))
-		list_failed(&list);
+	every_attachment(&(struct every) { .unnamed = args->all, .fn = list_one, .ctx = &list });
 	if (out_json)
 		out_value(list.array);
 	else
 		json_object_put(list.array);
-	free(list.ids);
 	return list.failed ? EXIT_FAIL : EXIT_OK;
 }
 
