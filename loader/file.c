@@ -116,3 +116,21 @@ bool file_commit(struct new_file *file)
 	free(file->tmp);
 	return true;
 }
+
+bool file_write(const char *path, const char *text, size_t size)
+{
+	struct new_file file;
+	ssize_t n;
+
+	if (!file_begin(&file, path))
+		return false;
+	for (; size; text += n, size -= n) {
+		n = write(file.fd, text, size);
+		if (n < 0) {
+			err("%s cannot be written: %s", path, strerror(errno));
+			file_abort(&file);
+			return false;
+		}
+	}
+	return file_commit(&file);
+}

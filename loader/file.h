@@ -10,6 +10,7 @@
 #define FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct new_file {
 	const char *path;
@@ -21,5 +22,7 @@ struct new_file {
 bool file_begin(struct new_file *file, const char *path);
 bool file_commit(struct new_file *file);
 void file_abort(struct new_file *file);
+/* The same in one call. */
+bool file_write(const char *path, const char *text, size_t size);
 
 #endif /* FILE_H */

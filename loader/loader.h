@@ -33,6 +33,7 @@ int cmd_attach(const struct args *args);
 int cmd_replace(const struct args *args);
 int cmd_detach(const struct args *args);
 int cmd_list(const struct args *args);
+int cmd_metrics(const struct args *args);
 int cmd_show(const struct args *args);
 int cmd_ranges(const struct args *args);
 int cmd_draw(const struct args *args);
@@ -82,6 +83,7 @@ uint64_t clock_ns(clockid_t clock);
 void proc_comm(pid_t pid, char comm[32]);
 uint64_t proc_start_time(pid_t pid);
 uint64_t proc_pid_ns(void);
+uint64_t proc_map_memory(int fd);	/* of a BPF map that this process has open; 0: not known */
 bool proc_elsewhere(const struct hcp_info *info);
 bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);

@@ -83,6 +83,15 @@ uint64_t proc_pid_ns(void)
 	return process_ns();
 }
 
+uint64_t proc_map_memory(int fd)
+{
+	char path[64];
+	long bytes;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return read_number(path, "memlock", &bytes) ? bytes : 0;
+}
+
 /* Is the number of the VM's process from another namespace, so that it means nothing here? */
 bool proc_elsewhere(const struct hcp_info *info)
 {

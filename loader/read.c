@@ -72,33 +72,23 @@ static bool draw_to_file(const struct hcpolicy *policy, const struct draw_grid *
 			 const char *path)
 {
 	const struct hcp_info *info = hcpolicy__info(policy);
-	char title[256], state[256];
-	struct new_file file;
+	char title[256], state[256], *text;
 	FILE *stream;
-	int fd;
+	size_t size;
+	bool ok;
 
-	if (!file_begin(&file, path))
-		return false;
-	/* A copy, because fclose() closes it. */
-	fd = dup(file.fd);
-	stream = fd < 0 ? NULL : fdopen(fd, "w");
-	if (stream) {
-		snprintf(title, sizeof(title), "The memory that the guest of %s shares (process %d, "
-			 "policy %s)", info->name, info->pid, info->policy);
-		state_text(state, sizeof(state), policy);
-		draw_svg(stream, grid, title, strcmp(state, "complete") ? state : "");
-	}
-	if (!stream || fflush(stream) || ferror(stream)) {
-		err("%s cannot be written: %s", path, strerror(errno));
-		if (stream)
-			fclose(stream);
-		else if (fd >= 0)
-			close(fd);
-		file_abort(&file);
-		return false;
-	}
-	fclose(stream);
-	return file_commit(&file);
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		abort();
+	snprintf(title, sizeof(title), "The memory that the guest of %s shares (process %d, "
+		 "policy %s)", info->name, info->pid, info->policy);
+	state_text(state, sizeof(state), policy);
+	draw_svg(stream, grid, title, strcmp(state, "complete") ? state : "");
+	if (fclose(stream))
+		abort();
+	ok = file_write(path, text, size);
+	free(text);
+	return ok;
 }
 
 static int draw_once(const struct hcpolicy *policy, const struct draw_style *style,

@@ -21,8 +21,7 @@ uint64_t set_memory(const struct hcp_info *info)
 	return info->npages / 8;
 }
 
-/* The set does not know that its link has ended. */
-static uint32_t more_state(const struct hcpolicy *policy)
+uint32_t more_state(const struct hcpolicy *policy)
 {
 	return hcpolicy__attached(policy) ? 0 : HCP_DETACHED;
 }

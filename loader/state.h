@@ -16,6 +16,9 @@ void process_comm(char comm[32], const struct hcp_info *info);
 /* Did hcpolicy 0.1 attach it?  Its set can be read, and must be replaced to be changed. */
 bool attached_by_old(const struct hcpolicy *policy);
 
+/* States that a set cannot know of its policy: HCP_DETACHED when its link has ended. */
+uint32_t more_state(const struct hcpolicy *policy);
+
 /* name, policy, label, pid, vm_fd, comm, start_time, info_version, alive, attached_at, max_gpa, memory */
 void put_identity(struct json_object *obj, const struct hcpolicy *policy);
 /* complete, reasons, missed, beyond, reach (bytes) */

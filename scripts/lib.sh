@@ -29,6 +29,15 @@ package_version()
 	echo "$version"
 }
 
+# take_from PACKAGE[=VERSION] FILE...: out of Debian's package, into the current folder, an empty one.  FILE
+# may be a pattern.
+take_from()
+{
+	apt-get -q -o APT::Sandbox::User=root download "$1" >&2 ||
+		die "cannot download ${1/=/ }; run apt-get update as root and try again"
+	dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards "${@:2}"
+}
+
 # Copy this tree as it is, without what was built, to folder $1, with the caller's umask.
 copy_tree()
 {

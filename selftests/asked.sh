@@ -3,11 +3,24 @@
 # A test guest at whose console the test asks, and what the set says then.  Source it after tap.sh.
 # The test sets:
 #
-#	console		a descriptor: the guest reads there
 #	answers		a file: what the guest says
-#	pid		the VMM
 #	name		the attachment
+#
+# and, if it does not call starts, which does that:
+#
+#	console		a descriptor: the guest reads there
+#	pid		the VMM
 # shellcheck disable=SC2154	# these
+
+# A guest that runs, and asks.
+starts()
+{
+	mkfifo "$work/console" && exec {console}<> "$work/console" || return
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M < "$work/console" > "$answers" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	within 60 grep -q ready "$answers" || { cat "$answers"; return 1; }
+}
 
 # ask COMMAND: the guest's next answer is ok
 asked=0

@@ -54,16 +54,6 @@ vm()
 }
 end() { kill -KILL "$pid" && { wait "$pid" || true; } 2> /dev/null; }
 
-# A guest that runs, and asks.
-starts()
-{
-	mkfifo console && exec {console}<> console || return
-	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M < console > "$answers" 2>&1 &
-	pid=$!
-	children+=("$pid")
-	within 60 grep -q ready "$answers" || { cat "$answers"; return 1; }
-}
-
 # --- commands
 
 without_a_vm()

@@ -1,0 +1,170 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# hcpolicy metrics: its numbers are those that show prints, Prometheus's own tool accepts them, and what is wrong
+# with one attachment spoils nothing for the others.  And docs/grafana-dashboard.json asks for what is there.
+set -u
+# shellcheck source=selftests/tap.sh
+. "${BASH_SOURCE[0]%/*}/tap.sh"
+# shellcheck source=selftests/asked.sh
+. "${BASH_SOURCE[0]%/*}/asked.sh"
+plan 14
+
+name=hcst-metrics
+answers=$work/vm
+pins=/sys/fs/bpf/hcpolicy
+promtool=$("$top/scripts/promtool") || exit
+
+# metrics [STATUS]: into $work/metrics; Prometheus reads it and finds nothing to say.
+metrics()
+{
+	local status=0
+	hcpolicy metrics > "$work/metrics" 2> "$work/why" || status=$?
+	[ "$status" = "${1:-0}" ] && accepted "$work/metrics" && return
+	echo "status $status"
+	cat "$work/metrics" "$work/why"
+	return 1
+}
+accepted() { gives 0 '^$' sh -c "'$promtool' check metrics < '$1' && echo"; }
+# is METRIC LABELS VALUE: the sample is there, once
+is() { [ "$(grep -cxF "hcpolicy_$1{$2} $3" "$work/metrics")" = 1 ] || { echo "no $1{$2} $3:"; cat "$work/metrics"; return 1; }; }
+of() { is "$1" "name=\"$name\"" "$2"; }
+
+# list forgets the names of VMs that other tests have left.
+none() { hcpolicy list 2> /dev/null; metrics && same 'hcpolicy_up 1' grep -v '^#' "$work/metrics"; }
+attached()
+{
+	starts && hcpolicy attach quota --take-exits --pid "$pid" --name $name --label 'a "b" \c' && ask 'map 0x100000 16 0' &&
+		ask 'map 0x101000 3 0x10' && metrics && same 'hcpolicy_up 1' grep '^hcpolicy_up' "$work/metrics" &&
+		cp "$work/metrics" "$work/all"
+}
+as_shown()
+{
+	hcpolicy show $name -j > "$work/show" && /usr/bin/python3 -IS - "$work/show" "$work/metrics" <<'END'
+import calendar, json, re, sys, time
+shown, text = json.load(open(sys.argv[1])), open(sys.argv[2]).read()
+samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+def value(metric, labels=""):
+    return int(samples['hcpolicy_%s{name="%s"%s}' % (metric, shown["name"], labels)])
+assert value("shared_pages") == shown["shared_pages"] == 13, text
+assert value("set_complete") == shown["complete"], text
+assert value("missed_pages_total") == shown["missed"] and value("beyond_pages_total") == shown["beyond"], text
+for verdict in "handled", "default", "retry", "refused":
+    assert value("requests_total", ',verdict="%s"' % verdict) == shown["counters"][verdict], text
+for metric, counter in ("overruled", "overruled"), ("bad_verdicts", "bad_verdict"), ("bad_requests", "bad_request"):
+    assert value(metric + "_total") == shown["counters"][counter], text
+assert value("requests_total", ',verdict="handled"') == 2, text
+assert value("memory_bytes") > shown["memory"], text	# the set is the largest map
+assert value("attached_timestamp_seconds") == calendar.timegm(time.strptime(shown["attached_at"], "%Y-%m-%dT%H:%M:%SZ")), text
+END
+}
+says_who() { is attachment_info "name=\"$name\",policy=\"quota\",label=\"a \\\"b\\\" \\\\c\",pid=\"$pid\"" 1; }
+says_why()
+{
+	of set_complete 0 && is set_incomplete "name=\"$name\",reason=\"late\"" 1 &&
+		is set_incomplete "name=\"$name\",reason=\"missed\"" 0
+}
+
+# vm NAME [OPTION]...: one that has not run yet; its process in $vm
+vm()
+{
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --incoming "unix:$work/$1" "${@:2}" < /dev/null > "$work/$1.said" 2>&1 &
+	vm=$!
+	children+=("$vm")
+	within 60 [ -S "$work/$1" ] || { cat "$work/$1.said"; return 1; }
+}
+# A VM that keeps its policy to itself.
+unnamed()
+{
+	vm two --policy bitmap && metrics && id=$(hcpolicy list --all -j | grep -o '"link_id":[0-9]*,"pinned":false' | tr -dc 0-9) &&
+		is set_incomplete "name=\"link:$id\",reason=\"awaits_restore\"" 1 && of attachment_up 1
+}
+unreadable()
+{
+	mkdir $pins/hcst-broken && metrics 1 && is attachment_up 'name="hcst-broken"' 0 && of shared_pages 13 &&
+		! grep -q 'complete{name="hcst-broken"' "$work/metrics" && rmdir $pins/hcst-broken && metrics
+}
+# Who has the map hcp_info can write to it.  At 216 is the label, where this puts the end of a line.
+scribbles()
+{
+	/usr/bin/python3 -IS - "$pins/$name/hcp_info" "$1" <<'END'
+import ctypes, mmap, struct, sys
+path = ctypes.create_string_buffer(sys.argv[1].encode())
+attr = struct.pack("QII", ctypes.addressof(path), 0, 0)
+fd = ctypes.CDLL(None, use_errno=True).syscall(321, 7, attr, len(attr))	# BPF_OBJ_GET
+assert fd >= 0, ctypes.get_errno()
+mmap.mmap(fd, 4096)[216:217] = sys.argv[2].encode()
+END
+}
+hostile()
+{
+	scribbles $'\n' && metrics 1 && of attachment_up 0 && is attachment_up "name=\"link:$id\"" 1 && scribbles a && metrics
+}
+no_counters()
+{
+	mount -t tmpfs tmpfs /sys/kernel/debug && metrics && of counters_up 0 && of shared_pages 13 &&
+		! grep -q '^hcpolicy_requests_total' "$work/metrics" && grep 'no counters' "$work/why" && umount /sys/kernel/debug
+}
+to_a_file()
+{
+	local file=$work/folder/hcpolicy.prom inode
+	mkdir "$work/folder" && hcpolicy metrics "$file" && accepted "$file" && same 644 stat -c %a "$file" || return
+	inode=$(stat -c %i "$file")
+	hcpolicy metrics "$file" && [ "$(stat -c %i "$file")" != "$inode" ] && same hcpolicy.prom ls -A "$work/folder" &&
+		gives 1 "cannot be written" hcpolicy metrics "$work/nowhere/file"
+}
+# Attachments that come and go, while the metrics are read.
+storm()
+{
+	local i
+	vm three || return
+	while :; do
+		hcpolicy attach bitmap --pid "$vm" --name hcst-other && hcpolicy detach hcst-other
+		sleep 0.2	# so that others get the lock of the names too
+	done > "$work/storm" 2>&1 &
+	children+=($!)
+	within 60 grep -q detached "$work/storm" || { cat "$work/storm"; return 1; }
+	for ((i = 0; i < 5; i++)); do
+		metrics && of shared_pages 13 || return
+	done
+	kill "${children[-1]}"
+}
+gone() { kill "$pid" && within 60 eval '! grep -q hcst-metrics <(hcpolicy metrics 2> /dev/null)' && metrics; }
+
+# Each expression of the dashboard is one that Prometheus reads, and asks for metrics that there are.
+dashboard()
+{
+	/usr/bin/python3 -IS - "$top/docs/grafana-dashboard.json" "$work/all" > "$work/rules.yml" <<'END'
+import json, re, sys
+def exprs(value):
+    if isinstance(value, dict):
+        yield from ([value["expr"]] if "expr" in value else [])
+        value = value.values()
+    if not isinstance(value, str):
+        for one in value if hasattr(value, "__iter__") else []:
+            yield from exprs(one)
+there = set(re.findall(r"^# TYPE (\w+)", open(sys.argv[2]).read(), re.M))
+found = list(exprs(json.load(open(sys.argv[1]))))
+asked = {name for expr in found for name in re.findall(r"\bhcpolicy_\w+", expr)}
+assert len(found) >= 8 and asked <= there, asked - there
+rules = [{"record": "x", "expr": e.replace("$__rate_interval", "5m"), "labels": {"n": str(n)}} for n, e in enumerate(found)]
+print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+END
+	[ -s "$work/rules.yml" ] && gives 0 'SUCCESS: [1-9][0-9]* rules found' "$promtool" check rules "$work/rules.yml"
+}
+
+check "without a policy it says that it found none" none
+check "what it prints of an attachment is what Prometheus reads" attached
+check "its numbers are those of show" as_shown
+check "policy, label and process are labels, with their quotation marks escaped" says_who
+check "it says why a set is not complete" says_why
+check "a policy without a name is there by the id of its link" unnamed
+check "a name that cannot be opened is told, and spoils nothing else" unreadable
+check "who writes to the map of a set spoils nothing else" hostile
+check "without KVM's counters it says so, and has the rest" no_counters
+check "a file is replaced as a whole, and nothing else is left" to_a_file
+check "it goes on while attachments come and go" storm
+check "what has ended is not there any more" gone
+check "-j is refused, with what has JSON" gives 2 'hcpolicy list -j' hcpolicy metrics -j
+check "the dashboard asks for metrics that there are, in what Prometheus reads" dashboard
+finish
