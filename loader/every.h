@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every attachment: those with a name, in its order, and then those without, by the ids of their links. */
+/* Every attachment: those with a name, sorted, and then those without, by the ids of their links. */
 #ifndef EVERY_H
 #define EVERY_H
 
@@ -9,11 +9,12 @@ struct attachment {
 	const char *name;		/* NULL: it has none */
 	uint32_t id;			/* of its link; 0: not known */
 	/*
-	 * Closed after the call, if fn does not keep it by setting NULL here.  NULL: it cannot be opened.
-	 * Without a name and id too, it is the list of all names or ids that cannot be read.
+	 * Closed after the call, if fn does not keep it by setting NULL here.  NULL: it cannot be
+	 * opened.  If there is no name and no id either, all names or ids cannot be read.
 	 */
 	struct hcpolicy *policy;
-	bool gone;			/* it cannot be opened because it has just ended; else an error was reported */
+	/* It cannot be opened because it has just ended.  Else an error was reported. */
+	bool gone;
 	bool removed;			/* its VM is dead, and its name was removed */
 };
 

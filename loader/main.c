@@ -67,7 +67,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_FORCE,	  "force",	NULL,	"accept a set that is not complete: the guest may break" },
 	{ OPT_RUNNING,	  "running",	NULL,	"accept a VM that may be running: the set is then not complete" },
 	{ OPT_ANY_LABEL,  "any-label",	NULL,	"accept a set with the label of another guest" },
-	{ OPT_ALL,	  "all",	NULL,	"include policies without a name, by link id" },
+	{ OPT_ALL,	  "all",	NULL,	"every policy, also those without a name, by link id" },
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
 	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
@@ -120,7 +120,7 @@ static const struct command commands[] = {
 	  "check whether this kernel takes a policy, and show what it has" },
 	{ "try", cmd_try, 2, OPT_PARAM | OPT_MAX_GPA | OPT_EXITS | OPT_TAKE_EXITS | OPT_QUIET,
 	  "POLICY [SCRIPT]", "try a policy in a throw-away VM, by a script or a recorded trace" },
-	{ "watch", cmd_watch, 1, OPT_BPFFS, "NAME",
+	{ "watch", cmd_watch, 1, OPT_ALL | OPT_BPFFS, "NAME",
 	  "print each change of the set, if the policy sends events (notify)" },
 	{ "record", cmd_record, 2, OPT_BPFFS, "NAME FILE",
 	  "write each request to a file (-: standard output), as a trace" },
@@ -457,7 +457,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	args.nwords = argc - optind - 1;
-	nwords = cmd->nwords - !!(seen & OPT_ID);	/* it replaces the name */
+	nwords = seen & (OPT_ID | OPT_ALL) ? 0 : cmd->nwords;	/* they replace the name, if there is one */
 	least = nwords - !!strchr(cmd->usage, '[');
 	if (args.nwords < least || args.nwords > nwords) {
 		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < least ?

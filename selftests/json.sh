@@ -8,7 +8,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/asked.sh
 . "${BASH_SOURCE[0]%/*}/asked.sh"
-plan 13
+plan 14
 
 name=hcst-json
 answers=$work/vm
@@ -101,6 +101,15 @@ follows()
 		interrupt "$recorder" && interrupt "$drawer" && within 60 grep -q '"verdict":' docs/101.watch &&
 		interrupt "$watcher" || { cat said-too docs/10?.*; return 1; }
 }
+# It goes on until an attachment has ended.
+follows_all()
+{
+	goes_on 104.watch-all.lines watch --all
+	all=$going
+	within 60 grep -q 'it begins' docs/104.* && ask 'map 0x200000 8 0x10' && within 60 grep -q '"shared":false' docs/104.* &&
+		mkdir $pins/hcst-broken && within 60 grep -q '"error":' docs/104.* && rmdir $pins/hcst-broken
+}
+all_end() { within 60 grep '"ended":true' docs/104.* && interrupt "$all"; }
 saves()
 {
 	halt && says 0 save save $name saved --force && says 1 error restore $name picture && says 0 restore restore $name saved --force &&
@@ -110,7 +119,7 @@ saves()
 without_a_name()
 {
 	local id
-	says 0 detach detach $name && end && vm --policy bitmap && says 0 list list --all &&
+	says 0 detach detach $name && all_end && end && vm --policy bitmap && says 0 list list --all &&
 		id=$(/usr/bin/python3 -IS -c 'import json, sys
 (one,) = json.load(open(sys.argv[1]))
 assert "name" not in one and one["alive"] and not one["pinned"], one
@@ -145,6 +154,7 @@ check "attach, with a warning" attaches
 check "show, ranges, list and draw" views
 check "tune and replace" changes
 check "watch, record and draw --follow, while the guest asks" follows
+check "watch --all" follows_all
 check "save, restore and reset" saves
 check "list --all and detach of a policy without a name" without_a_name
 check "list of what is left, is missing, or cannot be read" what_is_left

@@ -68,14 +68,14 @@ commands()
 	[ "$(wc -w <<< "$commands")" -ge 18 ] && offers "$1" "$(sort <<< "$commands" | xargs)" '' &&
 		offers "$1" 'record replace reset restore' re
 }
-# All together they are those of main.c, and the command takes each.
+# All together they are those of main.c, and the command takes each.  Where it can, watch --all goes on.
 options()
 {
 	local command option
 	for command in $commands; do
 		for option in $("in_$1" hcpolicy "$command" --); do
 			echo "$option"
-			hcpolicy "$command" "$option" 2>&1 < /dev/null | grep -E "unknown option|takes no $option" >&2 && return 1
+			timeout 5 "$bin/hcpolicy" "$command" "$option" 2>&1 < /dev/null | grep -E "unknown option|takes no $option" >&2 && return 1
 		done
 	done | sort -u > offered
 	{

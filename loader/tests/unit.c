@@ -715,6 +715,8 @@ static void test_usage(void)
 	check_run("attach bitmap --pid 1 --max-gpa 1Q", 2, "a size is meant");
 	check_run("metrics a b", 2, "too many arguments; usage: hcpolicy metrics [FILE]");
 	check_run("metrics -j", 2, "hcpolicy list -j and show -j have JSON");
+	check_run("watch", 2, "too few arguments; usage: hcpolicy watch NAME");
+	check_run("watch --all vm", 2, "too many arguments");
 	check_run("attach bitmap --pid 1 --name a.b", 2, "--name 'a.b'");
 	check_run("attach bitmap --pid 1 --param x", 2, "KEY=VALUE is meant");
 	check_run("attach nosuch --pid 2147483646", 1, "no nosuch.bpf.o");

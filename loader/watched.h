@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The events of one attachment, printed; and all that is shared, where events may be missing. */
+#ifndef WATCHED_H
+#define WATCHED_H
+
+#include <hcpolicy/events.h>
+#include "out.h"
+
+struct watched {
+	struct hcpolicy *policy;
+	struct hcpolicy_events *events;
+	struct out_array *array;	/* where JSON goes; NULL: each item is a line of its own */
+	/* Of several, whose text lines and items say which one it is. */
+	bool several;
+	char name[HCP_NAME_LEN];	/* "": it has none */
+	uint32_t id;			/* its link's */
+};
+
+/* Begin to read its events, and print all that is shared.  False and errno: ENOENT if it sends none. */
+bool watched_begin(struct watched *w, const char *why);
+/* Close the policy and its events. */
+void watched_end(struct watched *w);
+
+/* An item that says whose it is, and how to print it. */
+struct json_object *watched_item(const struct watched *w);
+void watched_put(struct watched *w, struct json_object *item);
+/* The same of a line of text, before it is printed. */
+void watched_line(const struct watched *w);
+
+#endif /* WATCHED_H */
