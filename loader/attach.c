@@ -103,7 +103,7 @@ int cmd_attach(const struct args *args)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
 	const char *name = args->words[0];
-	int vm_fd, status = EXIT_FAIL;
+	int vm_fd = -1, status = EXIT_FAIL;
 	struct hcpolicy *policy;
 	char number[16];
 
@@ -127,10 +127,12 @@ int cmd_attach(const struct args *args)
 	policy = open_policy(name, args);
 	if (!policy)
 		return EXIT_FAIL;
-	vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd);
-	if (vm_fd < 0)
-		goto out;
-	opts.incoming = incoming(args);
+	/* Who waits for a VM has the policy loaded when it comes, as its guest may start at once. */
+	if (!args->wait) {
+		vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd, 0);
+		if (vm_fd < 0)
+			goto out;
+	}
 	if (args->max_gpa && hcpolicy__set_max_gpa(policy, args->max_gpa)) {
 		lib_failed(name, "--max-gpa");
 		goto out;
@@ -141,6 +143,12 @@ int cmd_attach(const struct args *args)
 		lib_failed(name, "load");
 		goto out;
 	}
+	if (args->wait) {
+		vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd, args->wait);
+		if (vm_fd < 0)
+			goto out;
+	}
+	opts.incoming = incoming(args);
 	if (hcpolicy__attach(policy, vm_fd, &opts)) {
 		lib_failed(name, "attach");
 		goto out;

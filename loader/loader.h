@@ -21,6 +21,7 @@ struct args {
 	const char *name, *label;
 	pid_t pid;
 	int vm_fd;			/* -1: find it */
+	int wait;			/* seconds, for its VM; 0: do not wait, -1: without end */
 	uint64_t max_gpa;		/* 0: the library's default */
 	int id;				/* a link's id, instead of a name; 0: none */
 	bool take_exits, force, follow, with_its_guest, running, any_label;
@@ -89,7 +90,7 @@ bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
 pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
-int proc_take_vm(pid_t pid, int *vm_fd);
+int proc_take_vm(pid_t pid, int *vm_fd, int seconds);
 
 /* follow.c: a live view until the VM's end; or a negative errno, which was reported. */
 struct draw_style;

@@ -36,11 +36,13 @@ enum {
 	OPT_QUIET	= 1 << 19,
 	OPT_FROM	= 1 << 20,
 	OPT_COST	= 1 << 21,
+	OPT_WAIT	= 1 << 22,
 };
 
 /* getopt's values for long options start here, above every character. */
 #define OPT_BASE 1000
 
+/* arg NULL: the option takes none; "[=...]": it may have one. */
 struct option_def {
 	unsigned int bit;
 	const char *name, *arg, *help;
@@ -49,6 +51,8 @@ struct option_def {
 static const struct option_def option_defs[] = {
 	{ OPT_PID,	  "pid",	"PID",	"the process whose VM it is" },
 	{ OPT_VM_FD,	  "vm-fd",	"N",	"the VM's descriptor inside PID, if it has several VMs" },
+	{ OPT_WAIT,	  "wait",	"[=SECONDS]", "if PID has no VM yet, wait until it has one\n"
+						"(default: without end)" },
 	{ OPT_NAME,	  "name",	"NAME",	"what to call the attachment (default: PID)" },
 	{ OPT_MAX_GPA,	  "max-gpa",	"SIZE",	"the highest guest address, including holes and hotplug\n"
 						"(default 64G; K, M, G, T; 32 KiB of memory per GiB)" },
@@ -90,7 +94,7 @@ struct command {
 static int cmd_help(const struct args *args);
 
 static const struct command commands[] = {
-	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
+	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_WAIT | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
 				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
 	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
@@ -151,7 +155,7 @@ static void print_options(const struct command *cmd)
 
 		if (!cmd || !(o->bit & cmd->options))
 			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "",
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg && *o->arg != '[' ? " " : "",
 			 o->arg ? o->arg : "");
 		print_option(left, o->help);
 	}
@@ -252,6 +256,12 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		if (parse_int(arg, &args->vm_fd))
 			return true;
 		err("--vm-fd %s: the number of a descriptor is meant", arg);
+		return false;
+	case OPT_WAIT:
+		args->wait = -1;
+		if (!arg || (parse_int(arg, &args->wait) && args->wait))
+			return true;
+		err("--wait=%s: a number of seconds is meant", arg);
 		return false;
 	case OPT_NAME:
 		if (valid_name(arg)) {
@@ -382,7 +392,8 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	for (size_t i = 0; i < NOPTIONS; i++)
 		options[NGENERAL + i] = (struct option) {
-			option_defs[i].name, option_defs[i].arg ? required_argument : no_argument,
+			option_defs[i].name, !option_defs[i].arg ? no_argument :
+			*option_defs[i].arg == '[' ? optional_argument : required_argument,
 			NULL, OPT_BASE + i,
 		};
 

@@ -7,16 +7,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "../libhcpolicy/process.h"
 #include "loader.h"
 #include "out.h"
 
 #define MAX_VMS 64
+#define WAIT_MS 10	/* A guest that its VMM does not hold back starts soon. */
 
 void proc_comm(pid_t pid, char comm[32])
 {
@@ -263,10 +266,36 @@ static int choose_vm(pid_t pid, const char *comm, int wanted)
 }
 
 /*
- * Get our own descriptor of pid's VM.  *vm_fd is its number in pid, or -1 to find it.  Returns -1
- * after an error, which was reported.
+ * Wait until the process has a VM, for at most so many seconds (-1: without end).  False: an error,
+ * which was reported.  True also after that time: then choose_vm() reports that there is none.
  */
-int proc_take_vm(pid_t pid, int *vm_fd)
+static bool wait_for_vm(pid_t pid, int pidfd, int wanted, int seconds)
+{
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + seconds * 1000000000ULL;
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	int fds[MAX_VMS], n;
+	char comm[32];
+
+	for (;;) {
+		proc_comm(pid, comm);
+		n = wanted >= 0 ? proc_fd_is_vm(pid, wanted) : find_vms(pid, comm, fds);
+		if (n)
+			return n > 0;
+		if (seconds >= 0 && clock_ns(CLOCK_MONOTONIC) >= end)
+			return true;
+		if (poll(&ended, 1, WAIT_MS) > 0) {
+			err("process %d has ended, and had no KVM VM", pid);
+			return false;
+		}
+	}
+}
+
+/*
+ * Get our own descriptor of pid's VM.  *vm_fd is its number in pid, or -1 to find it.  If there is
+ * none, waits so many seconds for it (-1: without end).  Returns -1 after an error, which was
+ * reported.
+ */
+int proc_take_vm(pid_t pid, int *vm_fd, int seconds)
 {
 	char comm[32];
 	int pidfd, fd = -1;
@@ -279,7 +308,7 @@ int proc_take_vm(pid_t pid, int *vm_fd)
 			err("process %d: pidfd_open: %s", pid, strerror(errno));
 		return -1;
 	}
-	if (!check_proc(pid, pidfd))
+	if (!check_proc(pid, pidfd) || (seconds && !wait_for_vm(pid, pidfd, *vm_fd, seconds)))
 		goto out;
 	proc_comm(pid, comm);
 	*vm_fd = choose_vm(pid, comm, *vm_fd);
