@@ -113,6 +113,7 @@ struct kvm_hcpolicy_ctx {
 	__u16 flags;
 };
 
+#define KVM_HCPOLICY_PAGE_SHIFT	12		/* whatever pages host and guest have */
 #define KVM_HCPOLICY_MAX_PAGES	(1 << 16)	/* 256 MiB */
 #define KVM_HCPOLICY_NAME_LEN	16
 

@@ -78,6 +78,9 @@
 /* A request this large (1 TiB) gives way to signals, and starts over: a RETRY. */
 #define HCPOLICY_SIGNAL_PAGES	BIT_ULL(28)
 
+/* A gfn counts pages of the host, a request pages of 4 KiB: 0 where those are the same. */
+#define HCPOLICY_GFN_SHIFT	(PAGE_SHIFT - KVM_HCPOLICY_PAGE_SHIFT)
+
 /**
  * struct kvm_hcpolicy_ops - what userspace attaches to a VM
  * @vm_fd: the VM, a descriptor of the attaching process; -1 in a replacement.
@@ -190,10 +193,13 @@ static noinline u16 hcpolicy_private_flags(struct kvm_vcpu *vcpu)
 {
 #ifdef CONFIG_KVM_GENERIC_MEMORY_ATTRIBUTES
 	const struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
-	gfn_t gfn = gpa_to_gfn(ctx->gpa);
+	u64 first = ctx->gpa >> KVM_HCPOLICY_PAGE_SHIFT;
+	u64 end = ALIGN(first + ctx->npages, BIT_ULL(HCPOLICY_GFN_SHIFT));
 	u64 attrs = ctx->shared ? 0 : KVM_MEMORY_ATTRIBUTE_PRIVATE;
 
-	if (kvm_range_has_memory_attributes(vcpu->kvm, gfn, gfn + ctx->npages,
+	/* Of each of the host's pages that the piece has a part of. */
+	if (kvm_range_has_memory_attributes(vcpu->kvm, first >> HCPOLICY_GFN_SHIFT,
+					    end >> HCPOLICY_GFN_SHIFT,
 					    KVM_MEMORY_ATTRIBUTE_PRIVATE, attrs))
 		return KVM_HCPOLICY_PRIVATE_MEM | KVM_HCPOLICY_MATCH;
 #endif
@@ -341,7 +347,7 @@ static noinline int hcpolicy_walk(struct kvm_vcpu *vcpu)
 				return KVM_HCPOLICY_RETRY;
 		}
 
-		ctx->gpa = req.gpa + (done << PAGE_SHIFT);
+		ctx->gpa = req.gpa + (done << KVM_HCPOLICY_PAGE_SHIFT);
 		ctx->npages = min_t(u64, req.npages - done, KVM_HCPOLICY_MAX_PAGES);
 		ctx->flags = req.flags;
 
