@@ -150,7 +150,7 @@ const char *verdict_name(char buf[32], int verdict)
 
 const char *door_name(char buf[32], unsigned int source)
 {
-	static const char *const names[] = { "hypercall", "snp-msr", "snp-psc", "tdx" };
+	static const char *const names[] = { "hypercall", "snp-msr", "snp-psc", "tdx", "smccc" };
 
 	snprintf(buf, 32, "%u", source);
 	return source < sizeof(names) / sizeof(*names) ? names[source] : buf;

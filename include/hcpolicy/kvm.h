@@ -43,12 +43,14 @@ enum kvm_hcpolicy_verdict {
  * @KVM_HCPOLICY_SRC_SNP_PSC: SEV-SNP: adjacent entries of a page state change
  *	buffer in the GHCB
  * @KVM_HCPOLICY_SRC_TDX: TDX: TDG.VP.VMCALL<MapGPA>, or a part of one
+ * @KVM_HCPOLICY_SRC_SMCCC: arm64: the calls MEM_SHARE and MEM_UNSHARE, of 4 KiB each
  */
 enum kvm_hcpolicy_source {
 	KVM_HCPOLICY_SRC_HYPERCALL = 0,
 	KVM_HCPOLICY_SRC_SNP_MSR = 1,
 	KVM_HCPOLICY_SRC_SNP_PSC = 2,
 	KVM_HCPOLICY_SRC_TDX = 3,
+	KVM_HCPOLICY_SRC_SMCCC = 4,
 };
 
 /**
@@ -91,13 +93,14 @@ enum kvm_hcpolicy_flags {
  * struct kvm_hcpolicy_ctx - one request, or one piece of a large one
  *
  * It has at most %KVM_HCPOLICY_MAX_PAGES pages.  Programs cannot write to it.  KVM has
- * checked that @gpa is page-aligned, that @npages is not zero, and that the range ends below
- * the vCPU's MAXPHYADDR.
+ * checked that @gpa is aligned to 4 KiB, that @npages is not zero, and that the range ends
+ * where the guest's address space does, or before (x86: the vCPU's MAXPHYADDR; arm64: the VM's
+ * IPA size).
  *
  * @gpa: guest physical address in bytes, as the exit would show it.  From the
  *	hypercall this is what the guest passed.  Other doors remove C-bit or S-bit
  * @npages: in 4 KiB pages
- * @attrs: KVM_MAP_GPA_RANGE_*, as the exit would show them
+ * @attrs: KVM_MAP_GPA_RANGE_* of x86, as the exit would show them there
  * @vcpu_id: the vCPU that makes the request
  * @source: enum kvm_hcpolicy_source
  * @shared: @attrs decoded: 1 = make shared, 0 = make private

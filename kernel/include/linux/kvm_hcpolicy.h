@@ -25,6 +25,22 @@ static inline bool kvm_hcpolicy_attached(struct kvm *kvm)
 	return data_race(!!kvm->hcpolicy);
 }
 
+#ifndef kvm_arch_hcpolicy_allowed
+/**
+ * kvm_arch_hcpolicy_allowed - may the VM have a policy?
+ * @kvm: the VM; what it is does not change once it has a descriptor
+ *
+ * An architecture says no if the VM's requests are answered where KVM does not see
+ * them: a policy's book would stay empty and look complete.
+ *
+ * Return: true if it may.
+ */
+static inline bool kvm_arch_hcpolicy_allowed(struct kvm *kvm)
+{
+	return true;
+}
+#endif
+
 int kvm_hcpolicy_map_gpa_range(struct kvm_vcpu *vcpu);
 int kvm_hcpolicy_bad_request(struct kvm_vcpu *vcpu);
 void kvm_hcpolicy_create_vm_debugfs(struct kvm *kvm);

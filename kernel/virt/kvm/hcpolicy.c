@@ -581,6 +581,10 @@ static struct file *hcpolicy_get_vm(const struct kvm_hcpolicy_ops *ops)
 	if (READ_ONCE(kvm->vm_dead))
 		goto out;
 
+	r = -EOPNOTSUPP;
+	if (!kvm_arch_hcpolicy_allowed(kvm))
+		goto out;
+
 	return file;
 out:
 	fput(file);
@@ -598,9 +602,10 @@ static bool hcpolicy_too_late(struct kvm *kvm)
 	unsigned long i;
 
 	/*
-	 * Pairs with the barriers of guest entry: KVM_RUN sets vcpu->pid before
-	 * it enters the guest, and the guest's request reads kvm->hcpolicy
-	 * after.  Either pid is seen here or the policy is seen there.
+	 * Pairs with the barriers of guest entry (arm64: the one that comes with
+	 * IN_GUEST_MODE): KVM_RUN sets vcpu->pid before it enters the guest, and
+	 * the guest's request reads kvm->hcpolicy after.  Either pid is seen here
+	 * or the policy is seen there.
 	 */
 	smp_mb();
 
