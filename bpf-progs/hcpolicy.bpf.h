@@ -14,8 +14,8 @@
  *	char LICENSE[] SEC("license") = "GPL";
  *
  * The rule that keeps the set right: for each request a policy does exactly one thing.  It
- * calls hcp_book() or hcp_book_changed() (hcp_changed.bpf.h), or hcp_lost(), or hcp_ignore(); or
- * it returns KVM_HCPOLICY_RETRY and calls none of them.
+ * calls hcp_book() or hcp_book_changed() (hcp_changed.bpf.h), or hcp_refuse(), or hcp_lost(), or
+ * hcp_ignore(); or it returns KVM_HCPOLICY_RETRY and calls none of them.
  *
  * It needs clang 19 (`pkg-config --cflags hcpolicy-bpf` has the flags), libbpf's headers since
  * 1.1, and of the kernel's headers only <linux/bpf.h> and <linux/errno.h>.  A program that wants
@@ -270,6 +270,32 @@ static __always_inline _Bool hcp_test(__u64 gfn)
  */
 static __always_inline void hcp_ignore(const struct kvm_hcpolicy_ctx *ctx)
 {
+}
+
+/*
+ * Does a guest that asks so obey a refusal?  On arm64 it does: Linux shares or hides a page once
+ * the call has succeeded.  Linux under plain SEV has converted the pages when it asks, and
+ * ignores the answer.  (A guest of SEV-SNP or TDX obeys, or ends itself, but what it shares is the
+ * VMM's to grant, and KVM's memory attributes tell: in the set it is as one of plain SEV.)
+ */
+static __always_inline _Bool hcp_obeys(const struct kvm_hcpolicy_ctx *ctx)
+{
+	return ctx->source == KVM_HCPOLICY_SRC_SMCCC;
+}
+
+/*
+ * Refuse the request:
+ *
+ *	return hcp_refuse(req, -EPERM);
+ *
+ * The set gets what is true afterwards: what the guest has converted anyway is booked, and what a
+ * guest that obeys has not converted is not.  So one policy is right for both.
+ */
+static __always_inline int hcp_refuse(const struct kvm_hcpolicy_ctx *ctx, int error)
+{
+	if (!hcp_obeys(ctx))
+		hcp_book(ctx);
+	return error;
 }
 
 /* Give the request up.  Its pages inside the set are missed: the set is not complete. */

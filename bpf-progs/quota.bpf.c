@@ -3,10 +3,11 @@
  * quota: bitmap, with a ceiling on what the guest shares, and a window outside of which it may
  * share nothing.  quota.h has the rule.
  *
- * A refusal: the guest is told -KVM_EPERM; or where the VMM has enabled exits, the VMM is asked, and
- * its answer counts.  What the guest does then is its own affair.  Linux under plain SEV has
- * flipped the page already and ignores the answer, so the page is shared and the set says so;
- * Linux under SEV-SNP ends itself.  `hcpolicy show` tells the operator: refused_requests.
+ * A refusal: the guest is told -KVM_EPERM (arm64: INVALID_PARAMETER); or where the VMM has enabled
+ * exits, the VMM is asked, and its answer counts.  What the guest does then is its own affair.  Linux
+ * under plain SEV has flipped the page already and ignores the answer, so the page is shared and the
+ * set says so; Linux under SEV-SNP ends itself; on arm64 it obeys, so the set does not have the page.
+ * `hcpolicy show` tells the operator: refused_requests.
  *
  * Good for: a host that has to know a bound on what a guest exposes.  Not good for: keeping a page
  * private, which only the guest can.
@@ -22,12 +23,14 @@ HCPOLICY(quota, req)
 	_Bool allowed;
 
 	if (ready) {
-		allowed = quota_allows(req, hcp_book_changed(req), ready);
-	} else if (req->flags & KVM_HCPOLICY_NO_RETRY) {
+		allowed = quota_book(req, ready);
+	} else if (!(req->flags & KVM_HCPOLICY_NO_RETRY)) {
+		return KVM_HCPOLICY_RETRY;
+	} else if (quota_binds(req)) {
+		allowed = quota_grants(req, 0);
+	} else {
 		hcp_book(req);
 		allowed = quota_allows_uncounted(req);
-	} else {
-		return KVM_HCPOLICY_RETRY;
 	}
 	if (allowed)
 		return yes;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A ceiling on what a guest shares, for a policy of one's own to include; quota.bpf.c is the
- * plainest user.  Call quota_allows() with what hcp_book_changed() returned.
+ * plainest user.  Call quota_book().
  *
  * The rule: the ceiling is on the pages that the set has, those of refused requests included, as
  * the guest may have shared them anyway.  A request that brings the set above the ceiling, or is
  * for an address outside the window or beyond the set, where nobody counts, is refused.  A page
  * that was shared before costs nothing, and hiding a page gives it back, whether its sharing was
- * refused or not.
+ * refused or not.  A guest that obeys (hcp_obeys()) shares only what it is granted: the set does
+ * not have the rest.
  *
  * The count is exact for any number of vCPUs, as each page's change is told to one of them.
  * When the set's contents are replaced (a reset, a restore) or the policy is, hcp_info says so by
@@ -105,7 +106,7 @@ static __always_inline void quota_disturb(void)
 
 /*
  * Before anything is booked: is the count of this set?  Then what is returned is for
- * quota_allows().  0: RETRY, or if that cannot be, book and call quota_allows_uncounted().
+ * quota_book().  0: RETRY, or if that cannot be, what quota.bpf.c does.
  */
 static __always_inline __u64 quota_ready(void)
 {
@@ -155,6 +156,47 @@ static __always_inline _Bool quota_allows_uncounted(const struct kvm_hcpolicy_ct
 	quota_disturb();
 	return !req->shared || (now <= ceiling && quota_window(req) && hcp_in_set(req)) ||
 	       quota_refuse(req->npages);
+}
+
+/* Will the refusal of this request be the last word, and the guest obey it?  One page, then. */
+static __always_inline _Bool quota_binds(const struct kvm_hcpolicy_ctx *req)
+{
+	return hcp_obeys(req) && req->shared && !(req->flags & KVM_HCPOLICY_EXIT_ENABLED);
+}
+
+/*
+ * For a request of which that is so, and nothing is booked yet; ready may be 0.  Room is taken
+ * first.  What was booked could not be taken back: another vCPU may have been granted the same page
+ * meanwhile.  (So a vCPU may be refused the last page of room while another one only asks for it.)
+ */
+static __always_inline _Bool quota_grants(const struct kvm_hcpolicy_ctx *req, __u64 ready)
+{
+	__u64 now, changed = 0;
+	_Bool allowed;
+
+	if (ready)
+		now = __sync_fetch_and_add(&shared_pages, req->npages) + req->npages;
+	else
+		now = __sync_fetch_and_add(&quota_uncounted, req->npages) + req->npages;
+	allowed = (now <= ceiling || hcp_test(req->gpa >> HCP_PAGE_SHIFT)) &&
+		  quota_window(req) && hcp_in_set(req);
+	if (allowed)
+		changed = hcp_book_changed(req);
+	if (ready)
+		__sync_fetch_and_sub(&shared_pages, req->npages - changed);
+	if (!ready || quota_counts != ready)
+		quota_disturb();
+	return allowed || quota_refuse(req->npages);
+}
+
+/*
+ * Book the request, if the guest converts the pages, and say if it is allowed.  ready: of
+ * quota_ready(), and not 0.
+ */
+static __always_inline _Bool quota_book(const struct kvm_hcpolicy_ctx *req, __u64 ready)
+{
+	return quota_binds(req) ? quota_grants(req, ready) :
+				  quota_allows(req, hcp_book_changed(req), ready);
 }
 
 #endif /* HCPOLICY_QUOTA_H */

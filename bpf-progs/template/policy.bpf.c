@@ -3,7 +3,7 @@
  * policy: what it does, what it is good for, and what not.
  *
  * KVM calls it for each request of the guest, on several vCPUs at once.  It ends each request in
- * exactly one way: hcp_book(), hcp_lost(), hcp_ignore(), or RETRY with none of these.
+ * exactly one way: hcp_book(), hcp_refuse(), hcp_lost(), hcp_ignore(), or RETRY with none of these.
  * docs/policy-guide.md has all the rules.
  */
 #include "hcpolicy.bpf.h"
@@ -20,17 +20,17 @@ HCPOLICY_ABOUT(policy, "keeps the set of what the guest shares");
 
 HCPOLICY(policy, req)
 {
-	/* What is refused is recorded too, as the guest may have shared it already. */
-	hcp_book(req);
-
 	/*
-	 * The verdict.  To refuse a request, return an error, such as -EPERM:
+	 * To refuse a request, return an error.  hcp_refuse() records what the guest has shared all
+	 * the same:
 	 *
 	 *	if (req->npages > most_pages) {
 	 *		__sync_fetch_and_add(&refused, 1);
-	 *		return -EPERM;
+	 *		return hcp_refuse(req, -EPERM);
 	 *	}
 	 */
+
+	hcp_book(req);
 
 	/* Done, if KVM accepts that here; else what KVM does without a policy. */
 	return req->flags & KVM_HCPOLICY_MAY_HANDLE ? KVM_HCPOLICY_HANDLED : KVM_HCPOLICY_DEFAULT;
