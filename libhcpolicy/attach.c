@@ -137,6 +137,9 @@ static int attach_failed(struct hcpolicy *policy, int err, int fd, int vm_fd)
 		return vm_taken(policy, fd);
 	case EIO:
 		return fail(policy, err, "the VM of process %d (descriptor %d) is dead", policy->info->pid, vm_fd);
+	case EOPNOTSUPP:
+		return fail(policy, err, "the VM of fd %d can have no policy: KVM does not see what it asks "
+			    "(a protected VM of arm64)", vm_fd);
 	case EPERM:
 		return fail(policy, err, "the VM of fd %d is another process': that needs "
 			    "CAP_SYS_ADMIN", vm_fd);

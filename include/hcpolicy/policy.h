@@ -203,6 +203,7 @@ struct hcpolicy_attach_opts {
  *
  * -EBUSY: the VM has a policy; -EBADF: vm_fd is not open, or is 0; -EINVAL: not a KVM VM;
  * -EIO: the VM is dead; -EPERM: the VM belongs to another process, and no CAP_SYS_ADMIN;
+ * -EOPNOTSUPP: KVM does not see what the VM asks (arm64: it is protected);
  * -ESRCH: no such process, or /proc does not show it.  After an error the policy is loaded,
  * has an empty set, and can be attached elsewhere.
  */
