@@ -25,6 +25,12 @@ man:	## the manual pages, for `hcpolicy help` too
 modules:	## build KVM with the hook for the stock kernel RELEASE
 	$(Q)$(MAKE) --no-print-directory -C kernel
 
+# A target and not the folder of that name.  For x86 there are modules, and check-debug's kernel.
+.PHONY: kernel
+kernel: setup	## ARCH=arm64: a whole kernel with the hook, for scripts/vm-run --arch arm64
+	$(Q)[ "$(ARCH)" = arm64 ] || { echo "make kernel is for ARCH=arm64; for x86 there is make modules" >&2; exit 1; }
+	$(Q)kernel/build-arm64 $(RELEASE) $(BUILD)/arm64-kernel/$(RELEASE)
+
 setup:	## install what is missing (as root), or say what to run
 	$(Q)scripts/setup
 
