@@ -16,6 +16,10 @@ CFLAGS   ?= -O2 -g
 HCP_CFLAGS := -std=gnu11 -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wno-unused-parameter \
 	      -Werror=implicit-function-declaration -fno-strict-aliasing -I$(TOP)/include $(CPPFLAGS) $(CFLAGS)
 
+# What VMMs link of guest/ to put the test guest into a VM, and to run its vCPUs.
+GUEST_LOAD := image x86/load
+GUEST_RUN  := stats x86/vcpu
+
 # libbpf: the distribution's if it knows struct_ops of modules, as Debian 13's does.  Else the
 # one in the kernel's source, which libhcpolicy/Makefile builds, and which is hidden in ours.
 LIBBPF := $(BUILD)/libbpf

@@ -56,13 +56,13 @@ static struct hcg_request batch[VM_BATCH_MAX];
 
 static void vmm_books(struct vcpu *vcpu)
 {
-	vcpu->run->hypercall.ret = hcp_set__exit(vmm_set, vcpu->exit_args[0], vcpu->exit_args[1],
-						 vcpu->exit_args[2]);
+	vcpu->run->hypercall.ret = hcp_set__exit(vmm_set, vcpu->exit.gpa, vcpu->exit.npages,
+						 vcpu->exit.attrs);
 }
 
 static void vmm_converts(struct vcpu *vcpu)
 {
-	vm_convert(vm, vcpu->exit_args[0], vcpu->exit_args[1], !(vcpu->exit_args[2] & HIDE));
+	vm_convert(vm, vcpu->exit.gpa, vcpu->exit.npages, !(vcpu->exit.attrs & HIDE));
 	if (vmm_set)
 		vmm_books(vcpu);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * How a VMM tells the test guest (hcguest.elf) what to do: one mailbox per vCPU
- * in guest memory and one doorbell port.  A VMM whose doorbell reads as all
- * ones (unmodified QEMU) gets the text commands of guest/hcguest/script.c instead.
+ * in guest memory and one doorbell port (on arm64, which has no ports, an address).  A VMM
+ * whose doorbell reads as all ones (unmodified QEMU) gets the text commands of
+ * guest/hcguest/x86/script.c instead.
  *
  * The rule: a mailbox belongs to the guest from the resume after a doorbell OUT
  * until its next OUT, and to the VMM otherwise.  Only stop and iterations, and the
@@ -19,8 +20,8 @@
  * The low byte of what is written is enum hcg_event, the rest its argument.
  *
  * Memory: identity-mapped up to HCG_MAX_GPA.  The guest keeps to itself below
- * HCG_FREE_GPA and touches nothing above it unless told.  The VMM must set the
- * vCPUs' CPUID (KVM_SET_CPUID2), or there is no long mode.
+ * HCG_FREE_GPA and touches nothing above it unless told.  On x86 the VMM must
+ * set the vCPUs' CPUID (KVM_SET_CPUID2), or there is no long mode.
  *
  * Encryption, of the guest's own making (crypt.h): the 8 bytes at HCG_KEY_GPA are
  * the VM's key.  The VMM fills them before the first vCPU runs; 0 (what fresh
@@ -44,6 +45,7 @@
 #include <stdint.h>
 
 #define HCG_PORT		0x5e0
+#define HCG_DOORBELL_GPA	HCG_MAX_GPA	/* arm64: 4 bytes, read and written as the port is */
 #define HCG_MAGIC		0x31474348	/* "HCG1" */
 #define HCG_MAX_VCPUS		64
 #define HCG_KEY_GPA		0x60000
@@ -52,6 +54,8 @@
 #define HCG_BATCH_GPA(i)	(0x3c0000 + (uint64_t)(i) * 0x1000)	/* a page's worth */
 #define HCG_FREE_GPA		0x400000
 #define HCG_MAX_GPA		(4ULL << 30)
+/* The status of private pages, where 0 is that of shared ones: as in x86's KVM_MAP_GPA_RANGE_*. */
+#define HCG_PRIVATE		(1 << 4)
 
 enum hcg_event {
 	/*
@@ -75,9 +79,12 @@ enum hcg_command {
 	 * With an empty batch the vCPU stays in guest mode and does nothing.
 	 */
 	HCG_CMD_LOOP = 2,
-	/* HLT with interrupts off; DONE if the VMM resumes after it. */
+	/* HLT or WFI with interrupts off; DONE if the VMM resumes after it. */
 	HCG_CMD_HALT = 3,
-	/* Write count to the isa-debug-exit port, then shut down (triple fault). */
+	/*
+	 * x86: write count to the isa-debug-exit port, then shut down (triple fault).  arm64:
+	 * PSCI's SYSTEM_OFF.
+	 */
 	HCG_CMD_EXIT = 4,
 	/*
 	 * Convert and write the pages of mailbox->work, until stop is not zero; or count
@@ -91,7 +98,10 @@ enum hcg_command {
 
 /* What one operation of a batch does: hcg_request.op. */
 enum hcg_op {
-	/* The hypercall nr with a0, a1, a2: ret is the answer. */
+	/*
+	 * x86: the hypercall nr with a0, a1, a2.  arm64: the SMCCC function nr with them.  ret is
+	 * the answer.
+	 */
 	HCG_CALL = 0,
 	/* ret is the 8 bytes at a0.  a0 is 8-byte aligned here and below. */
 	HCG_READ = 1,
@@ -103,7 +113,7 @@ enum hcg_op {
 	HCG_STEP = 4,
 	/*
 	 * The a1 pages from a0 on, which must be in the record (record.h); a2 is 0 for
-	 * shared and 0x10 for private.
+	 * shared, or HCG_PRIVATE.
 	 *
 	 * CONVERT, the contract kept: ask for a2, then new contents under it; ret is
 	 * the hypercall's.  If that is not 0, nothing is written.
@@ -120,20 +130,29 @@ enum hcg_op {
 	 */
 	HCG_PUT_AS = 8,
 	HCG_RECODE = 9,
-	/* Write a1 to the MSR a0.  One that nobody serves is a fault. */
+	/* x86: write a1 to the MSR a0.  One that nobody serves is a fault. */
 	HCG_WRMSR = 10,
-	/* PUT through the addresses with the C-bit (hcvm --sev-lookalike).  Only below 1 GiB. */
+	/* x86: PUT through the addresses with the C-bit (hcvm --sev-lookalike).  Only below 1 GiB. */
 	HCG_PUT_ALIAS = 11,
+	/*
+	 * Ask for the a1 pages from a0 on: a2 as for CONVERT (x86: all of KVM_MAP_GPA_RANGE_*).
+	 * ret is the answer.  x86 has one hypercall for all of them.  arm64 has a call for each, and
+	 * makes them up to the first that is not granted; its answers are told in x86's words:
+	 * -KVM_ENOSYS for NOT_SUPPORTED, and -KVM_EINVAL for INVALID_PARAMETER.
+	 */
+	HCG_ASK = 12,
 };
 
 enum hcg_request_flags {
 	/* Compare ret with expect and count a difference in failed. */
 	HCG_EXPECT = 1 << 0,
-	/* HCG_CALL from CPL 3. */
+	/* x86: HCG_CALL from CPL 3. */
 	HCG_USER = 1 << 1,
-	/* HCG_CALL by this instruction, whatever CPUID's vendor suggests. */
+	/* x86: HCG_CALL by this instruction, whatever CPUID's vendor suggests. */
 	HCG_VMCALL = 1 << 2,
 	HCG_VMMCALL = 1 << 3,
+	/* arm64: HCG_CALL by SMC and not by HVC. */
+	HCG_SMC = 1 << 4,
 };
 
 /* Two values of ret that no hypervisor answers.  This one: the call ended in #UD. */
@@ -209,6 +228,7 @@ struct hcg_mailbox {
 	uint64_t failed;	/* operations whose ret was not what they expect */
 	uint64_t first;		/* if failed: the index of the first */
 	int64_t first_ret;	/* if failed: its ret (a loop overwrites the request's) */
+	/* arm64: the class of ESR, ESR, ELR, FAR. */
 	struct {
 		uint64_t vector, error, rip, cr2;
 	} fault;

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/kvm_para.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +58,6 @@ static bool failed(const char *what)
 static bool fill(struct trial *t)
 {
 	struct kvm_userspace_memory_region slot = { .memory_size = MEMORY };
-	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_EXIT_HYPERCALL, .args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
-	};
 	char path[PATH_MAX];
 
 	t->mem = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -72,8 +68,8 @@ static bool fill(struct trial *t)
 	slot.userspace_addr = (uintptr_t)t->mem;
 	if (ioctl(t->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot))
 		return failed("KVM_SET_USER_MEMORY_REGION");
-	if (t->exits && ioctl(t->vm_fd, KVM_ENABLE_CAP, &cap))
-		return failed("KVM_CAP_EXIT_HYPERCALL");
+	if (t->exits && hcguest_enable_exits(t->vm_fd))
+		return failed("its exits");
 	if (hcguest_load(hcguest_find(path), t->mem, MEMORY, NULL, &t->guest)) {
 		err("%s", t->guest.error);
 		return false;
@@ -142,9 +138,11 @@ static bool make_vcpu(struct trial_vcpu *v, unsigned int index)
 	void *run;
 	int ret;
 
-	v->fd = ioctl(t->vm_fd, KVM_CREATE_VCPU, v->id);
-	if (v->fd < 0)
+	v->fd = hcguest_new_vcpu(t->kvm_fd, t->vm_fd, v->id, PHYS_BITS);
+	if (v->fd < 0) {
+		errno = -v->fd;
 		return failed("KVM_CREATE_VCPU");
+	}
 	v->stats_fd = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
 	if (v->stats_fd < 0)
 		return failed("KVM_GET_STATS_FD");
@@ -154,12 +152,12 @@ static bool make_vcpu(struct trial_vcpu *v, unsigned int index)
 	v->run = run;
 	v->mailbox = (void *)(t->mem + HCG_MAILBOX_GPA(index));
 	v->request = (void *)(t->mem + HCG_BATCH_GPA(index));
-	ret = vcpu_stats_find(v->stats_fd, &v->stats_at) ?: hcguest_set_cpuid(t->kvm_fd, v->fd, PHYS_BITS);
+	ret = vcpu_stats_find(v->stats_fd, &v->stats_at);
 	if (ret) {
 		errno = -ret;
 		return failed("a vCPU");
 	}
-	if (hcguest_start_vcpu(v->fd, &t->guest, index)) {
+	if (hcguest_start_vcpu(t->vm_fd, v->fd, &t->guest, index)) {
 		err("%s", t->guest.error);
 		return false;
 	}
@@ -191,8 +189,7 @@ struct trial_vcpu *trial_vcpu(struct trial *t, unsigned int id)
 static struct hcg_request request(bool shared, uint64_t gpa, uint64_t npages)
 {
 	return (struct hcg_request) {
-		.op = HCG_CALL, .nr = KVM_HC_MAP_GPA_RANGE,
-		.a0 = gpa, .a1 = npages, .a2 = shared ? 0 : KVM_MAP_GPA_RANGE_ENCRYPTED,
+		.op = HCG_ASK, .a0 = gpa, .a1 = npages, .a2 = shared ? 0 : HCG_PRIVATE,
 	};
 }
 
@@ -268,6 +265,7 @@ bool trial_go_on(struct trial_vcpu *v, struct trial_answer *answer)
 	struct ticks ticks = {
 		.us = TICK_US, .until = clock_ns(CLOCK_MONOTONIC) + HELD_NS, .retries = v->stats.retry,
 	};
+	struct hcguest_exit request;
 	struct vcpu_stats stats;
 	int64_t event;
 	int ret = 0;
@@ -276,8 +274,8 @@ bool trial_go_on(struct trial_vcpu *v, struct trial_answer *answer)
 	while (!ret && !v->held && (event = hcguest_run(v->fd, v->run)) != HCG_EV_DONE) {
 		if (event == HCG_EV_READY && !v->started) {
 			v->started = true;
-		} else if (event == -KVM_EXIT_HYPERCALL) {
-			v->run->hypercall.ret = 0;
+		} else if (event == -KVM_EXIT_HYPERCALL &&
+			   !hcguest_take_exit(v->fd, v->run, 0, &request)) {
 			v->exits++;
 		} else if (event == -KVM_EXIT_INTR) {
 			ret = vcpu_stats_read(&v->stats_at, &stats);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "../guest/load.h"
 #include "../guest/mailbox.h"
+#include "../guest/stats.h"
 #include "../guest/vcpu.h"
 
 struct trial;

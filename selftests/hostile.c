@@ -67,9 +67,9 @@ static void check_bad_request(uint64_t gpa, uint64_t npages, uint64_t attrs)
 	v->exit_ret = -7;
 	CHECK_EQ(vcpu_call(v, gpa, npages, attrs), -7);
 	CHECK_EQ(v->exits, 1);
-	CHECK_EQ(v->exit_args[0], gpa);
-	CHECK_EQ(v->exit_args[1], npages);
-	CHECK_EQ(v->exit_args[2], attrs);
+	CHECK_EQ(v->exit.gpa, gpa);
+	CHECK_EQ(v->exit.npages, npages);
+	CHECK_EQ(v->exit.attrs, attrs);
 	CHECK_EQ(p->state->calls, 0);
 	CHECK_STATS(v, .dflt = 1, .bad_request = 1);
 
@@ -120,12 +120,18 @@ TEST(every_attribute_that_has_a_meaning_is_shown_to_the_policy)
 	CHECK_STATS(v, .handled = 32);
 }
 
+static struct hcg_request hypercall(uint64_t nr, uint32_t flags)
+{
+	return (struct hcg_request){
+		.op = HCG_CALL, .flags = flags, .nr = nr, .a0 = GPA, .a1 = 1, .a2 = SHARE,
+	};
+}
+
 TEST(a_request_from_CPL_3_is_EPERM_and_not_shown_to_the_policy)
 {
-	struct hcg_request req = hc_request(GPA, 1, SHARE, -KVM_EPERM);
+	struct hcg_request req = hypercall(KVM_HC_MAP_GPA_RANGE, HCG_USER);
 
 	set_up(true);
-	req.flags |= HCG_USER;
 	vcpu_batch(v, &req, 1);
 	CHECK_EQ(req.ret, -KVM_EPERM);
 	CHECK_EQ(p->state->calls, 0);
@@ -135,10 +141,9 @@ TEST(a_request_from_CPL_3_is_EPERM_and_not_shown_to_the_policy)
 
 TEST(another_hypercall_is_not_shown_to_the_policy)
 {
-	struct hcg_request req = hc_request(GPA, 1, SHARE, -KVM_ENOSYS);
+	struct hcg_request req = hypercall(4000, 0);
 
 	set_up(true);
-	req.nr = 4000;
 	vcpu_batch(v, &req, 1);
 	CHECK_EQ(req.ret, -KVM_ENOSYS);
 	CHECK_EQ(p->state->calls, 0);

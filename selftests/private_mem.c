@@ -20,7 +20,7 @@ static struct pol *p;
 
 static void convert(struct vcpu *v)
 {
-	vm_convert(vm, v->exit_args[0], v->exit_args[1], !(v->exit_args[2] & HIDE));
+	vm_convert(vm, v->exit.gpa, v->exit.npages, !(v->exit.attrs & HIDE));
 }
 
 /* A policy that says HANDLED to everything and was given the VMM's exits. */
@@ -109,8 +109,8 @@ TEST(each_piece_of_a_large_request_is_matched_by_itself)
 	CHECK_EQ(p->state->calls, 2);
 	CHECK_EQ(flags_seen(), KVM_HCPOLICY_PRIVATE_MEM);
 	CHECK_EQ(v->exits, 1);
-	CHECK_EQ(v->exit_args[0], GPA);
-	CHECK_EQ(v->exit_args[1], CHUNK + 2);
+	CHECK_EQ(v->exit.gpa, GPA);
+	CHECK_EQ(v->exit.npages, CHUNK + 2);
 	CHECK_STATS(v, .dflt = 1, .overruled = 1);
 
 	/* And the other way round. */

@@ -100,9 +100,9 @@ TEST(an_MSR_request_that_is_left_to_KVM_exits_or_is_an_error)
 	set_up(true, 0, KVM_HCPOLICY_DEFAULT);
 	CHECK_EQ(ask_msr(GFN, OP_PRIVATE), MSR_OK);
 	CHECK_EQ(v->exits, 1);
-	CHECK_EQ(v->exit_args[0], GFN * PAGE);
-	CHECK_EQ(v->exit_args[1], 1);
-	CHECK_EQ(v->exit_args[2], HIDE);
+	CHECK_EQ(v->exit.gpa, GFN * PAGE);
+	CHECK_EQ(v->exit.npages, 1);
+	CHECK_EQ(v->exit.attrs, HIDE);
 	v->exit_ret = EINVAL;	/* 7.3 takes no other error from the VMM */
 	CHECK_EQ(ask_msr(GFN, OP_PRIVATE), MSR_ERROR);
 	CHECK_EQ(v->exits, 2);
@@ -129,7 +129,7 @@ TEST(without_a_policy_both_doors_are_as_before)
 	fill(3, GFN, 2, OP_SHARED);
 	CHECK_EQ(ask_buffer(), PSC_OK);
 	CHECK_EQ(v->exits, 4);
-	CHECK_EQ(v->exit_args[0], (GFN + 4) * PAGE);
+	CHECK_EQ(v->exit.gpa, (GFN + 4) * PAGE);
 
 	use_vm(vm_new(1, false));
 	CHECK_EQ(ask_msr(GFN, OP_SHARED), MSR_ERROR);
@@ -222,7 +222,7 @@ TEST(a_header_that_is_rewritten_on_the_way_changes_nothing)
 	fill(9, GFN, 2, OP_SHARED);
 	CHECK_EQ(ask_buffer(), PSC_OK);
 	CHECK_EQ(v->exits, 9);
-	CHECK_EQ(v->exit_args[0], (GFN + 16) * PAGE);
+	CHECK_EQ(v->exit.gpa, (GFN + 16) * PAGE);
 	CHECK_EQ(p->state->calls, 9);
 }
 
@@ -302,7 +302,7 @@ TEST(an_address_above_MAXPHYADDR_is_not_shown_to_the_policy)
 
 static void convert(struct vcpu *v)
 {
-	vm_convert(vm, v->exit_args[0], v->exit_args[1], !(v->exit_args[2] & HIDE));
+	vm_convert(vm, v->exit.gpa, v->exit.npages, !(v->exit.attrs & HIDE));
 }
 
 TEST(private_memory_is_converted_by_an_exit_and_its_repetition_absorbed)

@@ -382,7 +382,7 @@ TEST_LONG(a_request_whose_exit_is_pending_ends_with_a_reset, 300)
 		vcpu_put(v, HCG_CMD_RUN, &req, 1);
 		CHECK_EQ(ioctl(v->fd, KVM_RUN, NULL), 0);
 		CHECK_EQ(v->run->exit_reason, KVM_EXIT_HYPERCALL);
-		v->run->hypercall.ret = 0;
+		CHECK_EQ(hcguest_take_exit(v->fd, v->run, 0, &v->exit), 0);
 		run_for_nothing();
 		v->run->immediate_exit = 0;
 		check_reset();

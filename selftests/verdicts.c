@@ -105,9 +105,9 @@ TEST(DEFAULT_with_exits_on_exits)
 	CHECK_EQ(p->state->calls, 1);
 	CHECK_EQ(p->state->flags, KVM_HCPOLICY_EXIT_ENABLED);
 	CHECK_EQ(v->exits, 1);
-	CHECK_EQ(v->exit_args[0], GPA);
-	CHECK_EQ(v->exit_args[1], 3);
-	CHECK_EQ(v->exit_args[2], HIDE);
+	CHECK_EQ(v->exit.gpa, GPA);
+	CHECK_EQ(v->exit.npages, 3);
+	CHECK_EQ(v->exit.attrs, HIDE);
 	CHECK_STATS(v, .dflt = 1);
 }
 
@@ -385,8 +385,8 @@ TEST(a_piece_that_is_left_to_KVM_makes_one_exit_of_the_whole)
 	CHECK_EQ(vcpu_call(v, GPA, 4 * KVM_HCPOLICY_MAX_PAGES, HIDE), 0);
 	CHECK_EQ(p->state->calls, 4);
 	CHECK_EQ(v->exits, 1);
-	CHECK_EQ(v->exit_args[0], GPA);
-	CHECK_EQ(v->exit_args[1], 4 * KVM_HCPOLICY_MAX_PAGES);
+	CHECK_EQ(v->exit.gpa, GPA);
+	CHECK_EQ(v->exit.npages, 4 * KVM_HCPOLICY_MAX_PAGES);
 	CHECK_STATS(v, .dflt = 1);
 }
 

@@ -35,7 +35,7 @@ const char *build_path(const char *file)
 
 static void start_vcpu(struct vcpu *v)
 {
-	if (hcguest_start_vcpu(v->fd, &v->vm->guest, v->index))
+	if (hcguest_start_vcpu(v->vm->fd, v->fd, &v->vm->guest, v->index))
 		tap_fail(__FILE__, __LINE__, "%s", v->vm->guest.error);
 	v->ready = false;
 }
@@ -47,14 +47,13 @@ struct vcpu *vm_add_vcpu(struct vm *vm)
 	CHECK_CMP(vm->nvcpus, <, VM_MAX_VCPUS);
 	v->vm = vm;
 	v->index = vm->nvcpus++;
-	v->fd = ioctl(vm->fd, KVM_CREATE_VCPU, v->index);
+	v->fd = hcguest_new_vcpu(vm->kvm_fd, vm->fd, v->index, VM_PHYS_BITS);
 	CHECK_CMP(v->fd, >=, 0);
 	v->stats_fd = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
 	CHECK_CMP(v->stats_fd, >=, 0);
 	v->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
 	CHECK(v->run != MAP_FAILED);
 	v->mbox = (void *)(vm->mem + HCG_MAILBOX_GPA(v->index));
-	CHECK_EQ(hcguest_set_cpuid(vm->kvm_fd, v->fd, VM_PHYS_BITS), 0);
 	start_vcpu(v);
 	return v;
 }
@@ -91,16 +90,12 @@ static struct vm *vm_new_type(unsigned long type)
 
 struct vm *vm_new_empty(void)
 {
-	return vm_new_type(KVM_X86_DEFAULT_VM);
+	return vm_new_type(0);
 }
 
 static struct vm *vm_populate(struct vm *vm, struct kvm_userspace_memory_region2 *slot,
 			      unsigned int nvcpus, bool exits)
 {
-	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_EXIT_HYPERCALL,
-		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
-	};
 	unsigned int i;
 
 	vm->mem = mmap(NULL, VM_MEM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -109,7 +104,7 @@ static struct vm *vm_populate(struct vm *vm, struct kvm_userspace_memory_region2
 	slot->userspace_addr = (uintptr_t)vm->mem;
 	CHECK_EQ(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION2, slot), 0);
 	if (exits)
-		CHECK_EQ(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), 0);
+		CHECK_EQ(hcguest_enable_exits(vm->fd), 0);
 
 	load_guest(vm);
 	for (i = 0; i < nvcpus; i++)
@@ -174,12 +169,7 @@ bool vm_exists(int vm_fd)
 
 static void hypercall_exit(struct vcpu *v)
 {
-	unsigned int i;
-
-	CHECK_EQ(v->run->hypercall.nr, KVM_HC_MAP_GPA_RANGE);
-	for (i = 0; i < 3; i++)
-		v->exit_args[i] = v->run->hypercall.args[i];
-	v->run->hypercall.ret = v->exit_ret;
+	CHECK_EQ(hcguest_take_exit(v->fd, v->run, v->exit_ret, &v->exit), 0);
 	v->exits++;
 	if (v->on_exit)
 		v->on_exit(v);
@@ -250,7 +240,7 @@ void vcpu_batch(struct vcpu *v, struct hcg_request *reqs, size_t n)
 struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect)
 {
 	return (struct hcg_request){
-		.op = HCG_CALL, .flags = HCG_EXPECT, .nr = KVM_HC_MAP_GPA_RANGE,
+		.op = HCG_ASK, .flags = HCG_EXPECT,
 		.a0 = gpa, .a1 = npages, .a2 = attrs, .expect = expect,
 	};
 }

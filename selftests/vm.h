@@ -19,11 +19,12 @@
 
 #include "../guest/load.h"
 #include "../guest/mailbox.h"
+#include "../guest/stats.h"
 #include "../guest/vcpu.h"
 
 #define PAGE		4096ULL
 #define SHARE		0ULL
-#define HIDE		KVM_MAP_GPA_RANGE_ENCRYPTED
+#define HIDE		((uint64_t)HCG_PRIVATE)
 
 #define VM_MAX_VCPUS	8
 #define VM_MEM		(64ULL << 20)
@@ -47,7 +48,7 @@ struct vcpu {
 
 	/* KVM_EXIT_HYPERCALL: how many, the last one, and the answer to them. */
 	volatile uint64_t exits;
-	uint64_t exit_args[3];
+	struct hcguest_exit exit;
 	int64_t exit_ret;
 	void (*on_exit)(struct vcpu *v);	/* what else the VMM does in an exit */
 
@@ -88,7 +89,7 @@ void vm_free(struct vm *vm);
 /* Has KVM a VM that this process made by that number?  Its folder in debugfs goes with the VM. */
 bool vm_exists(int vm_fd);
 
-/* The hypercall KVM_HC_MAP_GPA_RANGE with these arguments; what the guest sees. */
+/* A request of the guest with these arguments (HCG_ASK of mailbox.h); what the guest sees. */
 int64_t vcpu_call(struct vcpu *v, uint64_t gpa, uint64_t npages, uint64_t attrs);
 
 /* A request for the functions below, which must be answered with expect. */

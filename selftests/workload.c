@@ -56,7 +56,7 @@ static uint64_t *vm_page(uint64_t gfn)
 
 static void answer(struct vcpu *v)
 {
-	uint64_t gfn = v->exit_args[0] / PAGE, n = v->exit_args[1], i;
+	uint64_t gfn = v->exit.gpa / PAGE, n = v->exit.npages, i;
 
 	if (at_request)
 		at_request();
@@ -65,7 +65,7 @@ static void answer(struct vcpu *v)
 		v->run->hypercall.ret = -EINVAL;
 	pthread_mutex_lock(&lock);
 	for (i = 0; !v->run->hypercall.ret && i < n; i++)
-		shared[gfn + i] = !(v->exit_args[2] & HIDE);
+		shared[gfn + i] = !(v->exit.attrs & HIDE);
 	pthread_mutex_unlock(&lock);
 	if (at_request)
 		at_request();

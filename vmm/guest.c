@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Booting a guest ELF by PVH (guest/load.c), and its key (guest/crypt.h). */
+/* Booting a guest ELF by PVH (guest/x86/load.c), and its key (guest/crypt.h). */
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,7 +26,7 @@ int guest_load(struct vm *vm)
 	if (n < vm->nvcpus)
 		note("guest '%s' has no entry for other vCPUs: it runs on one", elf);
 	for (i = 0; i < n; i++)
-		if (hcguest_start_vcpu(vm->vcpus[i].fd, &guest, i))
+		if (hcguest_start_vcpu(vm->fd, vm->vcpus[i].fd, &guest, i))
 			return fail("%s", guest.error);
 	return 0;
 }

@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The operations.  To add one: a value in enum hcg_op, a case here, and a line in
- * script.c's table if it is to have a name there.
+ * The operations.  To add one: a value in enum hcg_op, a case here or in an architecture's
+ * arch_op(), and a line in x86/script.c's table if it is to have a name there.
  */
-#include "cpu.h"
-#include "io.h"
+#include "arch.h"
 #include "ops.h"
 #include "pages.h"
-
-int64_t kernel_vmcall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
-int64_t kernel_vmmcall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
-
-static int64_t call(unsigned int index, const struct hcg_request *r)
-{
-	static int vmmcall_here = -1;	/* the same on every vCPU */
-	int vmmcall;
-
-	if (vmmcall_here < 0)
-		vmmcall_here = cpu_has_vmmcall();
-	vmmcall = r->flags & HCG_VMMCALL || (!(r->flags & HCG_VMCALL) && vmmcall_here);
-
-	if (r->flags & HCG_USER)
-		return cpu_user_call(index, r->nr, r->a0, r->a1, r->a2,
-				     vmmcall ? user_vmmcall_insn : user_vmcall_insn);
-	return vmmcall ? kernel_vmmcall(r->nr, r->a0, r->a1, r->a2) :
-			 kernel_vmcall(r->nr, r->a0, r->a1, r->a2);
-}
 
 static int bad_memory(uint64_t gpa, uint64_t size)
 {
@@ -40,21 +20,9 @@ static void fill(uint64_t gpa, uint64_t size, uint64_t value)
 		*p++ = value;
 }
 
-static int64_t ask(unsigned int index, uint64_t gpa, uint64_t npages, uint64_t attrs)
-{
-	struct hcg_request r = { .nr = KVM_HC_MAP_GPA_RANGE, .a0 = gpa, .a1 = npages, .a2 = attrs };
-
-	return call(index, &r);
-}
-
-static int bad_pages(const struct hcg_request *r)
-{
-	return r->a0 % HCG_PAGE_SIZE || !r->a1 || !pages_known(r->a0 / HCG_PAGE_SIZE, r->a1);
-}
-
 static int bad_status(const struct hcg_request *r)
 {
-	return r->a2 && r->a2 != MAP_GPA_ENCRYPTED;
+	return r->a2 && r->a2 != HCG_PRIVATE;
 }
 
 /* The contract: ask first, write afterwards. */
@@ -65,7 +33,7 @@ static int64_t convert(unsigned int index, const struct hcg_request *r, uint64_t
 
 	for (i = 0; i < r->a1; i++)
 		page_begin(gfn + i);
-	ret = ask(index, r->a0, r->a1, r->a2);
+	ret = arch_ask(index, r->a0, r->a1, r->a2);
 	for (i = 0; i < r->a1; i++) {
 		if (ret)
 			page_end(gfn + i);
@@ -87,8 +55,6 @@ static int64_t do_pages(unsigned int index, const struct hcg_request *r)
 	for (; gfn < end; gfn++) {
 		if (r->op == HCG_PUT)
 			page_put(gfn, page_status(gfn));
-		else if (r->op == HCG_PUT_ALIAS)
-			page_put_at(gfn, page_status(gfn), HCG_ALIAS);
 		else if (r->op == HCG_PUT_AS)
 			page_put(gfn, status);
 		else if (r->op == HCG_RECODE)
@@ -104,8 +70,8 @@ void op_do(unsigned int index, struct hcg_request *r)
 	key_look(index);
 	r->ret = 0;
 	switch (r->op) {
-	case HCG_CALL:
-		r->ret = call(index, r);
+	case HCG_ASK:
+		r->ret = arch_ask(index, r->a0, r->a1, r->a2);
 		return;
 	case HCG_READ:
 		if (bad_memory(r->a0, 8))
@@ -123,10 +89,7 @@ void op_do(unsigned int index, struct hcg_request *r)
 		fill(r->a0, r->a1, r->a2);
 		return;
 	case HCG_STEP:
-		outl(HCG_PORT, HCG_EV_STEP | (uint32_t)r->a0 << 8);
-		return;
-	case HCG_WRMSR:
-		wrmsr(r->a0, r->a1);
+		doorbell_ring(HCG_EV_STEP | (uint32_t)r->a0 << 8);
 		return;
 	case HCG_CONVERT:
 	case HCG_PUT_AS:
@@ -135,11 +98,14 @@ void op_do(unsigned int index, struct hcg_request *r)
 			break;
 		/* fall through */
 	case HCG_PUT:
-	case HCG_PUT_ALIAS:
 	case HCG_VERIFY:
-		if (bad_pages(r))
+		if (pages_bad(r))
 			break;
 		r->ret = do_pages(index, r);
+		return;
+	default:
+		if (!arch_op(index, r))
+			break;
 		return;
 	}
 	r->ret = HCG_RET_BAD_REQUEST;
@@ -147,7 +113,7 @@ void op_do(unsigned int index, struct hcg_request *r)
 
 int64_t op_share_own(unsigned int index)
 {
-	return ask(index, 0, HCG_FREE_GPA / HCG_PAGE_SIZE, 0);
+	return arch_ask(index, 0, HCG_FREE_GPA / HCG_PAGE_SIZE, 0);
 }
 
 int op_failed(const struct hcg_request *r)

@@ -5,9 +5,6 @@
 
 #include "../mailbox.h"
 
-#define KVM_HC_MAP_GPA_RANGE	12
-#define MAP_GPA_ENCRYPTED	(1 << 4)
-
 /* Carry out one operation on vCPU index and set its ret. */
 void op_do(unsigned int index, struct hcg_request *r);
 

@@ -3,7 +3,6 @@
  * Loads and stores that encrypt, and the record.  A migration may change the key
  * between any two instructions, so each access reads the key again afterwards.
  */
-#include "cpu.h"
 #include "pages.h"
 
 static int encrypting;
@@ -65,6 +64,11 @@ int pages_known(uint64_t gfn, uint64_t npages)
 	return index < HCG_TABLE_PAGES && npages <= HCG_TABLE_PAGES - index;
 }
 
+int pages_bad(const struct hcg_request *r)
+{
+	return r->a0 % HCG_PAGE_SIZE || !r->a1 || !pages_known(r->a0 / HCG_PAGE_SIZE, r->a1);
+}
+
 void page_forget(uint64_t gfn)
 {
 	*entry(gfn) = 0;
@@ -116,7 +120,7 @@ void page_recode(uint64_t gfn, uint64_t status)
 /* Of each vCPU: the key last seen and the one before, to explain what is found. */
 static struct {
 	uint64_t now, before;
-} keys[MAX_VCPUS];
+} keys[HCG_MAX_VCPUS];
 
 void key_look(unsigned int index)
 {

@@ -7,6 +7,8 @@
 
 /* Are the pages all in the record? */
 int pages_known(uint64_t gfn, uint64_t npages);
+/* Are those of an operation not whole pages of the record? */
+int pages_bad(const struct hcg_request *r);
 
 /* Forget what is known of a page: private, never written. */
 void page_forget(uint64_t gfn);

@@ -31,7 +31,7 @@ static void convert(unsigned int index, struct hcg_work *w, uint64_t gfn, uint64
 {
 	struct hcg_request r = {
 		.op = HCG_CONVERT, .a0 = gfn * HCG_PAGE_SIZE, .a1 = n,
-		.a2 = status & HCG_PAGE_SHARED ? 0 : MAP_GPA_ENCRYPTED,
+		.a2 = status & HCG_PAGE_SHARED ? 0 : HCG_PRIVATE,
 	};
 
 	op_do(index, &r);

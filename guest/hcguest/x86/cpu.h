@@ -14,6 +14,7 @@
 /* Where memory is mapped a second time, with that bit: entry.S. */
 #define HCG_ALIAS		0x100000000
 #define HCG_CBIT		39
+#define KVM_HC_MAP_GPA_RANGE	12
 /* 8, 10 to 14, 17, 21, 29, 30 */
 #define ERROR_CODE_VECTORS	0x60227d00
 
@@ -43,9 +44,6 @@ int64_t cpu_user_call(unsigned int index, uint64_t nr, uint64_t a0, uint64_t a1,
 
 /* Does CPUID name a vendor that has VMMCALL (AMD, Hygon)? */
 int cpu_has_vmmcall(void);
-
-/* To the isa-debug-exit device; without one, shut down by a triple fault. */
-_Noreturn void cpu_exit(uint32_t code);
 #endif
 
 #endif /* HCP_GUEST_CPU_H */

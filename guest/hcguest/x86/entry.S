@@ -5,7 +5,7 @@
  * of vCPUs can start at once, in any order.
  */
 #define __ASSEMBLER__ 1
-#include "../boot.h"
+#include "../../boot.h"
 #include "cpu.h"
 
 	.section .note.hcguest, "a", @note

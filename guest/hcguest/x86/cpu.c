@@ -3,7 +3,7 @@
  * Segments, TSS, exceptions.  Each vCPU has a GDT, TSS and stack of its own.  They
  * share the IDT, which each fills with the same entries.  Interrupts are always off.
  */
-#include "../mailbox.h"
+#include "../arch.h"
 #include "cpu.h"
 #include "io.h"
 #include "serial.h"
@@ -97,6 +97,12 @@ int cpu_has_vmmcall(void)
 	return c == 0x444d4163 || c == 0x656e6975;	/* Authenti-cAMD, HygonGen-uine */
 }
 
+void cpu_halt(void)
+{
+	asm volatile("hlt");
+}
+
+/* By the isa-debug-exit device; without one, by a triple fault. */
 _Noreturn void cpu_exit(uint32_t code)
 {
 	struct descriptor_ptr none = {};
@@ -117,12 +123,12 @@ static void report(unsigned int index, const struct exception_frame *f, uint64_t
 {
 	struct hcg_mailbox *mb = (void *)HCG_MAILBOX_GPA(index);
 
-	if (inl(HCG_PORT) == HCG_MAGIC) {
+	if (doorbell_ask() == HCG_MAGIC) {
 		mb->fault.vector = f->vector;
 		mb->fault.error = f->error;
 		mb->fault.rip = f->rip;
 		mb->fault.cr2 = cr2;
-		outl(HCG_PORT, HCG_EV_FAULT | (uint32_t)f->vector << 8);
+		doorbell_ring(HCG_EV_FAULT | (uint32_t)f->vector << 8);
 	}
 	serial_print("FAIL vCPU %lu: exception %lu at 0x%lx, error code 0x%lx, cr2 0x%lx\n",
 		     (uint64_t)index, f->vector, f->rip, f->error, cr2);

@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * hcguest: a freestanding guest that makes the requests it is told to make, and
- * checks the answers.  It boots as a PVH ELF (qemu-system-x86_64 -kernel, hcvm
- * --guest, or guest/load.c).
- *
- * If the VMM answers the doorbell port, commands come by mailbox: mailbox.h.
- * Otherwise vCPU 0 takes text commands from its command line and COM1 (script.c),
- * and the other vCPUs halt.  ops.c carries out both.
- *
- * A VMM starts further vCPUs directly at the entry of the ELF note HCGUEST
- * (boot.h); nobody sends a SIPI.
- *
- * An exception that nobody asked for is reported by doorbell and on COM1; the
- * guest then exits with code 63.
- */
-#include <stddef.h>
-
-#include "../boot.h"
+/* Commands by mailbox (mailbox.h).  ops.c carries out the operations of a batch. */
 #include "../mailbox.h"
 #include "../random.h"
-#include "cpu.h"
-#include "io.h"
+#include "arch.h"
+#include "commands.h"
 #include "ops.h"
 #include "pages.h"
-#include "script.h"
 #include "work.h"
-
-void guest_main(unsigned int index, const struct hvm_start_info *si);
 
 static void run_batch(unsigned int index, struct hcg_mailbox *mb)
 {
@@ -85,7 +65,7 @@ static void run_command(unsigned int index, struct hcg_mailbox *mb)
 			run_batch(index, mb);
 		break;
 	case HCG_CMD_HALT:
-		asm volatile("hlt");
+		cpu_halt();
 		break;
 	case HCG_CMD_EXIT:
 		cpu_exit(mb->count);
@@ -96,11 +76,11 @@ static void run_command(unsigned int index, struct hcg_mailbox *mb)
 		run_check(index, mb);
 		break;
 	default:	/* not a command: the VMM and this guest do not match */
-		asm volatile("ud2");
+		__builtin_trap();
 	}
 }
 
-static _Noreturn void mailbox_run(unsigned int index)
+_Noreturn void commands_run(unsigned int index)
 {
 	struct hcg_mailbox *mb = (void *)HCG_MAILBOX_GPA(index);
 	int64_t ret = 0;
@@ -109,21 +89,9 @@ static _Noreturn void mailbox_run(unsigned int index)
 		ret = -op_share_own(index);
 	if (ret < 0 || ret > 0xffffff)
 		ret = 0xffffff;
-	outl(HCG_PORT, HCG_EV_READY | (uint32_t)ret << 8);
+	doorbell_ring(HCG_EV_READY | (uint32_t)ret << 8);
 	for (;;) {
 		run_command(index, mb);
-		outl(HCG_PORT, HCG_EV_DONE);
+		doorbell_ring(HCG_EV_DONE);
 	}
-}
-
-void guest_main(unsigned int index, const struct hvm_start_info *si)
-{
-	cpu_init(index);
-	if (inl(HCG_PORT) == HCG_MAGIC)
-		mailbox_run(index);
-	if (!index)
-		script_run(si && si->magic == HVM_START_MAGIC ?
-			   (const char *)si->cmdline_paddr : NULL);
-	for (;;)
-		asm volatile("hlt");
 }

@@ -36,13 +36,14 @@
  */
 #include <stddef.h>
 
-#include "../random.h"
+#include "../../random.h"
+#include "../arch.h"
+#include "../ops.h"
+#include "../pages.h"
+#include "../work.h"
 #include "cpu.h"
-#include "ops.h"
-#include "pages.h"
 #include "script.h"
 #include "serial.h"
-#include "work.h"
 
 #define LINE_MAX	512
 
@@ -58,7 +59,7 @@ static const struct command {
 	uint64_t attrs;		/* ORed into a2, which share and private are not given */
 } commands[] = {
 	{ "share", HCG_CALL, 2, 0 },
-	{ "private", HCG_CALL, 2, MAP_GPA_ENCRYPTED },
+	{ "private", HCG_CALL, 2, HCG_PRIVATE },
 	{ "call", HCG_CALL, 4, 0 },
 	{ "map", HCG_CALL, 3, 0 },
 	{ "read", HCG_READ, 1, 0 },
@@ -244,7 +245,7 @@ static void run_random(char *line)
 		range = hcg_random_range(&args[0], args[2]);
 		r.a0 = range.gfn << 12;
 		r.a1 = range.npages;
-		r.a2 = range.shared ? 0 : MAP_GPA_ENCRYPTED;
+		r.a2 = range.shared ? 0 : HCG_PRIVATE;
 		op_do(0, &r);
 		if (op_failed(&r)) {
 			failures++;
@@ -402,5 +403,5 @@ _Noreturn void script_run(const char *cmdline)
 	while (serial_gets(line, LINE_MAX))
 		run_command(line);
 	for (;;)
-		asm volatile("hlt");
+		cpu_halt();
 }

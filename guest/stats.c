@@ -1,48 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a VMM needs to run the test guest's vCPUs by mailbox: vcpu.h. */
+/* The hook's counters of a vCPU, found by their names among KVM's. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
+#include <linux/kvm.h>
 
-#include "mailbox.h"
-#include "vcpu.h"
-
-#define CPUID_ADDR_WIDTHS	0x80000008u
-#define CPUID_MAX		256
-
-int hcguest_set_cpuid(int kvm_fd, int vcpu_fd, unsigned int phys_bits)
-{
-	union {
-		struct kvm_cpuid2 cpuid;
-		char room[sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
-	} u = { .cpuid.nent = CPUID_MAX };
-	struct kvm_cpuid_entry2 *e;
-
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &u.cpuid))
-		return -errno;
-	for (e = u.cpuid.entries; e < u.cpuid.entries + u.cpuid.nent; e++)
-		if (e->function == CPUID_ADDR_WIDTHS)
-			e->eax = (e->eax & ~0xff00ffu) | phys_bits;
-	return ioctl(vcpu_fd, KVM_SET_CPUID2, &u.cpuid) ? -errno : 0;
-}
-
-int64_t hcguest_run(int vcpu_fd, struct kvm_run *run)
-{
-	uint32_t *data;
-
-	for (;;) {
-		if (ioctl(vcpu_fd, KVM_RUN, NULL))
-			return errno == EINTR ? -KVM_EXIT_INTR : INT64_MIN;
-		if (run->exit_reason != KVM_EXIT_IO || run->io.port != HCG_PORT || run->io.size != 4)
-			return -(int64_t)run->exit_reason;
-		data = (void *)((uint8_t *)run + run->io.data_offset);
-		if (run->io.direction == KVM_EXIT_IO_OUT)
-			return *data;
-		*data = HCG_MAGIC;
-	}
-}
+#include "stats.h"
 
 const char *const vcpu_stats_names[] = {
 	"hcpolicy_handled", "hcpolicy_default", "hcpolicy_retry", "hcpolicy_refused",
