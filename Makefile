@@ -6,7 +6,12 @@ include config.mk
 .PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
-all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules
+# A machine of arm64 gets these.
+ifeq ($(ARCH),arm64)
+all: libhcpolicy bpf-progs guest loader
+else
+all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules (ARCH=arm64: for a machine of arm64)
+endif
 
 .PHONY: libhcpolicy bpf-progs guest loader vmm examples selftests man
 libhcpolicy:	## the library
@@ -16,6 +21,13 @@ loader: libhcpolicy guest	## the hcpolicy command
 vmm: libhcpolicy guest	## hcvm, the small VMM
 examples: libhcpolicy	## programs to copy
 selftests: bpf-progs loader vmm	## the selftests' own programs
+ifeq ($(ARCH),arm64)
+# The BPF objects are x86's.  What their makes share is there before several of them run at once.
+.PHONY: bpf-of-x86
+libhcpolicy: bpf-of-x86
+bpf-of-x86:
+	$(Q)$(MAKE) --no-print-directory ARCH=x86 BUILD=$(TOP)/build bpf-progs
+endif
 libhcpolicy bpf-progs guest loader vmm examples selftests:
 	$(Q)$(MAKE) --no-print-directory -C $@
 
@@ -29,7 +41,7 @@ modules:	## build KVM with the hook for the stock kernel RELEASE
 .PHONY: kernel
 kernel: setup	## ARCH=arm64: a whole kernel with the hook, for scripts/vm-run --arch arm64
 	$(Q)[ "$(ARCH)" = arm64 ] || { echo "make kernel is for ARCH=arm64; for x86 there is make modules" >&2; exit 1; }
-	$(Q)kernel/build-arm64 $(RELEASE) $(BUILD)/arm64-kernel/$(RELEASE)
+	$(Q)kernel/build-arm64 $(RELEASE) $(TOP)/build/arm64-kernel/$(RELEASE)
 
 setup:	## install what is missing (as root), or say what to run
 	$(Q)scripts/setup

@@ -9,12 +9,22 @@ BPF_CFLAGS := $(BPF_TARGET) -Wall -Wextra -Wno-unused-parameter -ffile-prefix-ma
 
 # The recipe of an object $@ from $<, which libbpf loads by its BTF alone.
 # $(call bpf_compile,FILE.d)
+ifeq ($(ARCH),arm64)
+# One object serves every architecture: it is that of x86.
+define bpf_compile
+$(call msg,LINK,$@)
+$(Q)$(MAKE) -s --no-print-directory ARCH=x86 BUILD=$(TOP)/build $(@:$(BUILD)/%=$(TOP)/build/%)
+$(Q)mkdir -p $(@D)
+$(Q)ln -sfr $(@:$(BUILD)/%=$(TOP)/build/%) $@
+endef
+else
 define bpf_compile
 $(call msg,BPF,$@)
 $(Q)mkdir -p $(@D) $(dir $(1))
 $(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(1) -c $< -o $@
 $(Q)$(LLVM_STRIP) -g $@
 endef
+endif
 
 # The headers that it includes, unless the system has them; libhcpolicy has the rule itself.
 BPF_READY := $(LIBBPF_ARCHIVE:%/libbpf.a=%/.done)
