@@ -6,9 +6,9 @@ include config.mk
 .PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
-# A machine of arm64 gets these.
+# A machine of arm64 gets what its tests use.
 ifeq ($(ARCH),arm64)
-all: libhcpolicy bpf-progs guest loader
+all: libhcpolicy bpf-progs guest loader selftests
 else
 all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules (ARCH=arm64: for a machine of arm64)
 endif
@@ -20,7 +20,7 @@ guest:	## the test guest
 loader: libhcpolicy guest	## the hcpolicy command
 vmm: libhcpolicy guest	## hcvm, the small VMM
 examples: libhcpolicy	## programs to copy
-selftests: bpf-progs loader vmm	## the selftests' own programs
+selftests: bpf-progs loader $(if $(filter x86,$(ARCH)),vmm)	## the selftests' own programs
 ifeq ($(ARCH),arm64)
 # The BPF objects are x86's.  What their makes share is there before several of them run at once.
 .PHONY: bpf-of-x86

@@ -205,9 +205,9 @@ TEST(bitmap_leaves_enabled_exits_to_the_VMM_and_books_them_too)
 {
 	new_vm(true);
 	attach_bitmap(false);
-	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
+	CHECK_EQ(vcpu_call(v, GPA, up_to(3), SHARE), 0);
 	CHECK_EQ(v->exits, 1);
-	CHECK_EQ(hcp_set__count(set), 3);
+	CHECK_EQ(hcp_set__count(set), up_to(3));
 	CHECK(hcp_set__complete(set));
 	CHECK_STATS(v, .dflt = 1);
 }
@@ -216,9 +216,9 @@ TEST(bitmap_with_TAKE_EXITS_leaves_none)
 {
 	new_vm(true);
 	attach_bitmap(true);
-	CHECK_EQ(vcpu_call(v, GPA, 3, SHARE), 0);
+	CHECK_EQ(vcpu_call(v, GPA, up_to(3), SHARE), 0);
 	CHECK_EQ(v->exits, 0);
-	CHECK_EQ(hcp_set__count(set), 3);
+	CHECK_EQ(hcp_set__count(set), up_to(3));
 	CHECK(hcp_set__complete(set));
 	CHECK_STATS(v, .handled = 1);
 }

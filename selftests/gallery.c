@@ -19,6 +19,10 @@
 #define GPA	0x100000ULL
 #define MAX_GPA	(1ULL << 30)
 
+#define REFUSED	as_seen(-KVM_EPERM)
+/* Each page that is refused, as far as its guest has converted it anyway, so it is booked. */
+#define ANYWAY	(VM_OBEYS ? 0 : 1)
+
 static struct vm *vm;
 static struct hcpolicy *policy;
 static struct hcp_set *set;
@@ -47,12 +51,11 @@ TEST(quota_grants_exactly_up_to_its_ceiling)
 	start("bpf/quota.bpf.o", false, HCP_PARAMS("ceiling", "10"));
 	CHECK_EQ(call(0, GPA, 6, SHARE), 0);
 	CHECK_EQ(call(1, GPA + 6 * PAGE, 4, SHARE), 0);
-	CHECK_EQ(call(0, GPA + 10 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(hcp_number(policy, "shared_pages"), 11);
+	CHECK_EQ(call(0, GPA + 10 * PAGE, 1, SHARE), REFUSED);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 10 + ANYWAY);
 	CHECK_EQ(hcp_number(policy, "refused_requests"), 1);
 	CHECK_EQ(hcp_number(policy, "refused_pages"), 1);
-	/* Booked all the same: the guest may have done it. */
-	CHECK_EQ(hcp_set__count(set), 11);
+	CHECK_EQ(hcp_set__count(set), 10 + ANYWAY);
 	CHECK(hcp_set__complete(set));
 }
 
@@ -61,12 +64,12 @@ TEST(quota_counts_a_page_once_and_takes_it_back)
 	start("bpf/quota.bpf.o", false, HCP_PARAMS("ceiling", "10"));
 	CHECK_EQ(call(0, GPA, 10, SHARE), 0);
 	CHECK_EQ(call(1, GPA, 10, SHARE), 0);
-	CHECK_EQ(call(1, GPA + 8 * PAGE, 3, SHARE), -KVM_EPERM);
-	CHECK_EQ(call(0, GPA, 2, HIDE), 0);
-	CHECK_EQ(call(0, GPA, 2, HIDE), 0);
+	CHECK_EQ(call(1, GPA + 8 * PAGE, 3, SHARE), REFUSED);
+	CHECK_EQ(call(0, GPA, 1 + ANYWAY, HIDE), 0);
+	CHECK_EQ(call(0, GPA, 1 + ANYWAY, HIDE), 0);
 	CHECK_EQ(hcp_number(policy, "shared_pages"), 9);
 	CHECK_EQ(call(1, GPA + 20 * PAGE, 1, SHARE), 0);
-	CHECK_EQ(call(1, GPA + 21 * PAGE, 1, SHARE), -KVM_EPERM);
+	CHECK_EQ(call(1, GPA + 21 * PAGE, 1, SHARE), REFUSED);
 	tune("ceiling", "12");
 	CHECK_EQ(call(1, GPA + 22 * PAGE, 1, SHARE), 0);
 	CHECK_EQ(hcp_number(policy, "shared_pages"), hcp_set__count(set));
@@ -76,24 +79,24 @@ TEST(quota_refuses_what_is_not_in_its_window)
 {
 	start("bpf/quota.bpf.o", false,
 	      HCP_PARAMS("window_start", "0x100000", "window_end", "0x200000"));
-	CHECK_EQ(call(0, 0xff000, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(call(0, 0xff000, 2, SHARE), -KVM_EPERM);
+	CHECK_EQ(call(0, 0xff000, 1, SHARE), REFUSED);
+	CHECK_EQ(call(0, 0xff000, 2, SHARE), REFUSED);
 	CHECK_EQ(call(0, 0x100000, 256, SHARE), 0);
-	CHECK_EQ(call(1, 0x1ff000, 2, SHARE), -KVM_EPERM);
-	CHECK_EQ(call(1, 0x200000, 1, SHARE), -KVM_EPERM);
+	CHECK_EQ(call(1, 0x1ff000, 2, SHARE), REFUSED);
+	CHECK_EQ(call(1, 0x200000, 1, SHARE), REFUSED);
 	CHECK_EQ(call(1, 0x200000, 1, HIDE), 0);
 }
 
 TEST(quota_refuses_what_it_cannot_count)
 {
 	start("bpf/quota.bpf.o", false, NULL);
-	CHECK_EQ(call(0, MAX_GPA, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(call(0, MAX_GPA - PAGE, 2, SHARE), -KVM_EPERM);
+	CHECK_EQ(call(0, MAX_GPA, 1, SHARE), REFUSED);
+	CHECK_EQ(call(0, MAX_GPA - PAGE, 2, SHARE), REFUSED);
 	CHECK_EQ(call(1, MAX_GPA - PAGE, 1, SHARE), 0);
 	CHECK_EQ(call(1, MAX_GPA - 4 * PAGE, 4, SHARE), 0);
 	CHECK_EQ(call(1, MAX_GPA, 1, HIDE), 0);
 	CHECK_EQ(hcp_number(policy, "shared_pages"), 4);
-	CHECK_EQ(hcp_set__beyond(set), 3);
+	CHECK_EQ(hcp_set__beyond(set), 1 + 2 * ANYWAY);
 }
 
 TEST(quota_asks_the_VMM_where_it_has_enabled_exits)
@@ -123,19 +126,19 @@ TEST(quota_counts_anew_after_a_reset_a_restore_and_a_replace)
 	hcpolicy__close(before);
 	set = hcpolicy__set(policy);
 	CHECK_EQ(call(0, GPA + 100 * PAGE, 1, SHARE), 0);
-	CHECK_EQ(call(1, GPA + 101 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
+	CHECK_EQ(call(1, GPA + 101 * PAGE, 1, SHARE), REFUSED);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 102 + ANYWAY);
 
 	hcp_set__reset(set);
 	CHECK_EQ(call(1, GPA, 102, SHARE), 0);
-	CHECK_EQ(call(1, GPA + 102 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
+	CHECK_EQ(call(1, GPA + 102 * PAGE, 1, SHARE), REFUSED);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 102 + ANYWAY);
 
 	CHECK_EQ(hcp_set__restore_mem(set, buf, len, NULL), 0);
 	free(buf);
 	CHECK_EQ(call(1, GPA + 100 * PAGE, 1, SHARE), 0);
-	CHECK_EQ(call(0, GPA + 101 * PAGE, 1, SHARE), -KVM_EPERM);
-	CHECK_EQ(hcp_number(policy, "shared_pages"), 103);
+	CHECK_EQ(call(0, GPA + 101 * PAGE, 1, SHARE), REFUSED);
+	CHECK_EQ(hcp_number(policy, "shared_pages"), 102 + ANYWAY);
 }
 
 /*
@@ -159,7 +162,7 @@ static void *convert(void *arg)
 
 	for (i = 0; i < w->n; i++) {
 		first = rand_r(&w->seed) % 300;
-		n = 1 + rand_r(&w->seed) % 200;
+		n = up_to(1 + rand_r(&w->seed) % 200);
 		w->reqs[i] = hc_request(GPA + first * PAGE, n, rand_r(&w->seed) & 1 ? SHARE : HIDE, 0);
 	}
 	vcpu_batch(&vm->vcpus[w->vcpu], w->reqs, w->n);
@@ -226,6 +229,7 @@ TEST(exit_filter_exits_only_for_what_was_asked)
 {
 	struct vcpu *v;
 
+	NEEDS_RANGES();
 	start("bpf/exit-filter.bpf.o", true, HCP_PARAMS("on_hide", "false", "least_pages", "8"));
 	v = &vm->vcpus[0];
 	CHECK_EQ(call(0, GPA, 7, SHARE), 0);
@@ -396,7 +400,8 @@ TEST(notify_tells_of_each_change_and_of_nothing_else)
 	CHECK_EQ(call(0, GPA, 4, SHARE), 0);
 	CHECK_EQ(call(0, GPA + 4 * PAGE, 4, SHARE), 0);
 	CHECK_EQ(call(1, GPA, 1, HIDE), 0);
-	CHECK_EQ(hcpolicy__events_consume(events), 3);
+	/* 4 pages, 4 and 1, of which a request has all or one. */
+	CHECK_EQ(hcpolicy__events_consume(events), up_to(4) == 4 ? 3 : 9);
 	CHECK_EQ(nevents, 2);	/* neighbours are one */
 	CHECK(told_right() && told[257] && !told[256]);
 	/* Beyond the set each may be one. */
@@ -474,6 +479,7 @@ TEST(a_policy_without_events_says_so)
 
 TEST(hole_answers_what_is_no_RAM_and_books_what_is)
 {
+	NEEDS_RANGES();
 	start("bpf/hole.bpf.o", false, HCP_PARAMS("low_end", "0x10000000", "high_end", "0x110000000"));
 	CHECK_EQ(call(0, 0x0fffe000, 2, SHARE), 0);
 	CHECK_EQ(call(0, 0x10000000, 512, SHARE), 0);

@@ -77,6 +77,7 @@ TEST(one_vCPU_and_100000_random_overlapping_requests)
 		for (i = 0; i < BATCH; i++) {
 			struct hcg_random_range r = hcg_random_range(&state, max_gfn);
 
+			r.npages = up_to(r.npages);
 			reqs[i] = hc_request(r.gfn * PAGE, r.npages, r.shared ? SHARE : HIDE, 0);
 			memset(model + r.gfn, r.shared, r.npages);
 			end = r.gfn + r.npages;
@@ -108,6 +109,7 @@ static struct hcg_random_range random_in_stripe(uint64_t *state, unsigned int wr
 	uint64_t stripe = hcg_random(state) % STRIPES * WRITERS + writer;
 
 	r = hcg_random_range(state, STRIPE);
+	r.npages = up_to(r.npages);
 	r.gfn += stripe * STRIPE;
 	return r;
 }
@@ -165,6 +167,7 @@ TEST(requests_at_every_edge)
 	struct hcp_range r;
 	size_t i, j;
 
+	NEEDS_RANGES();
 	set_up(1, npages);
 	for (i = 0; i < n; i++) {
 		for (j = i + 1; j < n; j++) {
@@ -189,6 +192,7 @@ TEST(one_request_for_a_whole_TiB)
 	const uint64_t npages = 1ULL << (VM_PHYS_BITS - 12);
 	struct hcp_range r = {};
 
+	NEEDS_RANGES();
 	set_up(1, npages);
 	CHECK_EQ(vcpu_call(&vm->vcpus[0], 0, npages, SHARE), 0);
 	CHECK_EQ(hcp_set__count(set), npages);

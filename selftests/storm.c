@@ -313,7 +313,7 @@ static void convert(struct vcpu *v)
 
 	for (i = 0; i < REQUESTS; i++) {
 		r = hcg_random_range(&random, 1 << 20);
-		reqs[i] = hc_request(r.gfn * PAGE, r.npages, r.shared ? SHARE : HIDE, 0);
+		reqs[i] = hc_request(r.gfn * PAGE, up_to(r.npages), r.shared ? SHARE : HIDE, 0);
 	}
 	vcpu_loop(v, reqs, REQUESTS);
 }

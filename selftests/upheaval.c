@@ -125,7 +125,7 @@ static void check_set(void)
 /* Anywhere in the set; and the model knows of it. */
 static struct hcg_request random_request(uint64_t max_pages)
 {
-	uint64_t n = 1 + roll(max_pages), gfn = roll(npages - n + 1);
+	uint64_t n = up_to(1 + roll(max_pages)), gfn = roll(npages - n + 1);
 	bool shared = roll(2);
 
 	hcp_set__update(model, gfn, n, shared);
@@ -140,6 +140,7 @@ TEST_LONG(signals_and_immediate_exit_in_the_middle_of_large_requests, 300)
 	struct hcg_request reqs[LARGE_BATCH];
 	unsigned int i;
 
+	NEEDS_RANGES();
 	set_up_interrupted(false, TIB);
 	for (round = 0; round < rounds; round++) {
 		calls = p->state->calls;
@@ -358,7 +359,7 @@ TEST_LONG(a_request_that_is_retried_ends_with_a_reset, 300)
 		p->state->book = 0;
 		calls = p->state->calls;
 		p->state->change_at = calls + 1;
-		req = hc_request(GPA, 1 + roll(4096), SHARE, 0);
+		req = hc_request(GPA, up_to(1 + roll(4096)), SHARE, 0);
 		start_interrupted(HCG_CMD_RUN, &req, 1);
 		SPIN_UNTIL(p->state->calls > calls + roll(24));
 		stop_for_good();

@@ -237,6 +237,15 @@ void vcpu_batch(struct vcpu *v, struct hcg_request *reqs, size_t n)
 	memcpy(reqs, v->vm->mem + VM_BATCH_GPA(v->index), n * sizeof(*reqs));
 }
 
+int64_t as_seen(int64_t answer)
+{
+#ifdef __aarch64__
+	return answer == -KVM_ENOSYS || answer == -KVM_EOPNOTSUPP ? -KVM_ENOSYS : -KVM_EINVAL;
+#else
+	return answer;
+#endif
+}
+
 struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect)
 {
 	return (struct hcg_request){

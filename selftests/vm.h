@@ -26,6 +26,31 @@
 #define SHARE		0ULL
 #define HIDE		((uint64_t)HCG_PRIVATE)
 
+/*
+ * How guests differ.  One of arm64 asks for a page at a time, so what a test asks for more pages is
+ * as many requests.  It learns of a refusal little more than that, and obeys: it has not converted
+ * the page (hcp_obeys() in hcpolicy.bpf.h).
+ */
+#ifdef __aarch64__
+#define VM_REQUEST_PAGES	1ULL
+#define VM_OBEYS		true
+#else
+#define VM_REQUEST_PAGES	(1ULL << 52)
+#define VM_OBEYS		false
+#endif
+/* n pages, or as many as one request can be for. */
+static inline uint64_t up_to(uint64_t n)
+{
+	return n < VM_REQUEST_PAGES ? n : VM_REQUEST_PAGES;
+}
+
+/* For a test of what is in a request of several pages. */
+#define NEEDS_RANGES()								\
+	do {									\
+		if (VM_REQUEST_PAGES == 1)					\
+			tap_skip("each request of arm64 is for one page");	\
+	} while (0)
+
 #define VM_MAX_VCPUS	8
 #define VM_MEM		(64ULL << 20)
 /* A batch of vCPU i lies here and has room for so many operations. */
@@ -91,6 +116,9 @@ bool vm_exists(int vm_fd);
 
 /* A request of the guest with these arguments (HCG_ASK of mailbox.h); what the guest sees. */
 int64_t vcpu_call(struct vcpu *v, uint64_t gpa, uint64_t npages, uint64_t attrs);
+
+/* What the guest sees if KVM answers with this -KVM_E*. */
+int64_t as_seen(int64_t answer);
 
 /* A request for the functions below, which must be answered with expect. */
 struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect);
