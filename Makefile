@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-upstream bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-upstream check-arm64 bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 # A machine of arm64 gets what its tests use.
@@ -39,7 +39,7 @@ modules:	## build KVM with the hook for the stock kernel RELEASE
 
 # A target and not the folder of that name.  For x86 there are modules, and check-debug's kernel.
 .PHONY: kernel
-kernel: setup	## ARCH=arm64: a whole kernel with the hook, for scripts/vm-run --arch arm64
+kernel: $(if $(filter arm64,$(ARCH)),setup)	## ARCH=arm64: a whole kernel with the hook, for scripts/vm-run --arch arm64
 	$(Q)[ "$(ARCH)" = arm64 ] || { echo "make kernel is for ARCH=arm64; for x86 there is make modules" >&2; exit 1; }
 	$(Q)kernel/build-arm64 $(RELEASE) $(TOP)/build/arm64-kernel/$(RELEASE)
 
@@ -64,7 +64,7 @@ tests: libhcpolicy
 
 # A command for each machine of selftests/list.
 machines = $(foreach m,$(1),'scripts/vm-run $(shell sed -n 's/^machine $(m) //p' selftests/list) selftests/run $(m)')
-VM_TESTS = $(call machines,$(filter-out long qemu%,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
+VM_TESTS = $(call machines,$(filter-out long arm qemu%,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
 UNIT_TESTS = $(foreach dir,libhcpolicy guest loader docs/man models,'$(MAKE) --no-print-directory -C $(dir) check')
 check-unit: libhcpolicy bpf-progs guest loader vmm	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
@@ -85,6 +85,15 @@ check-qemu: setup	## QEMU with the patches of contrib/qemu (QEMU_VERSION=10.0), 
 	$(Q)$(MAKE) --no-print-directory all modules kit
 	$(Q)HCP_QEMU=$${HCP_QEMU:-$$(contrib/qemu/build $(QEMU_VERSION))} && export HCP_QEMU && \
 		$(if $(LONG),HCP_MIGRATIONS=50 HCP_PLAYS=10 VM_RUN_TIMEOUT=28800) scripts/tally -j 2 $(call machines,qemu-rule qemu)
+
+# An ordinary VM's door is the same code in each mode.  Protected mode has EL2 between it and KVM.
+ARM = 'scripts/vm-run --kvm-mode $(1) $(shell sed -n 's/^machine arm //p' selftests/list) selftests/run $(2)'
+check-arm64: setup	## the hook on an emulated arm64, with KVM in each of its modes, and what a request costs
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory ARCH=arm64 all kernel
+	$(Q)$(MAKE) --no-print-directory ARCH=arm64 -C bench
+	$(Q)scripts/tally -j 2 $(call ARM,vhe,arm64) $(call ARM,nvhe,arm64) $(call ARM,protected,lifetime arm_door)
+	$(Q)scripts/vm-run --arch arm64 --icount -- build/arm64/bench/cost -1 none=none exit=exit bitmap=bitmap
 
 check-trixie:	## the demo and every test on a fresh Debian 13, in a chroot (as root, slow)
 	$(Q)scripts/check-trixie

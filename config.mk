@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # What every folder's Makefile shares.  Set TOP before including.
 
-# ARCH=arm64 builds for a machine of `scripts/vm-run --arch arm64`, against its root.  (A kernel
-# developer's environment may have another ARCH: it is not meant.)
-ifneq ($(ARCH),arm64)
+# `make ARCH=arm64` builds for a machine of `scripts/vm-run --arch arm64`, against its root.  (A kernel
+# developer's environment may have an ARCH: it is not meant.)
+ifneq ($(origin ARCH) $(ARCH),command line arm64)
 override ARCH := x86
 endif
 ifeq ($(ARCH),arm64)

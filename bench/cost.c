@@ -56,8 +56,7 @@ static struct hcg_request batch[VM_BATCH_MAX];
 
 static void vmm_books(struct vcpu *vcpu)
 {
-	vcpu->run->hypercall.ret = hcp_set__exit(vmm_set, vcpu->exit.gpa, vcpu->exit.npages,
-						 vcpu->exit.attrs);
+	CHECK_EQ(hcp_set__exit(vmm_set, vcpu->exit.gpa, vcpu->exit.npages, vcpu->exit.attrs), 0);
 }
 
 static void vmm_converts(struct vcpu *vcpu)

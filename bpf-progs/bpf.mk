@@ -10,7 +10,8 @@ BPF_CFLAGS := $(BPF_TARGET) -Wall -Wextra -Wno-unused-parameter -ffile-prefix-ma
 # The recipe of an object $@ from $<, which libbpf loads by its BTF alone.
 # $(call bpf_compile,FILE.d)
 ifeq ($(ARCH),arm64)
-# One object serves every architecture: it is that of x86.
+# One object serves every architecture: it is that of x86, whose make knows when it is out of date.
+BPF_ALWAYS := FORCE
 define bpf_compile
 $(call msg,LINK,$@)
 $(Q)$(MAKE) -s --no-print-directory ARCH=x86 BUILD=$(TOP)/build $(@:$(BUILD)/%=$(TOP)/build/%)

@@ -24,13 +24,11 @@ HCPOLICY(quota, req)
 
 	if (ready) {
 		allowed = quota_book(req, ready);
-	} else if (!(req->flags & KVM_HCPOLICY_NO_RETRY)) {
-		return KVM_HCPOLICY_RETRY;
-	} else if (quota_binds(req)) {
-		allowed = quota_grants(req, 0);
-	} else {
+	} else if (req->flags & KVM_HCPOLICY_NO_RETRY) {
 		hcp_book(req);
 		allowed = quota_allows_uncounted(req);
+	} else {
+		return KVM_HCPOLICY_RETRY;
 	}
 	if (allowed)
 		return yes;

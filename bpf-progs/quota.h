@@ -106,7 +106,7 @@ static __always_inline void quota_disturb(void)
 
 /*
  * Before anything is booked: is the count of this set?  Then what is returned is for
- * quota_book().  0: RETRY, or if that cannot be, what quota.bpf.c does.
+ * quota_book().  0: RETRY, or if that cannot be, book and call quota_allows_uncounted().
  */
 static __always_inline __u64 quota_ready(void)
 {
@@ -165,26 +165,21 @@ static __always_inline _Bool quota_binds(const struct kvm_hcpolicy_ctx *req)
 }
 
 /*
- * For a request of which that is so, and nothing is booked yet; ready may be 0.  Room is taken
+ * For a request of which that is so, and nothing is booked yet.  Room is taken
  * first.  What was booked could not be taken back: another vCPU may have been granted the same page
  * meanwhile.  (So a vCPU may be refused the last page of room while another one only asks for it.)
  */
 static __always_inline _Bool quota_grants(const struct kvm_hcpolicy_ctx *req, __u64 ready)
 {
-	__u64 now, changed = 0;
+	__u64 now = __sync_fetch_and_add(&shared_pages, req->npages) + req->npages, changed = 0;
 	_Bool allowed;
 
-	if (ready)
-		now = __sync_fetch_and_add(&shared_pages, req->npages) + req->npages;
-	else
-		now = __sync_fetch_and_add(&quota_uncounted, req->npages) + req->npages;
 	allowed = (now <= ceiling || hcp_test(req->gpa >> HCP_PAGE_SHIFT)) &&
 		  quota_window(req) && hcp_in_set(req);
 	if (allowed)
 		changed = hcp_book_changed(req);
-	if (ready)
-		__sync_fetch_and_sub(&shared_pages, req->npages - changed);
-	if (!ready || quota_counts != ready)
+	__sync_fetch_and_sub(&shared_pages, req->npages - changed);
+	if (quota_counts != ready)
 		quota_disturb();
 	return allowed || quota_refuse(req->npages);
 }

@@ -33,7 +33,8 @@ static int check_header(const char *path, uint16_t machine, const struct hcg_map
 		return hcguest_fail(g, ENOEXEC, "guest '%s': not an ELF file", path);
 	if (eh->e_ident[EI_CLASS] != ELFCLASS64 || eh->e_ident[EI_DATA] != ELFDATA2LSB ||
 	    eh->e_machine != machine || eh->e_type != ET_EXEC)
-		return hcguest_fail(g, ENOEXEC, "guest '%s': not a static executable for this machine", path);
+		return hcguest_fail(g, ENOEXEC, "guest '%s': not a static executable for %s", path,
+				    machine == EM_X86_64 ? "x86-64" : "arm64");
 	if (eh->e_phentsize != sizeof(Elf64_Phdr) || eh->e_phoff > img->size ||
 	    (uint64_t)eh->e_phnum * sizeof(Elf64_Phdr) > img->size - eh->e_phoff)
 		return hcguest_fail(g, ENOEXEC, "guest '%s': its program headers lie outside the file", path);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # How a whole kernel with the hook is built out of a distribution's source: what build-debug and
-# build-arm64 share.  They source it after these are set:
+# build-arm64 share.  They source it, set these, and call whole_kernel:
 #
 #	series out	what is built, and the folder that receives the image, config, release and
 #			version: what it was built of and by

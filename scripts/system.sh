@@ -35,7 +35,7 @@ begin_system()
 		'apt-get -q update && apt-get -q -y install --no-install-recommends debootstrap'
 }
 
-# Only one that was not used for a month goes away.  (A cache that cannot be written is one, too.)
+# It was used just now: what was not for a month goes away.  (A cache may be read-only.)
 system_there()
 {
 	[ -d "$root" ] || return 0

@@ -208,8 +208,7 @@ bool vcpu_run(struct vcpu *v)
 	if (v->ready || event == -KVM_EXIT_INTR)
 		return v->ready;
 	if (event < 0)
-		tap_fail(__FILE__, __LINE__, "vCPU %u: exit reason %lld (I/O: port 0x%x, %u bytes)",
-			 v->index, (long long)-event, v->run->io.port, v->run->io.size);
+		tap_fail(__FILE__, __LINE__, "vCPU %u: exit reason %lld", v->index, (long long)-event);
 	if (HCG_EVENT(event) != HCG_EV_FAULT)
 		tap_fail(__FILE__, __LINE__, "doorbell 0x%llx", (long long)event);
 	tap_fail(__FILE__, __LINE__, "guest exception %llu, error 0x%llx, rip 0x%llx, cr2 0x%llx",
@@ -235,15 +234,6 @@ void vcpu_batch(struct vcpu *v, struct hcg_request *reqs, size_t n)
 	vcpu_put(v, HCG_CMD_RUN, reqs, n);
 	CHECK(vcpu_run(v));
 	memcpy(reqs, v->vm->mem + VM_BATCH_GPA(v->index), n * sizeof(*reqs));
-}
-
-int64_t as_seen(int64_t answer)
-{
-#ifdef __aarch64__
-	return answer == -KVM_ENOSYS || answer == -KVM_EOPNOTSUPP ? -KVM_ENOSYS : -KVM_EINVAL;
-#else
-	return answer;
-#endif
 }
 
 struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect)

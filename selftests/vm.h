@@ -10,6 +10,7 @@
 #ifndef HCST_VM_H
 #define HCST_VM_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,14 @@
 static inline uint64_t up_to(uint64_t n)
 {
 	return n < VM_REQUEST_PAGES ? n : VM_REQUEST_PAGES;
+}
+
+/* What the guest sees if KVM answers with this -KVM_E*. */
+static inline int64_t as_seen(int64_t answer)
+{
+	if (!VM_OBEYS)
+		return answer;
+	return answer == -KVM_ENOSYS || answer == -KVM_EOPNOTSUPP ? -KVM_ENOSYS : -KVM_EINVAL;
 }
 
 /* For a test of what is in a request of several pages. */
@@ -116,9 +125,6 @@ bool vm_exists(int vm_fd);
 
 /* A request of the guest with these arguments (HCG_ASK of mailbox.h); what the guest sees. */
 int64_t vcpu_call(struct vcpu *v, uint64_t gpa, uint64_t npages, uint64_t attrs);
-
-/* What the guest sees if KVM answers with this -KVM_E*. */
-int64_t as_seen(int64_t answer);
 
 /* A request for the functions below, which must be answered with expect. */
 struct hcg_request hc_request(uint64_t gpa, uint64_t npages, uint64_t attrs, int64_t expect);

@@ -10,6 +10,8 @@
 #include "cpu.h"
 #include "smccc.h"
 
+#define PSCI_SYSTEM_OFF	0x84000008u
+
 _Static_assert(MAX_VCPUS == HCG_MAX_VCPUS, "cpu.h and mailbox.h disagree");
 
 #define read_sysreg(name)							\
@@ -56,7 +58,7 @@ void cpu_halt(void)
 _Noreturn void cpu_exit(uint32_t code)
 {
 	for (;;)
-		smccc_hvc(SMCCC_PSCI_SYSTEM_OFF, 0, 0, 0);
+		smccc_hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
 }
 
 /* From every vector of entry.S. */

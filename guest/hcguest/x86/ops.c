@@ -8,27 +8,24 @@
 int64_t kernel_vmcall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
 int64_t kernel_vmmcall(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
 
-static int64_t call(unsigned int index, const struct hcg_request *r)
+static inline int64_t call(unsigned int index, uint32_t flags, uint64_t nr, uint64_t a0, uint64_t a1,
+			   uint64_t a2)
 {
 	static int vmmcall_here = -1;	/* the same on every vCPU */
 	int vmmcall;
 
 	if (vmmcall_here < 0)
 		vmmcall_here = cpu_has_vmmcall();
-	vmmcall = r->flags & HCG_VMMCALL || (!(r->flags & HCG_VMCALL) && vmmcall_here);
+	vmmcall = flags & HCG_VMMCALL || (!(flags & HCG_VMCALL) && vmmcall_here);
 
-	if (r->flags & HCG_USER)
-		return cpu_user_call(index, r->nr, r->a0, r->a1, r->a2,
-				     vmmcall ? user_vmmcall_insn : user_vmcall_insn);
-	return vmmcall ? kernel_vmmcall(r->nr, r->a0, r->a1, r->a2) :
-			 kernel_vmcall(r->nr, r->a0, r->a1, r->a2);
+	if (flags & HCG_USER)
+		return cpu_user_call(index, nr, a0, a1, a2, vmmcall ? user_vmmcall_insn : user_vmcall_insn);
+	return vmmcall ? kernel_vmmcall(nr, a0, a1, a2) : kernel_vmcall(nr, a0, a1, a2);
 }
 
 int64_t arch_ask(unsigned int index, uint64_t gpa, uint64_t npages, uint64_t attrs)
 {
-	struct hcg_request r = { .nr = KVM_HC_MAP_GPA_RANGE, .a0 = gpa, .a1 = npages, .a2 = attrs };
-
-	return call(index, &r);
+	return call(index, 0, KVM_HC_MAP_GPA_RANGE, gpa, npages, attrs);
 }
 
 static int64_t put_alias(const struct hcg_request *r)
@@ -46,7 +43,7 @@ int arch_op(unsigned int index, struct hcg_request *r)
 {
 	switch (r->op) {
 	case HCG_CALL:
-		r->ret = call(index, r);
+		r->ret = call(index, r->flags, r->nr, r->a0, r->a1, r->a2);
 		return 1;
 	case HCG_WRMSR:
 		wrmsr(r->a0, r->a1);

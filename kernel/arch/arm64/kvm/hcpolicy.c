@@ -30,8 +30,7 @@
  */
 #define HCPOLICY_GRANULE		BIT_ULL(KVM_HCPOLICY_PAGE_SHIFT)
 
-/* As x86's <asm/kvm_para.h> has them, and as every door shows them. */
-#define KVM_MAP_GPA_RANGE_DECRYPTED	0
+/* As x86's <asm/kvm_para.h> has it, and as every door shows what is to be private. */
 #define KVM_MAP_GPA_RANGE_ENCRYPTED	BIT_ULL(4)
 
 /*
@@ -48,37 +47,34 @@ static bool hcpolicy_is_request(struct kvm_vcpu *vcpu, u32 func_id)
 	       (!vcpu_has_nv(vcpu) || is_hyp_ctxt(vcpu));
 }
 
-/* What EL2's pkvm_memshare_call() would look at before it shares anything. */
+/* As EL2 takes them from protected VMs (7.x: kvm_handle_pvm_hvc64()), but of 4 KiB each. */
 static bool hcpolicy_args_valid(struct kvm_vcpu *vcpu)
 {
 	return IS_ALIGNED(smccc_get_arg1(vcpu), HCPOLICY_GRANULE) &&
 	       !smccc_get_arg2(vcpu) && !smccc_get_arg3(vcpu);
 }
 
-/* An HVC can be run again, because PC is just past it.  An SMC is still to be skipped. */
-static bool hcpolicy_can_retry(struct kvm_vcpu *vcpu)
+/* No register has changed.  PC is past an HVC; an SMC is only marked to be skipped. */
+static void hcpolicy_run_again(struct kvm_vcpu *vcpu)
 {
-	return kvm_vcpu_trap_get_class(vcpu) == ESR_ELx_EC_HVC64;
+	if (kvm_vcpu_trap_get_class(vcpu) == ESR_ELx_EC_HVC64)
+		*vcpu_pc(vcpu) -= 4;
+	else
+		vcpu_clear_flag(vcpu, INCREMENT_PC);
 }
 
 static int hcpolicy_ask(struct kvm_vcpu *vcpu, bool share, u8 action)
 {
 	struct kvm_hcpolicy_ctx *ctx = &vcpu->hcpolicy_ctx;
 	gpa_t gpa = smccc_get_arg1(vcpu);
-	u16 flags = 0;
 
-	if (action == KVM_SMCCC_FILTER_FWD_TO_USER)
-		flags |= KVM_HCPOLICY_EXIT_ENABLED;
-	if (!hcpolicy_can_retry(vcpu))
-		flags |= KVM_HCPOLICY_NO_RETRY;
-	ctx->flags = flags;
-
+	ctx->flags = action == KVM_SMCCC_FILTER_FWD_TO_USER ? KVM_HCPOLICY_EXIT_ENABLED : 0;
 	if (gpa >= kvm_phys_size(&vcpu->kvm->arch.mmu))
 		return kvm_hcpolicy_bad_request(vcpu);
 
 	ctx->gpa = gpa;
 	ctx->npages = 1;
-	ctx->attrs = share ? KVM_MAP_GPA_RANGE_DECRYPTED : KVM_MAP_GPA_RANGE_ENCRYPTED;
+	ctx->attrs = share ? 0 : KVM_MAP_GPA_RANGE_ENCRYPTED;
 	ctx->vcpu_id = vcpu->vcpu_id;
 	ctx->source = KVM_HCPOLICY_SRC_SMCCC;
 	ctx->shared = share;
@@ -108,8 +104,7 @@ bool __kvm_hcpolicy_smccc(struct kvm_vcpu *vcpu, u32 func_id, u8 action)
 	case KVM_HCPOLICY_DEFAULT:
 		return false;
 	case KVM_HCPOLICY_RETRY:
-		/* No register has changed, and every HVC has four bytes. */
-		*vcpu_pc(vcpu) -= 4;
+		hcpolicy_run_again(vcpu);
 		return true;
 	case KVM_HCPOLICY_HANDLED:
 		ret = SMCCC_RET_SUCCESS;
