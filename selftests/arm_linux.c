@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Linux of arm64 as a guest that is offered MEM_SHARE, under a policy: the set against what the guest
+ * says of its pools.  It shares two kinds: those for atomic allocations, at boot, and the restricted
+ * pool of a device, when that is found.
+ *
+ * The kernel is that of the machine itself, as Debian's has no ARM_PKVM_GUEST.
+ */
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "arm_board.h"
+#include "arm_walk.h"
+#include "hcp.h"
+#include "tap.h"
+
+#define POOL_PAGES	(BOARD_POOL_SIZE / PAGE)
+#define SLAB		2048		/* what swiotlb counts */
+
+static struct arm_board *b;
+static struct hcpolicy *policy;
+static struct hcp_set *set;
+static struct vcpu_stats stats;
+static bool lives;		/* the guest has powered itself off, which init does */
+
+/* --- what the guest says (arm_linux.init) */
+
+/* 0 if it says nothing. */
+static uint64_t guest_says(const char *name)
+{
+	char words[64];
+	const char *at;
+
+	snprintf(words, sizeof(words), "hcst: %s ", name);
+	at = strstr(b->log, words);
+	return at ? strtoull(at + strlen(words), NULL, 0) : 0;
+}
+
+static uint64_t restricted_pages(void)
+{
+	return guest_says("io_tlb_nslabs") * SLAB / PAGE;
+}
+
+static uint64_t atomic_pages(void)
+{
+	return (guest_says("pool_size_kernel") + guest_says("pool_size_dma") +
+		guest_says("pool_size_dma32")) / PAGE;
+}
+
+/* Of these, so many are in the set.  Which they are, its page tables know. */
+static uint64_t atomic_pages_shared(void)
+{
+	static const char words[] = "hcst: coherent ";
+	uint64_t va, end, gpa, sum = 0;
+	char *at = b->log;
+
+	while ((at = strstr(at, words))) {
+		va = strtoull(at + strlen(words), &at, 16);
+		CHECK_EQ(*at, '-');
+		end = strtoull(at + 1, &at, 16);
+		for (; va < end; va += PAGE)
+			sum += arm_walk(b->vcpu->fd, b->vm->mem, BOARD_MEM, va, &gpa) &&
+			       hcp_set__test(set, gpa / PAGE);
+	}
+	return sum;
+}
+
+/* --- the set */
+
+/* So many of n pages from gpa on are shared. */
+static uint64_t shared(uint64_t gpa, uint64_t n)
+{
+	uint64_t gfn, sum = 0;
+
+	for (gfn = gpa / PAGE; gfn < gpa / PAGE + n; gfn++)
+		sum += hcp_set__test(set, gfn);
+	return sum;
+}
+
+/* Of make kernel ARCH=arm64: the one that runs here; or NULL. */
+static const char *find_kernel(void)
+{
+	static char path[4096];
+	char release[sizeof(((struct utsname *)NULL)->release)];
+	struct utsname uts;
+	glob_t found = {};
+	size_t i;
+	FILE *f;
+
+	CHECK_EQ(uname(&uts), 0);
+	glob(build_path("../arm64-kernel/*/release"), 0, NULL, &found);
+	for (i = 0; i < found.gl_pathc; i++) {
+		f = fopen(found.gl_pathv[i], "r");
+		if (!f || fscanf(f, "%64s", release) != 1 || strcmp(release, uts.release))
+			continue;
+		snprintf(path, sizeof(path), "%.*s/Image",
+			 (int)(strrchr(found.gl_pathv[i], '/') - found.gl_pathv[i]), found.gl_pathv[i]);
+		return path;
+	}
+	return NULL;
+}
+
+static void boot(const char *kernel, const char *file, const char *const params[])
+{
+	char initrd[4096];
+
+	snprintf(initrd, sizeof(initrd), "%s", build_path("selftests/arm_linux.cpio"));
+	b = arm_board_new(kernel, initrd);
+	policy = hcp_attach(b->vm, file, BOARD_MEM, false, params);
+	set = hcpolicy__set(policy);
+	b->console.set = set;
+	lives = arm_board_run(b) == KVM_SYSTEM_EVENT_SHUTDOWN;
+	stats = vcpu_stats(b->vcpu);
+	tap_note("%s: the set has %llu pages, %llu of the restricted pool and %llu of atomic ones; "
+		 "requests: %llu handled, %llu refused; the device needs %llu pages, %llu of them private",
+		 file, (unsigned long long)hcp_set__count(set),
+		 (unsigned long long)shared(BOARD_POOL, POOL_PAGES),
+		 (unsigned long long)atomic_pages_shared(),
+		 (unsigned long long)stats.handled, (unsigned long long)stats.refused,
+		 (unsigned long long)b->console.touched, (unsigned long long)b->console.private_ones);
+}
+
+/* What init writes, as a terminal ends lines. */
+static bool console_has_it(void)
+{
+	char text[sizeof(b->console.text)];
+	size_t len = 0;
+	int i;
+
+	for (i = 1; i <= 100; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%d\r\n", i);
+	return b->console.len == len && !memcmp(b->console.text, text, len);
+}
+
+static void all_is_granted(void)
+{
+	struct virtio_console *c = &b->console;
+
+	tap_ok(lives, "Linux comes up under bitmap, and ends itself");
+	tap_ok(restricted_pages() == POOL_PAGES && shared(BOARD_POOL, POOL_PAGES) == POOL_PAGES,
+	       "its restricted pool is in the set, all of it");
+	tap_ok(atomic_pages() && atomic_pages_shared() == atomic_pages(),
+	       "so are its pools for atomic allocations, where its page tables have them");
+	tap_ok(hcp_set__count(set) == restricted_pages() + atomic_pages(), "the set has no other page");
+	tap_ok(stats.handled == hcp_set__count(set) && !stats.dflt && !stats.refused && !stats.retry &&
+	       !stats.bad_request, "there was one request for each page, and no other");
+	tap_ok(hcp_set__complete(set), "the set is complete");
+	tap_ok(console_has_it(), "what Linux writes to the device that has the pool arrives");
+	tap_ok(c->touched && c->lowest >= BOARD_POOL && c->highest <= BOARD_POOL + BOARD_POOL_SIZE &&
+	       !c->private_ones, "that device needs pages of the pool only, and all of them are shared");
+}
+
+int main(void)
+{
+	const char *kernel = find_kernel();
+
+	if (!kernel) {
+		tap_unknown("Linux under policies", "no build/arm64-kernel/* has the kernel that runs here");
+		return tap_end();
+	}
+	boot(kernel, "bpf/bitmap.bpf.o", NULL);
+	all_is_granted();
+	return tap_end();
+}
