@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Linux of arm64 as a guest that is offered MEM_SHARE, under a policy: the set against what the guest
+ * Linux of arm64 as a guest that is offered MEM_SHARE, under policies: the set against what the guest
  * says of its pools.  It shares two kinds: those for atomic allocations, at boot, and the restricted
  * pool of a device, when that is found.
  *
@@ -153,9 +153,38 @@ static void all_is_granted(void)
 	       !c->private_ones, "that device needs pages of the pool only, and all of them are shared");
 }
 
+static void none_of_the_pool_is_granted(uint64_t granted)
+{
+	struct hcp_range r = {};
+
+	tap_ok(lives && strstr(b->log, "DMA: failed to allocate") && !atomic_pages(),
+	       "under a quota below its atomic pools Linux says that it has none, and lives");
+	tap_ok(hcp_set__next(set, &r) && r.npages == granted && !hcp_set__next(set, &r),
+	       "the set has what was granted, one page after the other");
+	tap_ok(!shared(BOARD_POOL, POOL_PAGES), "that is no page of the restricted pool");
+	tap_ok(stats.handled == granted && stats.refused &&
+	       stats.refused == hcp_number(policy, "refused_requests"),
+	       "KVM and the policy have counted the same refusals");
+	tap_ok(hcp_set__complete(set), "a set with refused pages is complete");
+	/* Linux 6.12 uses it all the same. */
+	tap_ok(b->console.private_ones == b->console.touched,
+	       "of each page that Linux lets the device use, the set says that it is private");
+}
+
+static void half_of_the_pool_is_granted(uint64_t atomic)
+{
+	tap_ok(lives && atomic_pages() == atomic && atomic_pages_shared() == atomic,
+	       "under a quota that ends in the restricted pool Linux has its atomic pools, and lives");
+	tap_ok(shared(BOARD_POOL, POOL_PAGES / 2) == POOL_PAGES / 2 &&
+	       hcp_set__count(set) == atomic + POOL_PAGES / 2,
+	       "the set has the half of the restricted pool that was granted, and none of the other");
+}
+
 int main(void)
 {
 	const char *kernel = find_kernel();
+	char ceiling[24];
+	uint64_t atomic;
 
 	if (!kernel) {
 		tap_unknown("Linux under policies", "no build/arm64-kernel/* has the kernel that runs here");
@@ -163,5 +192,14 @@ int main(void)
 	}
 	boot(kernel, "bpf/bitmap.bpf.o", NULL);
 	all_is_granted();
+	atomic = atomic_pages();
+
+	snprintf(ceiling, sizeof(ceiling), "%llu", (unsigned long long)atomic / 2);
+	boot(kernel, "bpf/quota.bpf.o", HCP_PARAMS("ceiling", ceiling));
+	none_of_the_pool_is_granted(atomic / 2);
+
+	snprintf(ceiling, sizeof(ceiling), "%llu", (unsigned long long)(atomic + POOL_PAGES / 2));
+	boot(kernel, "bpf/quota.bpf.o", HCP_PARAMS("ceiling", ceiling));
+	half_of_the_pool_is_granted(atomic);
 	return tap_end();
 }
