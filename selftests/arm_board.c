@@ -7,10 +7,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "../guest/arm64/calls.h"
-#include "../guest/arm64/filter.h"
 #include "../guest/arm64/regs.h"
 #include "arm_board.h"
+#include "offer.h"
 #include "tap.h"
 
 /* In memory, beside the pool: the kernel before it, these behind. */
@@ -200,30 +199,12 @@ struct arm_board *arm_board_new(const char *kernel, const char *initrd)
 	CHECK_EQ(arm64_set(b->vcpu->fd, ARM64_REG(regs.pc), KERNEL), 0);
 	CHECK_EQ(arm64_set(b->vcpu->fd, ARM64_REG(regs.regs[0]), TREE), 0);
 	new_gic(vm);
-	CHECK_EQ(arm64_filter(vm->fd, SMCCC_KVM_FEATURES, 1, KVM_SMCCC_FILTER_FWD_TO_USER), 0);
-	CHECK_EQ(arm64_filter(vm->fd, SMCCC_KVM_MEMINFO, 1, KVM_SMCCC_FILTER_FWD_TO_USER), 0);
+	CHECK_EQ(offer_calls(vm->fd), 0);
 	b->console = (struct virtio_console){ .mem = vm->mem, .mem_size = BOARD_MEM, .lowest = -1 };
 	return b;
 }
 
 /* --- while it runs */
-
-/* The offer: what KVM itself has, and the calls; a page of theirs has 4 KiB. */
-static void answer(struct vcpu *v)
-{
-	uint64_t value = PAGE;
-	int i;
-
-	if (v->run->hypercall.nr == SMCCC_KVM_FEATURES) {
-		CHECK_EQ(arm64_get(v->fd, KVM_REG_ARM_VENDOR_HYP_BMAP, &value), 0);
-		value |= SMCCC_KVM_OFFERED;
-	} else {
-		CHECK_EQ(v->run->hypercall.nr, SMCCC_KVM_MEMINFO);
-	}
-	CHECK_EQ(arm64_set(v->fd, ARM64_REG(regs.regs[0]), value), 0);
-	for (i = 1; i < 4; i++)
-		CHECK_EQ(arm64_set(v->fd, ARM64_REG(regs.regs[i]), 0), 0);
-}
 
 /* A line is shown when it ends: if the guest hangs, its last one is the best hint. */
 static void print(struct arm_board *b, char c)
@@ -272,7 +253,7 @@ uint32_t arm_board_run(struct arm_board *b)
 			mmio(b, run);
 			break;
 		case KVM_EXIT_HYPERCALL:
-			answer(b->vcpu);
+			CHECK_EQ(answer_call(b->vcpu->fd, run), 1);
 			break;
 		case KVM_EXIT_SYSTEM_EVENT:
 			return run->system_event.type;

@@ -14,6 +14,7 @@
 #include "../guest/arm64/filter.h"
 #include "../guest/arm64/regs.h"
 #include "hcp.h"
+#include "offer.h"
 #include "pol.h"
 #include "tap.h"
 #include "vm.h"
@@ -27,10 +28,6 @@
 #define BY_SMC		HCG_SMC
 #define HVC_0		0xd4000002u	/* the instructions */
 #define SMC_0		0xd4000003u
-
-/* How a VMM offers the calls: the code of docs/integrating.md. */
-int offer_calls(int vm_fd);
-int answer_call(int vcpu_fd, const struct kvm_run *run);
 
 static struct vm *vm;
 static struct vcpu *v;
