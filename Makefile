@@ -10,17 +10,18 @@ include config.mk
 ifeq ($(ARCH),arm64)
 all: libhcpolicy bpf-progs guest loader selftests
 else
-all: libhcpolicy bpf-progs guest loader vmm examples selftests man	## build everything but the kernel modules (ARCH=arm64: for a machine of arm64)
+all: libhcpolicy bpf-progs guest loader broker vmm examples selftests man	## build everything but the kernel modules (ARCH=arm64: for a machine of arm64)
 endif
 
-.PHONY: libhcpolicy bpf-progs guest loader vmm examples selftests man
+.PHONY: libhcpolicy bpf-progs guest loader broker vmm examples selftests man
 libhcpolicy:	## the library
 bpf-progs: libhcpolicy	## the policies
 guest:	## the test guest
 loader: libhcpolicy guest	## the hcpolicy command
+broker: libhcpolicy	## hcpolicyd, which attaches for VMMs that may not
 vmm: libhcpolicy guest	## hcvm, the small VMM
 examples: libhcpolicy	## programs to copy
-selftests: bpf-progs loader $(if $(filter x86,$(ARCH)),vmm)	## the selftests' own programs
+selftests: bpf-progs loader $(if $(filter x86,$(ARCH)),broker vmm)	## the selftests' own programs
 ifeq ($(ARCH),arm64)
 # The BPF objects are x86's.  What their makes share is there before several of them run at once.
 .PHONY: bpf-of-x86
@@ -28,7 +29,7 @@ libhcpolicy: bpf-of-x86
 bpf-of-x86:
 	$(Q)$(MAKE) --no-print-directory ARCH=x86 BUILD=$(TOP)/build bpf-progs
 endif
-libhcpolicy bpf-progs guest loader vmm examples selftests:
+libhcpolicy bpf-progs guest loader broker vmm examples selftests:
 	$(Q)$(MAKE) --no-print-directory -C $@
 
 man:	## the manual pages, for `hcpolicy help` too
@@ -65,8 +66,8 @@ tests: libhcpolicy
 # A command for each machine of selftests/list.
 machines = $(foreach m,$(1),'scripts/vm-run $(shell sed -n 's/^machine $(m) //p' selftests/list) selftests/run $(m)')
 VM_TESTS = $(call machines,$(filter-out long arm qemu%,$(shell awk '$$1 == "machine" { print $$2 }' selftests/list)))
-UNIT_TESTS = $(foreach dir,libhcpolicy guest loader docs/man models,'$(MAKE) --no-print-directory -C $(dir) check')
-check-unit: libhcpolicy bpf-progs guest loader vmm	## the tests that need no VM
+UNIT_TESTS = $(foreach dir,libhcpolicy guest loader broker docs/man models,'$(MAKE) --no-print-directory -C $(dir) check')
+check-unit: libhcpolicy bpf-progs guest loader broker vmm	## the tests that need no VM
 	$(Q)scripts/tally $(UNIT_TESTS)
 
 check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)
@@ -142,7 +143,7 @@ compile_commands.json: FORCE	## for clangd and the like; wants bear, and builds 
 	$(Q)bear --output $@ -- $(MAKE) --no-print-directory BUILD=$(BUILD)/$@ all tests
 
 install:	## DESTDIR, PREFIX and LIBDIR as usual
-	$(Q)for dir in libhcpolicy bpf-progs guest kit loader vmm docs/man; do \
+	$(Q)for dir in libhcpolicy bpf-progs guest kit loader broker vmm docs/man; do \
 		$(MAKE) --no-print-directory -C $$dir install || exit; done
 
 clean:	## remove build/

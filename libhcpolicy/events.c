@@ -9,12 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 #include <hcpolicy/events.h>
 #include "internal.h"
 
 struct hcpolicy_events {
 	struct hcpolicy *policy;
-	struct ring_buffer *rings;
+	struct ring *rings[HCP_EVENT_RINGS];
+	int epoll_fd;
 	hcpolicy_event_fn fn;
 	void *ctx;
 	uint64_t lost;			/* the policy's count, as far as fn was told */
@@ -35,13 +38,13 @@ static bool same_kind(const struct hcp_event *a, const struct hcp_event *b)
 	       a->vcpu_id == b->vcpu_id;
 }
 
-static int take(void *ctx, void *data, size_t size)
+static void take(void *ctx, const void *data, size_t size)
 {
 	struct hcpolicy_events *events = ctx;
 	struct hcp_event *pending = &events->pending, event;
 
 	if (size < sizeof(event))
-		return 0;
+		return;
 	memcpy(&event, data, sizeof(event));
 	if (pending->npages && same_kind(pending, &event) &&
 	    event.gfn == pending->gfn + pending->npages) {
@@ -54,11 +57,11 @@ static int take(void *ctx, void *data, size_t size)
 		flush(events);
 		*pending = event;
 	}
-	return 0;
 }
 
 static int add_ring(struct hcpolicy_events *events, int n)
 {
+	struct epoll_event ready = { .events = EPOLLIN };
 	char name[32];
 	int fd;
 
@@ -67,10 +70,10 @@ static int add_ring(struct hcpolicy_events *events, int n)
 	if (fd < 0)
 		return fail(events->policy, -fd, "it sends no events: replace it by one that does, "
 			    "such as notify");
-	if (events->rings)
-		return ring_buffer__add(events->rings, fd, take, events);
-	events->rings = ring_buffer__new(fd, take, events, NULL);
-	return events->rings ? 0 : -errno;
+	events->rings[n] = ring_open(fd);
+	if (!events->rings[n] || epoll_ctl(events->epoll_fd, EPOLL_CTL_ADD, fd, &ready))
+		return fail(events->policy, errno, "%s: %s", name, strerror(errno));
+	return 0;
 }
 
 /* What the link has now.  hcp_info says so too, but a moment later, and not after every replace. */
@@ -83,10 +86,18 @@ static uint32_t attached_ops(const struct hcpolicy *policy)
 	return __atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE);
 }
 
+static int count_lost(struct hcpolicy *policy, uint64_t *lost)
+{
+	if (!policy->lost)
+		return params_counter(policy, "events_lost", lost);
+	*lost = __atomic_load_n(policy->lost, __ATOMIC_RELAXED);
+	return 0;
+}
+
 struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_event_fn fn, void *ctx)
 {
 	struct hcpolicy_events *events;
-	int n, err = 0;
+	int n, err;
 
 	if (!policy || !policy->info || !fn) {
 		errno = EINVAL;
@@ -99,12 +110,12 @@ struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_e
 	events->fn = fn;
 	events->ctx = ctx;
 	events->ops_id = policy->obj ? policy->ops_id : attached_ops(policy);
-	libbpf_talks_to(policy);
+	events->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	err = events->epoll_fd < 0 ? fail(policy, errno, "epoll: %s", strerror(errno)) : 0;
 	for (n = 0; n < HCP_EVENT_RINGS && !err; n++)
 		err = add_ring(events, n);
-	libbpf_talks_to(NULL);
 	if (!err)
-		err = params_counter(policy, "events_lost", &events->lost);
+		err = count_lost(policy, &events->lost);
 	if (!err)
 		return events;
 	hcpolicy__events_free(events);
@@ -114,14 +125,20 @@ struct hcpolicy_events *hcpolicy__events_new(struct hcpolicy *policy, hcpolicy_e
 
 void hcpolicy__events_free(struct hcpolicy_events *events)
 {
-	if (events)
-		ring_buffer__free(events->rings);
+	int n;
+
+	if (!events)
+		return;
+	for (n = 0; n < HCP_EVENT_RINGS; n++)
+		ring_close(events->rings[n]);
+	if (events->epoll_fd >= 0)
+		close(events->epoll_fd);
 	free(events);
 }
 
 int hcpolicy__events_fd(const struct hcpolicy_events *events)
 {
-	return events ? ring_buffer__epoll_fd(events->rings) : no_object();
+	return events ? events->epoll_fd : no_object();
 }
 
 /* The set is the replacement's too.  The rings are not. */
@@ -134,16 +151,17 @@ static bool replaced(struct hcpolicy_events *events)
 
 int hcpolicy__events_consume(struct hcpolicy_events *events)
 {
+	int i, n = 0, err;
 	uint64_t lost;
-	int n, err;
 
 	if (!events)
 		return no_object();
-	n = ring_buffer__consume(events->rings);
+	for (i = 0; i < HCP_EVENT_RINGS; i++)
+		n += ring_read(events->rings[i], take, events);
 	flush(events);
-	err = params_counter(events->policy, "events_lost", &lost);
-	if (err || n < 0)
-		return n < 0 ? n : err;
+	err = count_lost(events->policy, &lost);
+	if (err)
+		return err;
 	if (lost != events->lost) {
 		events->lost = lost;
 		events->fn(events->ctx, NULL);

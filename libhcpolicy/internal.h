@@ -63,6 +63,9 @@ struct hcpolicy {
 	void *words;
 	size_t words_size;
 	struct hcp_info *info;
+	char *counters;			/* those that the broker handed over; NULL: none */
+	size_t counters_size;
+	const uint64_t *lost;		/* in counters: of events; NULL: BTF finds it */
 	struct hcp_info_1 *old;	/* NULL, or the map's contents, of which info is a copy: takeover.c */
 	struct hcp_set *set;
 };
@@ -78,7 +81,6 @@ void libbpf_talks_to(struct hcpolicy *policy);
 /* policy.c */
 struct hcpolicy *policy_new(const struct hcpolicy_opts *opts);
 struct bpf_object *object_new(struct hcpolicy *policy);
-int link_info(int fd, struct bpf_link_info *link);
 
 /* Would a terminal take this for more than text?  In UTF-8 the controls from 0x80 on are c2 80 to c2 9f. */
 static inline bool is_control(const char *c)
@@ -91,9 +93,22 @@ static inline bool is_control(const char *c)
 /* file.c: a whole file; free() it. */
 int read_file(const char *path, void **bytes, size_t *size);
 
-/* maps.c */
+/* fdinfo.c: reports nothing */
+/* type, sizes, flags and id.  -EINVAL: not a map; else /proc cannot be read. */
+int map_info(int fd, struct bpf_map_info *map);
+/* id, and struct_ops.map_id: 0 once it has ended.  -EINVAL: not a struct_ops link. */
+int link_info(int fd, struct bpf_link_info *link);
 __u32 object_id(int fd);	/* of a map or a link; 0: it has none */
 bool same_object(int a, int b);	/* two descriptors; -1: none, which is no object */
+
+/* ring.c: reports nothing.  fn gets each record, which is gone when it returns. */
+struct ring;
+typedef void (*ring_fn)(void *ctx, const void *record, size_t size);
+struct ring *ring_open(int fd);		/* NULL, and errno */
+void ring_close(struct ring *ring);
+int ring_read(struct ring *ring, ring_fn fn, void *ctx);	/* returns how many */
+
+/* maps.c */
 int maps_open(struct hcpolicy *policy, bool fresh);
 void maps_close(struct hcpolicy *policy);
 

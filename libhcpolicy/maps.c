@@ -14,33 +14,17 @@
 
 #define CHUNK_SIZE	(HCP_CHUNK_WORDS * sizeof(uint64_t))
 
-/* The id is the second field of the info of a map and of a link. */
-__u32 object_id(int fd)
-{
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
-}
-
-bool same_object(int a, int b)
-{
-	__u32 id = a < 0 || b < 0 ? 0 : object_id(a);
-
-	return id && id == object_id(b);
-}
-
 static int check_map(const struct hcpolicy *policy, int fd, const char *name,
 		     size_t value_size, __u32 *max_entries)
 {
-	struct bpf_map_info map = {};
-	__u32 len = sizeof(map);
+	struct bpf_map_info map;
+	int err = map_info(fd, &map);
 
-	if (bpf_map_get_info_by_fd(fd, &map, &len)) {
-		if (errno == EPERM)
-			return fail(policy, EPERM, "%s: descriptor %d: not permitted", name, fd);
+	if (err == -EINVAL)
 		return fail(policy, EINVAL, "%s: descriptor %d is not a BPF map", name, fd);
-	}
+	if (err)
+		return fail(policy, -err, "%s: descriptor %d cannot be seen in /proc/thread-self/fdinfo (%s): "
+			    "mount -t proc proc /proc", name, fd, strerror(-err));
 	if (map.type != BPF_MAP_TYPE_ARRAY || map.key_size != sizeof(__u32) ||
 	    map.value_size != value_size)
 		return fail(policy, EINVAL, "%s: descriptor %d is not an array of %zu byte values",

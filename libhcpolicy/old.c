@@ -7,11 +7,10 @@
 
 bool old_map(int info_fd)
 {
-	struct bpf_map_info map = {};
-	__u32 len = sizeof(map);
+	struct bpf_map_info map;
 
 	/* Of other types a lookup may write more than one value. */
-	return !bpf_map_get_info_by_fd(info_fd, &map, &len) && map.type == BPF_MAP_TYPE_ARRAY &&
+	return !map_info(info_fd, &map) && map.type == BPF_MAP_TYPE_ARRAY &&
 	       map.key_size == sizeof(__u32) && map.value_size == sizeof(struct hcp_info_1);
 }
 

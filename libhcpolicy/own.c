@@ -150,10 +150,9 @@ static bool handed_on(const struct hcpolicy *next, const char *map)
 
 static bool same_shape(const struct bpf_map *map, int fd)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
+	struct bpf_map_info info;
 
-	return !bpf_map_get_info_by_fd(fd, &info, &len) && info.type == bpf_map__type(map) &&
+	return !map_info(fd, &info) && info.type == bpf_map__type(map) &&
 	       info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
 	       info.max_entries == bpf_map__max_entries(map);
 }

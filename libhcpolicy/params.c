@@ -39,6 +39,7 @@ struct param {
 	const char *name, *help;
 	const struct btf_type *type;
 	char *at;
+	__u32 offset;		/* of at in the section */
 	bool is_signed, is_bool;
 	enum hcpolicy_param_kind kind;
 	long min, max;		/* if it is unsigned: an unsigned long's bits */
@@ -216,6 +217,7 @@ static int get_param(const struct section *s, int n, struct param *p)
 	    !is_name(p->name) || !is_text(btf__name_by_offset(s->btf, p->type->name_off)))
 		return 0;
 	p->at = s->data + info->offset;
+	p->offset = info->offset;
 	p->is_signed = btf_int_encoding(p->type) & BTF_INT_SIGNED;
 	p->is_bool = btf_int_encoding(p->type) & BTF_INT_BOOL;
 	p->help = "";
@@ -314,6 +316,7 @@ bool hcpolicy__param(struct hcpolicy *policy, unsigned int n, struct hcpolicy_pa
 					  policy->found[p.kind].btf, p.type->name_off);
 	param->help = p.help;
 	param->kind = p.kind;
+	param->offset = p.offset;
 	print_number(param->value, &p, load_number(&p));
 	print_number(param->min, &p, p.min);
 	print_number(param->max, &p, p.max);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "internal.h"
 
@@ -45,6 +46,8 @@ void hcpolicy__close(struct hcpolicy *policy)
 	maps_close(policy);
 	params_close(policy);
 	own_close(policy);
+	if (policy->counters)
+		munmap(policy->counters, policy->counters_size);
 	if (policy->link_fd >= 0)
 		close(policy->link_fd);
 	folder_close(policy->lock_fd);
@@ -69,18 +72,6 @@ struct bpf_object *object_new(struct hcpolicy *policy)
 	libbpf_talks_to(NULL);
 	errno = err;
 	return obj;
-}
-
-/* Other kinds of links have a program; so this also rejects other BPF objects. */
-int link_info(int fd, struct bpf_link_info *link)
-{
-	__u32 len = sizeof(*link);
-
-	memset(link, 0, sizeof(*link));
-	if (bpf_link_get_info_by_fd(fd, link, &len) || link->type != BPF_LINK_TYPE_STRUCT_OPS ||
-	    link->prog_id)
-		return -EINVAL;
-	return 0;
 }
 
 /* Does the link's program still keep this set?  A replace updates hcp_info a moment later. */

@@ -87,7 +87,7 @@ bool takeover_unfinished(struct hcpolicy *policy, int shared_fd, int info_fd, in
 	return other;
 }
 
-static void *map_info(int fd)
+static void *info_memory(int fd)
 {
 	void *mem = mmap(NULL, sizeof(struct hcp_info), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -96,7 +96,7 @@ static void *map_info(int fd)
 
 static bool hand_over_fds(int old_fd, int info_fd)
 {
-	void *old = map_info(old_fd), *info = map_info(info_fd);
+	void *old = info_memory(old_fd), *info = info_memory(info_fd);
 	bool both = old && info;
 
 	if (both)
@@ -117,7 +117,7 @@ int takeover_finish(struct hcpolicy *policy, int shared_fd, int info_fd, int lin
 	if (!kept_by(policy, link_fd, &kept))
 		return -1;
 	if (same_object(info_fd, kept.info_fd)) {
-		old = map_info(info_fd);
+		old = info_memory(info_fd);
 		if (old) {
 			takeover_undo(old);
 			munmap(old, sizeof(struct hcp_info));

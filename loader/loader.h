@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <sys/types.h>
 #include <hcpolicy/policy.h>
+#include "text.h"
 
 enum { EXIT_OK, EXIT_FAIL, EXIT_USAGE };
 
@@ -66,19 +67,6 @@ void help_page(const char *page);
 int lib_failed(const char *name, const char *doing);
 /* Open a policy and set its parameters.  NULL: an error that was reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);
-
-/* text.c: words of the command line, and numbers for people. */
-bool parse_size(const char *text, uint64_t *bytes);
-bool parse_int(const char *text, int *value);
-bool valid_name(const char *name);
-const char *nearest(const char *word, const char *const *names, size_t n);
-const char *size_text(char buf[32], uint64_t bytes);
-const char *verdict_text(int verdict);	/* NULL: an errno, or no verdict */
-/* An errno by its name, and what is no verdict by its number. */
-const char *verdict_name(char buf[32], int verdict);
-/* The door that a request came by, as traces and `watch -j` have it. */
-const char *door_name(char buf[32], unsigned int source);
-uint64_t clock_ns(clockid_t clock);
 
 /* proc.c: what /proc tells about a process and its VMs. */
 void proc_comm(pid_t pid, char comm[32]);

@@ -1,29 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The requests of one VM: requests.h.  The program is part of this command: it is no policy.
- *
- * libbpf looks a type up in the kernel's own BTF first, and does not look into a module's if it
- * finds one of that name.  The kernel knows a struct kvm that is not that of a rebuilt kvm.ko.  So
- * their offsets are looked up here.
- */
+/* The requests of one VM: requests.h.  The program is part of this command: it is no policy. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include "embed.h"
+#include "kvm_offsets.h"
 #include "out.h"
 #include "requests.h"
 
 /* One turn, so that a guest which never pauses does not keep the reader from its other work. */
 #define TAKE_AT_ONCE	4096
 
-asm(".pushsection .rodata\n"
-	".balign 8\n"
-	"requests_object: .incbin \"" REQUESTS_OBJECT "\"\n"
-	"requests_object_end:\n"
-	".popsection");
-extern const char requests_object[], requests_object_end[];
+EMBED(requests_object, REQUESTS_OBJECT);
 
 struct requests {
 	struct bpf_object *object;
@@ -48,48 +38,6 @@ static void *variables(const struct requests *requests, const char *section, siz
 	return NULL;
 }
 
-/* Of the types from first on. */
-static bool find_member(const struct btf *btf, unsigned int first, const char *type,
-			const char *member, __u32 *offset)
-{
-	for (unsigned int id = first; id < btf__type_cnt(btf); id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-
-		if (!btf_is_struct(t) || strcmp(btf__name_by_offset(btf, t->name_off), type))
-			continue;
-		for (int i = 0; i < btf_vlen(t); i++) {
-			const struct btf_member *m = &btf_members(t)[i];
-
-			if (strcmp(btf__name_by_offset(btf, m->name_off), member))
-				continue;
-			*offset = btf_member_bit_offset(t, i) / 8;
-			return true;
-		}
-	}
-	errno = EOPNOTSUPP;
-	return false;
-}
-
-/* In kvm.ko, or in the kernel if KVM is built in. */
-static bool find_offsets(struct requests_of *of)
-{
-	struct btf *vmlinux = btf__load_vmlinux_btf(), *kvm;
-	unsigned int first = 1;
-	bool ok;
-
-	if (!vmlinux)
-		return false;
-	kvm = btf__load_module_btf("kvm", vmlinux);
-	if (kvm)
-		first = btf__type_cnt(vmlinux);
-	ok = find_member(kvm ?: vmlinux, first, "kvm_vcpu", "hcpolicy_ctx", &of->vcpu_ctx) &&
-	     find_member(kvm ?: vmlinux, first, "kvm_vcpu", "kvm", &of->vcpu_kvm) &&
-	     find_member(kvm ?: vmlinux, first, "kvm", "hcpolicy", &of->kvm_policy);
-	btf__free(kvm);
-	btf__free(vmlinux);
-	return ok;
-}
-
 static int take(void *ctx, void *data, size_t size)
 {
 	struct requests *requests = ctx;
@@ -106,7 +54,9 @@ static bool load(struct requests *requests, unsigned int link_id)
 	if (!requests->object)
 		return false;
 	of = variables(requests, ".rodata", sizeof(*of));
-	if (!of || !find_offsets(of))
+	if (!of || kvm_offsets((const struct kvm_member[]){ { "kvm_vcpu", "hcpolicy_ctx", &of->vcpu_ctx },
+							     { "kvm_vcpu", "kvm", &of->vcpu_kvm },
+							     { "kvm", "hcpolicy", &of->kvm_policy }, { } }))
 		return false;
 	of->link_id = link_id;
 	return !bpf_object__load(requests->object);

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/param.h>
 #include <time.h>
-#include <hcpolicy/kvm.h>
-#include "loader.h"
+#include <hcpolicy/abi.h>
+#include "text.h"
 
 #define MAX_WORD	32
 #define MAX_ERRNO	4095	/* as the kernel has it */

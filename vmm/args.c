@@ -41,6 +41,8 @@ static const char usage[] =
 "  --take-exits      also enable hcvm's exits: the policy answers the requests that\n"
 "                    it handles, hcvm those that it passes on\n"
 "  --name NAME       pin the policy under this name\n"
+"  --broker SOCKET   get the policy from hcpolicyd, which listens there (usually\n"
+"                    /run/hcpolicy/broker), and need no privileges\n"
 "  --label TEXT      what to call the guest in a set that is saved\n"
 "  --dump FILE       at the end write a core file with the set, for hcp-oracle\n"
 "  --control SOCKET  take commands at this UNIX socket\n"
@@ -137,6 +139,7 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		TEXT_OPTION("guest", guest),
 		TEXT_OPTION("policy", policy),
 		TEXT_OPTION("name", name),
+		TEXT_OPTION("broker", broker),
 		TEXT_OPTION("label", label),
 		TEXT_OPTION("dump", dump),
 		TEXT_OPTION("control", control),
@@ -202,8 +205,9 @@ int parse_args(int argc, char **argv, struct vm_config *cfg)
 		return bad_usage("%s goes with --kernel only", "--initrd");
 	if (cfg->encrypt && !cfg->guest)
 		return bad_usage("%s goes with --guest only", "--encrypt");
-	if ((cfg->name || cfg->nparams || cfg->take_exits) && !cfg->policy)
+	if ((cfg->name || cfg->nparams || cfg->take_exits || cfg->broker) && !cfg->policy)
 		return bad_usage("%s goes with --policy only",
-				 cfg->name ? "--name" : cfg->nparams ? "--param" : "--take-exits");
+				 cfg->name ? "--name" : cfg->nparams ? "--param" :
+				 cfg->broker ? "--broker" : "--take-exits");
 	return 0;
 }

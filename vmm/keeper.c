@@ -53,9 +53,8 @@ static int set_params(const struct vm_config *cfg, struct hcpolicy *policy)
 }
 
 /* The library has already reported in words what went wrong. */
-static int attach(struct vm *vm, struct keeper *keeper)
+static int attach(struct vm *vm, struct keeper *keeper, const struct hcpolicy_opts *opts)
 {
-	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log };
 	struct hcpolicy_attach_opts attach = {
 		.sz = sizeof(attach), .name = vm->cfg->name, .label = vm->cfg->label,
 		/* A guest that arrives brings its set. */
@@ -63,9 +62,7 @@ static int attach(struct vm *vm, struct keeper *keeper)
 		.take_exits = vm->cfg->take_exits,
 	};
 
-	if (vm->cfg->take_exits && enable_exits(vm))
-		return -1;
-	keeper->policy = hcpolicy__open(vm->cfg->policy, &opts);
+	keeper->policy = hcpolicy__open(vm->cfg->policy, opts);
 	if (!keeper->policy)
 		return fail_errno("--policy %s", vm->cfg->policy);
 	if (set_params(vm->cfg, keeper->policy))
@@ -75,6 +72,30 @@ static int attach(struct vm *vm, struct keeper *keeper)
 		return fail_errno("--policy %s", vm->cfg->policy);
 	if (vm->cfg->name && hcpolicy__pin(keeper->policy))
 		return fail_errno("--name %s", vm->cfg->name);
+	return 0;
+}
+
+/* The same by the broker, which needs no privileges here. */
+static int request(struct vm *vm, struct keeper *keeper, const struct hcpolicy_opts *opts)
+{
+	struct hcpolicy_request_opts request = {
+		.sz = sizeof(request), .socket = vm->cfg->broker, .max_gpa = vm_max_gpa(vm),
+		.name = vm->cfg->name, .label = vm->cfg->label, .params = vm->cfg->params,
+		.incoming = vm->cfg->incoming, .take_exits = vm->cfg->take_exits,
+	};
+
+	keeper->policy = hcpolicy__request(vm->cfg->policy, vm->fd, &request, opts);
+	return keeper->policy ? 0 : fail_errno("--broker %s", vm->cfg->broker);
+}
+
+static int keep_by_policy(struct vm *vm, struct keeper *keeper)
+{
+	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log };
+
+	if (vm->cfg->take_exits && enable_exits(vm))
+		return -1;
+	if (vm->cfg->broker ? request(vm, keeper, &opts) : attach(vm, keeper, &opts))
+		return -1;
 	keeper->set = hcpolicy__set(keeper->policy);
 	return 0;
 }
@@ -98,7 +119,7 @@ int keeper_open(struct vm *vm)
 	vm->keeper = calloc(1, sizeof(*vm->keeper));
 	if (!vm->keeper)
 		return fail("out of memory");
-	return vm->cfg->policy ? attach(vm, vm->keeper) : keep_by_exits(vm, vm->keeper);
+	return vm->cfg->policy ? keep_by_policy(vm, vm->keeper) : keep_by_exits(vm, vm->keeper);
 }
 
 void keeper_close(struct vm *vm)
@@ -106,8 +127,8 @@ void keeper_close(struct vm *vm)
 	if (!vm->keeper)
 		return;
 	if (vm->keeper->policy) {
-		/* Also removes its pins, which would outlive the VM. */
-		if (hcpolicy__link_fd(vm->keeper->policy) >= 0)
+		/* Also removes its pins, which would outlive the VM.  The broker removes its own. */
+		if (!vm->cfg->broker && hcpolicy__link_fd(vm->keeper->policy) >= 0)
 			hcpolicy__detach(vm->keeper->policy);
 		hcpolicy__close(vm->keeper->policy);
 	} else {

@@ -109,7 +109,7 @@ enum vm_arrival {
 
 struct vm_config {
 	const char *kernel, *initrd, *append, *guest;
-	const char *policy, *name, *label, *dump;
+	const char *policy, *name, *label, *broker, *dump;
 	const char *control, *incoming;
 	const char **params;	/* of the policy, KEY=VALUE */
 	unsigned int nparams;

@@ -122,6 +122,32 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
  */
 int hcpolicy__add_map_fd(struct hcpolicy *policy, const char *map, int fd);
 
+struct hcpolicy_request_opts {
+	size_t sz;		/* sizeof(struct hcpolicy_request_opts) */
+	const char *socket;	/* NULL: HCP_BROKER_SOCKET of hcpolicy/broker.h */
+	uint64_t max_gpa;	/* hcpolicy__set_max_gpa(); 0: the default */
+	const char *name;	/* as in struct hcpolicy_attach_opts; so are the next three */
+	bool take_exits;
+	bool incoming;
+	uint8_t reserved[6];	/* 0 */
+	const char *label;
+	const char *const *params;	/* each KEY=VALUE, then NULL; NULL: none */
+};
+
+/*
+ * Ask the broker (hcpolicyd) for a policy that is attached to the VM behind vm_fd and pinned.  The VM
+ * must be one that this process made.  For a VMM without privileges: neither this call nor the use of
+ * the set, of its events, and of hcpolicy__attached() and __complete() needs bpf(2).  All need /proc.
+ * To detach does need it.  The end of the VM detaches the policy in any case, and then the broker
+ * removes its pins.
+ *
+ * Beside the errors of connect(2), and those of open, load, attach and pin, which the broker hands
+ * on in words: -EPERM: its rules do not allow this; -EAGAIN: it is busy with this user; -ETIMEDOUT: it
+ * has not answered for two minutes; -EPROTO: it is of another version.
+ */
+struct hcpolicy *hcpolicy__request(const char *policy, int vm_fd, const struct hcpolicy_request_opts *request,
+				   const struct hcpolicy_opts *opts);
+
 /* Close this object's descriptors.  A pinned policy stays attached. */
 void hcpolicy__close(struct hcpolicy *policy);
 
@@ -151,6 +177,7 @@ struct hcpolicy_param {
 	char value[HCPOLICY_NUMBER_LEN];	/* now, as set_param takes it */
 	char min[HCPOLICY_NUMBER_LEN], max[HCPOLICY_NUMBER_LEN];
 	enum hcpolicy_param_kind kind;
+	uint32_t offset;	/* of the value in its map: .rodata, .data.settings or .data.counters */
 };
 
 /*

@@ -10,7 +10,7 @@ SAMPLES  := $(addprefix $(TESTS)/,sample.bpf.o other.bpf.o broken.bpf.o without-
 	      tagged.bpf.o many.bpf.o newer-kfunc.bpf.o newer-helper.bpf.o newer-field.bpf.o \
 	      newer-member.bpf.o newer-flags.bpf.o)
 # Each as it is shipped, and sanitized.
-UNITS    := $(foreach unit,set tracker stream policy hostile,$(unit) $(unit)-sanitized)
+UNITS    := $(foreach unit,set tracker stream policy hostile request,$(unit) $(unit)-sanitized)
 PROGRAMS := $(addprefix $(TESTS)/,$(UNITS))
 TAP      := $(addprefix $(TOP)/selftests/,tap.c tap.h)
 TEST_CFLAGS = $(LIB_CFLAGS) -DOBJECTS='"$(TESTS)"'
@@ -54,7 +54,8 @@ $(TESTS)/stream $(TESTS)/stream-sanitized: tests/stream.c stream.c set.c why.c
 $(TESTS)/stream $(TESTS)/stream-sanitized: LIBS = -lz
 $(TESTS)/policy $(TESTS)/policy-sanitized: tests/policy.c $(POLICY_SRCS) set.c why.c $(LIBBPF_ARCHIVE)
 $(TESTS)/hostile $(TESTS)/hostile-sanitized: tests/hostile.c $(POLICY_SRCS) set.c why.c $(LIBBPF_ARCHIVE)
-$(addprefix $(TESTS)/,policy policy-sanitized hostile hostile-sanitized): LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
+$(TESTS)/request $(TESTS)/request-sanitized: tests/request.c $(POLICY_SRCS) set.c why.c $(LIBBPF_ARCHIVE)
+$(addprefix $(TESTS)/,policy policy-sanitized hostile hostile-sanitized request request-sanitized): LIBS = $(LIBBPF_ARCHIVE) $(LIBBPF_LIBS)
 $(filter %-sanitized,$(PROGRAMS)): FLAGS = $(SANITIZE)
 
 $(PROGRAMS):

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hcpolicyd: attaches policies for VMMs that may not.  Where to start reading:
+ *
+ *	main.c			waits for connections, and for the ends of children and of policies
+ *	seats.c			the children: one for each connection, few at a time
+ *	serve.c			what a child does: from the request to the answer
+ *	message.c, rules.c	is it a request, and is it allowed?
+ *	peer.c, owner.c		who asks, and whose VM is it?
+ *	attached.c		what is attached, for whom
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <hcpolicy/version.h>
+#include "attached.h"
+#include "seats.h"
+
+#define RULES	"/etc/hcpolicy/broker.conf"
+/* Where systemd puts the first socket: sd_listen_fds(3). */
+#define LISTENER	3
+
+static const char usage[] =
+"Usage: hcpolicyd [--conf FILE]\n"
+"Attach policies for VMMs that may not: hcpolicyd(8).  It is started by its socket,\n"
+"hcpolicyd.socket, and takes no connections else.\n"
+"\n"
+"  --conf FILE  who may have which policy (default " RULES ")\n"
+"  --version    print the version\n"
+"  --help       print this\n";
+
+static int parse_args(int argc, char **argv, const char **conf)
+{
+	static const struct option options[] = {
+		{ "conf", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			*conf = optarg;
+			break;
+		case 'V':
+			puts("hcpolicyd " HCP_VERSION);
+			exit(0);
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			return -1;
+		}
+	}
+	return optind < argc ? -1 : 0;
+}
+
+static bool has_listener(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int type = 0, listens = 0;
+	socklen_t len = sizeof(type);
+
+	return pid && atoi(pid) == getpid() && fds && !strcmp(fds, "1") &&
+	       !getsockopt(LISTENER, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_SEQPACKET &&
+	       !getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
+}
+
+/* Why this client is refused before it has said a word; NULL: it is not. */
+static const char *refusal(int peer_error, const struct peer *peer, const struct rules *rules, int *error)
+{
+	if (peer_error) {
+		*error = peer_error;
+		return peer_error == ENOPROTOOPT ? "hcpolicyd needs Linux 6.5, to know who asks" :
+						   "hcpolicyd cannot tell who asks";
+	}
+	if (!rules_find(rules, peer, NULL)) {
+		*error = EPERM;
+		return "no rule allows this user a policy: hcpolicyd(8) says where rules are";
+	}
+	if (seats_of(peer->uid) >= SEATS_OF_USER) {
+		*error = EAGAIN;
+		return "the broker is at work on other requests of this user: ask again when these are answered";
+	}
+	return NULL;
+}
+
+static void take_connection(const struct rules *rules)
+{
+	struct connection connection = { .rules = rules };
+	struct peer peer;
+	const char *why;
+	int error = 0;
+
+	connection.fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
+	if (connection.fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			perror("hcpolicyd: accept");
+		return;
+	}
+	error = peer_get(connection.fd, &peer);
+	why = refusal(error, &peer, rules, &error);
+	connection.peer = &peer;
+	connection.vms = attached_of(peer.uid) + seats_undecided(peer.uid);
+	seats_serve(&connection, error, why);
+	peer_put(&peer);
+}
+
+static void on_attached(const struct attachment *attachment, uid_t uid, int link)
+{
+	attached_add(attachment->name, uid, link);
+}
+
+/* Wait until there is something to do.  True: a connection. */
+static bool wait_for_work(void)
+{
+	struct pollfd fds[1 + SEATS_POLL + attached_count()];
+	int timeout;
+	nfds_t n;
+
+	n = seats_poll(fds, &timeout);
+	/* What takes a seat waits until one is free: connections in the queue of the socket. */
+	if (seats_free()) {
+		attached_poll(fds + n);
+		n += attached_count();
+		fds[n++] = (struct pollfd){ .fd = LISTENER, .events = POLLIN };
+	}
+	if (poll(fds, n, timeout) < 0) {
+		if (errno != EINTR)
+			perror("hcpolicyd: poll");
+		return false;
+	}
+	return n && fds[n - 1].fd == LISTENER && fds[n - 1].revents;
+}
+
+/* Each policy that is attached takes a descriptor. */
+static void allow_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *conf = RULES;
+	struct rules *rules;
+	char name[HCP_NAME_LEN];
+	bool connection;
+
+	if (parse_args(argc, argv, &conf)) {
+		fputs("hcpolicyd: see hcpolicyd --help\n", stderr);
+		return 2;
+	}
+	rules = rules_read(conf);
+	if (!rules)
+		return 1;
+	if (!has_listener()) {
+		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket\n",
+		      stderr);
+		return 1;
+	}
+	allow_descriptors();
+	attached_find();
+	for (;;) {
+		connection = wait_for_work();
+		seats_look(on_attached);
+		while (seats_free() && attached_ended(name))
+			seats_clear(name);
+		if (connection && seats_free())
+			take_connection(rules);
+	}
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who may have which policy: rules.h. */
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../loader/text.h"
+#include "rules.h"
+
+#define SPACES	" \t\r\n"
+
+struct rules {
+	struct rule *rules;
+	size_t n;
+	char *file;
+	char **lines;		/* in which the rules' texts are */
+};
+
+static void *more(void *array, size_t n, size_t size)
+{
+	array = realloc(array, (n + 1) * size);
+	if (!array)
+		abort();
+	return array;
+}
+
+/* As in user:1000 or group:kvm. */
+static bool parse_who(const char *who, struct rule *rule)
+{
+	const char *name = strchr(who, ':');
+	struct passwd *user;
+	struct group *group;
+	int id;
+
+	if (!name++)
+		return false;
+	rule->group = !strncmp(who, "group:", 6);
+	if (!rule->group && strncmp(who, "user:", 5))
+		return false;
+	if (parse_int(name, &id)) {
+		rule->id = id;
+		return true;
+	}
+	user = rule->group ? NULL : getpwnam(name);
+	group = rule->group ? getgrnam(name) : NULL;
+	if (user)
+		rule->id = user->pw_uid;
+	if (group)
+		rule->id = group->gr_gid;
+	return user || group;
+}
+
+static bool parse_vms(const char *text, struct rule *rule)
+{
+	int vms;
+
+	if (!parse_int(text, &vms) || vms <= 0)
+		return false;
+	rule->vms = vms;
+	return true;
+}
+
+static bool is_param(const char *word)
+{
+	return *word && *word != '=';
+}
+
+/* The words of a line, which become the rule's.  Returns what is wrong with a word; NULL: nothing. */
+static const char *parse_rule(char *line, struct rule *rule, const char **word)
+{
+	char *rest = NULL;
+	size_t n = 0;
+
+	*word = strtok_r(line, SPACES, &rest);
+	if (!parse_who(*word, rule))
+		return "is no user or group of this machine: wanted user:NAME or group:NAME";
+	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
+	if (!*word || strchr(*word, '/'))
+		return "is no policy: wanted its name, or *";
+	*word = strtok_r(NULL, SPACES, &rest);
+	if (!*word || !parse_size(*word, &rule->max_gpa) || !rule->max_gpa)
+		return "is no size of a set: wanted the highest guest address, such as 64G";
+	*word = strtok_r(NULL, SPACES, &rest);
+	if (!*word || !parse_vms(*word, rule))
+		return "is no number of VMs: wanted how many one user may have at a time, from 1 on";
+	do {
+		*word = strtok_r(NULL, SPACES, &rest);
+		if (*word && !is_param(*word))
+			return "is no parameter: wanted KEY, KEY=VALUE or *";
+		rule->params = more(rule->params, n, sizeof(*rule->params));
+		rule->params[n++] = *word;
+	} while (*word);
+	return NULL;
+}
+
+static bool read_line(struct rules *rules, unsigned int number, char *line)
+{
+	struct rule rule = { .file = rules->file, .line = number };
+	const char *wrong, *word;
+
+	line[strcspn(line, "#")] = 0;
+	if (!line[strspn(line, SPACES)])
+		return true;
+	wrong = parse_rule(line, &rule, &word);
+	rules->rules = more(rules->rules, rules->n, sizeof(rule));
+	rules->lines = more(rules->lines, rules->n, sizeof(line));
+	rules->rules[rules->n] = rule;
+	rules->lines[rules->n++] = line;
+	if (wrong)
+		fprintf(stderr, "hcpolicyd: %s:%u: '%s' %s\n", rules->file, number, word ?: "", wrong);
+	return !wrong;
+}
+
+static bool read_lines(struct rules *rules, FILE *file)
+{
+	unsigned int number = 0;
+	bool good = true;
+	size_t room;
+	char *line;
+
+	for (;;) {
+		size_t before = rules->n;
+
+		line = NULL;
+		room = 0;
+		if (getline(&line, &room, file) < 0) {
+			free(line);
+			return good;
+		}
+		good = read_line(rules, ++number, line) && good;
+		if (rules->n == before)
+			free(line);
+	}
+}
+
+static void root_only(struct rules *rules)
+{
+	read_line(rules, 0, strdup("user:0 * 4096T 1000000 *"));
+}
+
+struct rules *rules_read(const char *path)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+	FILE *file = fopen(path, "re");
+	bool good = true;
+
+	if (!rules)
+		abort();
+	rules->file = strdup(path);
+	if (file) {
+		good = read_lines(rules, file);
+		fclose(file);
+	} else if (errno == ENOENT) {
+		root_only(rules);
+	} else {
+		fprintf(stderr, "hcpolicyd: %s: %s\n", path, strerror(errno));
+		good = false;
+	}
+	if (good)
+		return rules;
+	rules_free(rules);
+	return NULL;
+}
+
+void rules_free(struct rules *rules)
+{
+	while (rules->n) {
+		free(rules->rules[--rules->n].params);
+		free(rules->lines[rules->n]);
+	}
+	free(rules->rules);
+	free(rules->lines);
+	free(rules->file);
+	free(rules);
+}
+
+const struct rule *rules_find(const struct rules *rules, const struct peer *peer, const char *policy)
+{
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct rule *rule = &rules->rules[i];
+
+		if ((rule->group ? peer_in_group(peer, rule->id) : peer->uid == rule->id) &&
+		    (!policy || !strcmp(rule->policy, "*") || !strcmp(rule->policy, policy)))
+			return rule;
+	}
+	return NULL;
+}
+
+bool rule_allows(const struct rule *rule, const char *param, bool *fixed)
+{
+	size_t len = strcspn(param, "=");
+	bool any = false;
+
+	*fixed = false;
+	for (const char **p = rule->params; *p; p++) {
+		if (!strcmp(*p, "*"))
+			any = true;
+		if (strncmp(*p, param, len) || ((*p)[len] && (*p)[len] != '='))
+			continue;
+		*fixed = (*p)[len];
+		return !*fixed;
+	}
+	return any;
+}

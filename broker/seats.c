@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The broker's children: seats.h.
+ *
+ * The rule: the parent touches nothing that a client has sent, not even to close it.  A message waits
+ * in its connection, and a socket in it may linger when it is closed last.  So the child has the
+ * connection alone: it waits until the parent has closed its own copy.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <hcpolicy/policy.h>
+#include "../libhcpolicy/pass.h"
+#include "../loader/text.h"
+#include "seats.h"
+
+static struct seat {
+	pid_t pid;		/* 0: free */
+	int pidfd;
+	int child;		/* the parent's end; -1: the child attaches nothing any more */
+	bool serves;
+	uid_t uid;
+	uint64_t deadline;
+} seats[SEATS];
+
+static struct seat *find_free(void)
+{
+	for (int i = 0; i < SEATS; i++) {
+		if (!seats[i].pid)
+			return &seats[i];
+	}
+	return NULL;
+}
+
+bool seats_free(void)
+{
+	return find_free();
+}
+
+unsigned int seats_of(uid_t uid)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < SEATS; i++)
+		n += seats[i].pid && seats[i].serves && seats[i].uid == uid;
+	return n;
+}
+
+unsigned int seats_undecided(uid_t uid)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < SEATS; i++)
+		n += seats[i].pid && seats[i].serves && seats[i].uid == uid && seats[i].child >= 0;
+	return n;
+}
+
+/* Returns as fork(2) does.  In the child *end is its end of the socket between them. */
+static pid_t sit_down(struct seat *seat, int *end)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -1;
+	pid = fork();
+	*end = ends[1];
+	close(pid ? ends[1] : ends[0]);
+	if (pid < 0)
+		close(ends[0]);
+	if (pid > 0)
+		*seat = (struct seat){ .pid = pid, .pidfd = syscall(SYS_pidfd_open, pid, 0), .child = ends[0],
+				       .deadline = clock_ns(CLOCK_MONOTONIC) + SEAT_SECONDS * 1000000000ULL };
+	return pid;
+}
+
+void seats_serve(struct connection *connection, int error, const char *refusal)
+{
+	struct seat *seat = find_free();
+	char go = 0;
+	pid_t pid;
+
+	pid = sit_down(seat, &connection->parent);
+	if (!pid) {
+		if (read(connection->parent, &go, 1) != 1)
+			_exit(1);
+		if (refusal)
+			serve_refusal(connection->fd, error, refusal);
+		else
+			serve(connection);
+		_exit(0);
+	}
+	if (pid < 0) {
+		perror("hcpolicyd: fork");
+	} else {
+		seat->serves = !refusal;
+		seat->uid = connection->peer->uid;
+	}
+	close(connection->fd);
+	if (pid > 0 && write(seat->child, &go, 1) != 1)
+		perror("hcpolicyd: child");
+}
+
+void seats_clear(const char *name)
+{
+	struct hcpolicy_opts opts = { .sz = sizeof(opts) };
+	struct seat *seat = find_free();
+	int end;
+
+	if (!sit_down(seat, &end)) {
+		hcpolicy__clear(name, &opts);
+		_exit(0);
+	}
+}
+
+nfds_t seats_poll(struct pollfd *fds, int *timeout)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	nfds_t n = 0;
+
+	*timeout = -1;
+	for (int i = 0; i < SEATS; i++) {
+		int ms = seats[i].deadline > now ? (seats[i].deadline - now) / 1000000 + 1 : 0;
+
+		if (!seats[i].pid)
+			continue;
+		fds[n++] = (struct pollfd){ .fd = seats[i].pidfd, .events = POLLIN };
+		fds[n++] = (struct pollfd){ .fd = seats[i].child, .events = POLLIN };
+		/* One that was killed ends when it can. */
+		if (seats[i].deadline && (*timeout < 0 || ms < *timeout))
+			*timeout = ms;
+	}
+	return n;
+}
+
+/* A child says once what it has attached, or closes its end.  Both come before its client is answered. */
+static void hear(struct seat *seat, void (*fn)(const struct attachment *attachment, uid_t uid, int link))
+{
+	struct pollfd pfd = { .fd = seat->child, .events = POLLIN };
+	struct attachment attachment;
+	unsigned int n;
+	int link;
+
+	if (poll(&pfd, 1, 0) <= 0)
+		return;
+	if (pass_receive(seat->child, &attachment, sizeof(attachment), &link, 1, &n) > 0 && n)
+		fn(&attachment, seat->uid, link);
+	close(seat->child);
+	seat->child = -1;
+}
+
+static void look(struct seat *seat, void (*fn)(const struct attachment *attachment, uid_t uid, int link))
+{
+	hear(seat, fn);
+	/* Its end may take longer: it has to close what its client has sent. */
+	if (waitpid(seat->pid, NULL, WNOHANG) == seat->pid) {
+		hear(seat, fn);
+		close(seat->pidfd);
+		seat->pid = 0;
+	} else if (seat->deadline && seat->deadline <= clock_ns(CLOCK_MONOTONIC)) {
+		fprintf(stderr, "hcpolicyd: a request of user %u took longer than %d s: it is ended\n", seat->uid,
+			SEAT_SECONDS);
+		kill(seat->pid, SIGKILL);
+		seat->deadline = 0;
+	}
+}
+
+void seats_look(void (*fn)(const struct attachment *attachment, uid_t uid, int link))
+{
+	for (int i = 0; i < SEATS; i++) {
+		if (seats[i].pid)
+			look(&seats[i], fn);
+	}
+}
