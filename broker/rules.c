@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who may have which policy: rules.h. */
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,32 +23,6 @@ static void *more(void *array, size_t n, size_t size)
 	if (!array)
 		abort();
 	return array;
-}
-
-/* As in user:1000 or group:kvm. */
-static bool parse_who(const char *who, struct rule *rule)
-{
-	const char *name = strchr(who, ':');
-	struct passwd *user;
-	struct group *group;
-	int id;
-
-	if (!name++)
-		return false;
-	rule->group = !strncmp(who, "group:", 6);
-	if (!rule->group && strncmp(who, "user:", 5))
-		return false;
-	if (parse_int(name, &id)) {
-		rule->id = id;
-		return true;
-	}
-	user = rule->group ? NULL : getpwnam(name);
-	group = rule->group ? getgrnam(name) : NULL;
-	if (user)
-		rule->id = user->pw_uid;
-	if (group)
-		rule->id = group->gr_gid;
-	return user || group;
 }
 
 static bool parse_vms(const char *text, struct rule *rule)
@@ -75,7 +47,7 @@ static const char *parse_rule(char *line, struct rule *rule, const char **word)
 	size_t n = 0;
 
 	*word = strtok_r(line, SPACES, &rest);
-	if (!parse_who(*word, rule))
+	if (!who_parse(*word, &rule->who))
 		return "is no user or group of this machine: wanted user:NAME or group:NAME";
 	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
 	if (!*word || strchr(*word, '/'))
@@ -182,7 +154,7 @@ const struct rule *rules_find(const struct rules *rules, const struct peer *peer
 	for (size_t i = 0; i < rules->n; i++) {
 		const struct rule *rule = &rules->rules[i];
 
-		if ((rule->group ? peer_in_group(peer, rule->id) : peer->uid == rule->id) &&
+		if ((rule->who.group ? peer_in_group(peer, rule->who.id) : peer->uid == rule->who.id) &&
 		    (!policy || !strcmp(rule->policy, "*") || !strcmp(rule->policy, policy)))
 			return rule;
 	}

@@ -10,14 +10,14 @@
 #define RULES_H
 
 #include <stdint.h>
+#include "../loader/who.h"
 #include "peer.h"
 
 struct rules;
 struct rule {
 	const char *file;
 	unsigned int line;
-	bool group;
-	unsigned int id;		/* the user's or the group's */
+	struct who who;
 	const char *policy;		/* "*": any */
 	uint64_t max_gpa;
 	unsigned int vms;		/* of one user at a time */
