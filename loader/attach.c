@@ -99,76 +99,104 @@ static bool incoming(const struct args *args)
 	return true;
 }
 
+bool name_fits(const char *name, pid_t pid)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", pid);
+	if (!name || strspn(name, "0123456789") != strlen(name) || !strcmp(name, number))
+		return true;
+	err("--name %s: it would be taken for process %s: names of digits are those of their "
+	    "processes", name, name);
+	return false;
+}
+
+/* With what has to be closed in any case. */
+static bool attach_opened(struct hcpolicy *policy, const struct args *args, int *pidfd, int *vm_fd)
+{
+	const char *name = args->words[0];
+	char number[16];
+	struct hcpolicy_attach_opts opts = {
+		.sz = sizeof(opts), .name = args->name ?: number, .pid = args->pid,
+		.pid_vm_fd = args->vm_fd, .take_exits = args->take_exits, .label = args->label,
+	};
+
+	snprintf(number, sizeof(number), "%d", args->pid);
+	if (*pidfd < 0)
+		*pidfd = proc_open(args->pid);
+	if (*pidfd < 0)
+		return false;
+	/* Who waits for a VM has the policy loaded when it comes, as its guest may start at once. */
+	if (!args->wait)
+		*vm_fd = proc_take_vm(args->pid, *pidfd, &opts.pid_vm_fd, 0);
+	if (!args->wait && *vm_fd < 0)
+		return false;
+	if (args->max_gpa && hcpolicy__set_max_gpa(policy, args->max_gpa)) {
+		lib_failed(name, "--max-gpa");
+		return false;
+	}
+	if (!name_free(opts.name))
+		return false;
+	if (hcpolicy__load(policy)) {
+		lib_failed(name, "load");
+		return false;
+	}
+	if (args->wait)
+		*vm_fd = proc_take_vm(args->pid, *pidfd, &opts.pid_vm_fd, args->wait);
+	if (*vm_fd < 0)
+		return false;
+	opts.incoming = incoming(args);
+	if (hcpolicy__attach(policy, *vm_fd, &opts)) {
+		lib_failed(name, "attach");
+		return false;
+	}
+	if (hcpolicy__pin(policy)) {
+		lib_failed(name, "pin");
+		return false;
+	}
+	return true;
+}
+
+struct hcpolicy *attach_vm(const struct args *args)
+{
+	struct hcpolicy *policy = open_policy(args->words[0], args);
+	int pidfd = args->pidfd, vm_fd = -1;
+	bool ok;
+
+	if (!policy)
+		return NULL;
+	ok = attach_opened(policy, args, &pidfd, &vm_fd);
+	if (vm_fd >= 0)
+		close(vm_fd);
+	if (pidfd >= 0 && pidfd != args->pidfd)
+		close(pidfd);
+	if (ok)
+		return policy;
+	hcpolicy__close(policy);
+	return NULL;
+}
+
 int cmd_attach(const struct args *args)
 {
-	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts) };
-	const char *name = args->words[0];
-	int vm_fd = -1, status = EXIT_FAIL;
 	struct hcpolicy *policy;
-	char number[16];
 
 	if (!args->pid) {
 		err("attach needs --pid, the process whose VM it is");
 		return EXIT_USAGE;
 	}
-	snprintf(number, sizeof(number), "%d", args->pid);
-	if (args->name && strspn(args->name, "0123456789") == strlen(args->name) &&
-	    strcmp(args->name, number)) {
-		err("--name %s: it would be taken for process %s: names of digits are those of their "
-		    "processes", args->name, args->name);
+	if (!name_fits(args->name, args->pid))
 		return EXIT_USAGE;
-	}
-	opts.name = args->name ? args->name : number;
-	opts.pid = args->pid;
-	opts.pid_vm_fd = args->vm_fd;
-	opts.take_exits = args->take_exits;
-	opts.label = args->label;
-
-	policy = open_policy(name, args);
+	policy = attach_vm(args);
 	if (!policy)
 		return EXIT_FAIL;
-	/* Who waits for a VM has the policy loaded when it comes, as its guest may start at once. */
-	if (!args->wait) {
-		vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd, 0);
-		if (vm_fd < 0)
-			goto out;
-	}
-	if (args->max_gpa && hcpolicy__set_max_gpa(policy, args->max_gpa)) {
-		lib_failed(name, "--max-gpa");
-		goto out;
-	}
-	if (!name_free(opts.name))
-		goto out;
-	if (hcpolicy__load(policy)) {
-		lib_failed(name, "load");
-		goto out;
-	}
-	if (args->wait) {
-		vm_fd = proc_take_vm(args->pid, &opts.pid_vm_fd, args->wait);
-		if (vm_fd < 0)
-			goto out;
-	}
-	opts.incoming = incoming(args);
-	if (hcpolicy__attach(policy, vm_fd, &opts)) {
-		lib_failed(name, "attach");
-		goto out;
-	}
-	if (hcpolicy__pin(policy)) {
-		lib_failed(name, "pin");
-		goto out;
-	}
 	if (hcp_set__state(hcpolicy__set(policy)) & HCP_LATE)
 		warn("attached after the guest started: its earlier requests are unknown. "
 		     "Attach before its first instruction: use qemu -S, virsh start --paused, "
 		     "or attach from the VMM itself");
 	report("is attached to", policy);
 	report_grounds(policy);
-	status = EXIT_OK;
-out:
 	hcpolicy__close(policy);
-	if (vm_fd >= 0)
-		close(vm_fd);
-	return status;
+	return EXIT_OK;
 }
 
 int cmd_replace(const struct args *args)

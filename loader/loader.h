@@ -21,6 +21,7 @@ struct args {
 	int nparams;
 	const char *name, *label;
 	pid_t pid;
+	int pidfd;			/* of pid; -1: not opened */
 	int vm_fd;			/* -1: find it */
 	int wait;			/* seconds, for its VM; 0: do not wait, -1: without end */
 	uint64_t max_gpa;		/* 0: the library's default */
@@ -67,6 +68,10 @@ void help_page(const char *page);
 int lib_failed(const char *name, const char *doing);
 /* Open a policy and set its parameters.  NULL: an error that was reported. */
 struct hcpolicy *open_policy(const char *name, const struct args *args);
+/* Can the attachment of that process have that name?  Reports it if not. */
+bool name_fits(const char *name, pid_t pid);
+/* What attach does, but for what it prints in the end.  NULL: an error that was reported. */
+struct hcpolicy *attach_vm(const struct args *args);
 
 /* proc.c: what /proc tells about a process and its VMs. */
 void proc_comm(pid_t pid, char comm[32]);
@@ -78,7 +83,9 @@ bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
 pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
-int proc_take_vm(pid_t pid, int *vm_fd, int seconds);
+/* The pidfd by which pid stays that process.  -1: an error that was reported. */
+int proc_open(pid_t pid);
+int proc_take_vm(pid_t pid, int pidfd, int *vm_fd, int seconds);
 
 /* follow.c: a live view until the VM's end; or a negative errno, which was reported. */
 struct draw_style;

@@ -383,7 +383,7 @@ int main(int argc, char **argv)
 	struct { unsigned int bit; const char *arg; } given[argc];
 	struct { int c, optopt; const char *word; } wrong = {};
 	const char *params[argc];
-	struct args args = { .params = params, .vm_fd = -1 };
+	struct args args = { .params = params, .pidfd = -1, .vm_fd = -1 };
 	const struct command *cmd = NULL;
 	unsigned int seen = 0;
 	int c, ngiven = 0, nwords, least, status = EXIT_USAGE;

@@ -290,17 +290,10 @@ static bool wait_for_vm(pid_t pid, int pidfd, int wanted, int seconds)
 	}
 }
 
-/*
- * Get our own descriptor of pid's VM.  *vm_fd is its number in pid, or -1 to find it.  If there is
- * none, waits so many seconds for it (-1: without end).  Returns -1 after an error, which was
- * reported.
- */
-int proc_take_vm(pid_t pid, int *vm_fd, int seconds)
+int proc_open(pid_t pid)
 {
-	char comm[32];
-	int pidfd, fd = -1;
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
 
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0) {
 		if (errno == ESRCH)
 			err("no process %d", pid);
@@ -308,12 +301,28 @@ int proc_take_vm(pid_t pid, int *vm_fd, int seconds)
 			err("process %d: pidfd_open: %s", pid, strerror(errno));
 		return -1;
 	}
-	if (!check_proc(pid, pidfd) || (seconds && !wait_for_vm(pid, pidfd, *vm_fd, seconds)))
-		goto out;
+	if (check_proc(pid, pidfd))
+		return pidfd;
+	close(pidfd);
+	return -1;
+}
+
+/*
+ * Get our own descriptor of pid's VM.  *vm_fd is its number in pid, or -1 to find it.  If there is
+ * none, waits so many seconds for it (-1: without end).  Returns -1 after an error, which was
+ * reported.
+ */
+int proc_take_vm(pid_t pid, int pidfd, int *vm_fd, int seconds)
+{
+	char comm[32];
+	int fd;
+
+	if (seconds && !wait_for_vm(pid, pidfd, *vm_fd, seconds))
+		return -1;
 	proc_comm(pid, comm);
 	*vm_fd = choose_vm(pid, comm, *vm_fd);
 	if (*vm_fd < 0)
-		goto out;
+		return -1;
 	fd = syscall(SYS_pidfd_getfd, pidfd, *vm_fd, 0);
 	if (fd < 0 && errno == EPERM)
 		err("process %d (%s): may not take its descriptor %d: run as root (CAP_SYS_PTRACE)",
@@ -323,7 +332,5 @@ int proc_take_vm(pid_t pid, int *vm_fd, int seconds)
 	else if (fd < 0)
 		err("process %d (%s): pidfd_getfd of descriptor %d: %s",
 		    pid, comm, *vm_fd, strerror(errno));
-out:
-	close(pidfd);
 	return fd;
 }
