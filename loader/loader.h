@@ -30,9 +30,11 @@ struct args {
 	bool incoming, arrived, all, exits, quiet, cost;
 	const char *svg;		/* a file for the picture */
 	const char *from;		/* a policy to begin with; NULL: the template */
+	const char *conf;		/* a file of rules; NULL: the usual one */
 };
 
 int cmd_attach(const struct args *args);
+int cmd_auto(const struct args *args);
 int cmd_replace(const struct args *args);
 int cmd_detach(const struct args *args);
 int cmd_list(const struct args *args);

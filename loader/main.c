@@ -37,6 +37,7 @@ enum {
 	OPT_FROM	= 1 << 20,
 	OPT_COST	= 1 << 21,
 	OPT_WAIT	= 1 << 22,
+	OPT_CONF	= 1 << 23,
 };
 
 /* getopt's values for long options start here, above every character. */
@@ -75,6 +76,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_ID,	  "id",		"N",	"a BPF link id, instead of NAME (see list --all)" },
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
 	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
+	{ OPT_CONF,	  "conf",	"FILE",	"the rules (default: /etc/hcpolicy/auto.conf)" },
 	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\n"
 						"that holds (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
@@ -97,6 +99,8 @@ static const struct command commands[] = {
 	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_WAIT | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
 				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
+	{ "auto", cmd_auto, 0, OPT_PID | OPT_NAME | OPT_CONF | OPT_BPFFS,
+	  "--pid PID", "attach to a new VM what the rules of this machine say" },
 	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "NAME POLICY", "replace a policy; the set stays, and no request is missed" },
 	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "detach a policy" },
@@ -316,6 +320,9 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return true;
 	case OPT_ALL:
 		args->all = true;
+		return true;
+	case OPT_CONF:
+		args->conf = arg;
 		return true;
 	case OPT_FROM:
 		if (valid_name(arg)) {

@@ -38,7 +38,7 @@ attached() { hcpolicy replace web1 bitmap && shares && hcpolicy show web1 | grep
 # A page that attaches finds the VM paused and alone; others find it attached by bitmap, and running.
 ready()
 {
-	if grep -q '^hcpolicy attach' "$1"/*.sh; then
+	if grep -qE '^hcpolicy (attach|auto) ' "$1"/*.sh; then
 		begin_vm
 	elif grep -qE 'web1|pidof' "$1"/*.sh && ! attached; then
 		begin_vm && hcpolicy attach bitmap --pid "$vm_PID" --name web1 && echo cont >&"${vm[1]}" && within 60 shares

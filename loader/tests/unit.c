@@ -717,6 +717,8 @@ static void test_usage(void)
 	check_run("attach bitmap --pid 1 --wait 5", 2, "too many arguments");
 	check_run("metrics a b", 2, "too many arguments; usage: hcpolicy metrics [FILE]");
 	check_run("metrics -j", 2, "hcpolicy list -j and show -j have JSON");
+	check_run("auto", 2, "auto needs --pid");
+	check_run("auto --pid 1 -j", 2, "hcpolicy list -j has JSON");
 	check_run("watch", 2, "too few arguments; usage: hcpolicy watch NAME");
 	check_run("watch --all vm", 2, "too many arguments");
 	check_run("attach bitmap --pid 1 --name a.b", 2, "--name 'a.b'");

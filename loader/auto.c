@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * auto: attaches to a VM that has just appeared what auto.conf says.  hcpolicy-auto@.service runs it for
+ * each VM that KVM announces, and libvirt's hook for each domain.
+ *
+ * The rule: for each VM one line says what it got, or why it got nothing.
+ */
+#include <stdio.h>
+#include <unistd.h>
+#include "auto-conf.h"
+#include "every.h"
+#include "loader.h"
+#include "out.h"
+#include "state.h"
+
+#define CONF	"/etc/hcpolicy/auto.conf"
+
+/*
+ * KVM announces a VM before its process has a descriptor of it, but only by some instructions.  A
+ * machine that is so busy that this takes longer has other problems.
+ */
+#define WAIT_SECONDS	30
+
+struct search {
+	pid_t pid;
+	uint64_t start;
+	bool found;
+};
+
+/* Also of a policy that the VMM or the broker has attached. */
+static void look(void *ctx, struct attachment *attachment)
+{
+	const struct hcpolicy *policy = attachment->policy;
+	const struct hcp_info *info = hcpolicy__info(policy);
+	struct search *search = ctx;
+	char comm[32], state[256];
+
+	if (!policy || !info || !hcpolicy__set(policy) || !hcpolicy__attached(policy) ||
+	    info->pid != search->pid || info->start_time != search->start || proc_elsewhere(info))
+		return;
+	search->found = true;
+	proc_comm(info->pid, comm);
+	state_text(state, sizeof(state), policy);
+	printf("process %d (%s) has policy '%s' already, %s%s: the set is %s\n", info->pid, comm,
+	       info->policy, attachment->name ? "as " : "without a name",
+	       attachment->name ?: "", state);
+}
+
+/* This also removes the names of VMs that have ended. */
+static bool has_policy(pid_t pid)
+{
+	struct search search = { .pid = pid, .start = proc_start_time(pid) };
+
+	pins_mark_foreign();
+	every_attachment(&(struct every) { .unnamed = true, .fn = look, .ctx = &search });
+	return search.found;
+}
+
+static void report(const struct hcpolicy *policy, const char *conf, const struct auto_rule *rule)
+{
+	const struct hcp_info *info = hcpolicy__info(policy);
+	char comm[32], state[256];
+
+	process_comm(comm, info);
+	state_text(state, sizeof(state), policy);
+	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u: the set is %s\n", info->name,
+	       info->policy, info->pid, comm, conf, rule->line, state);
+}
+
+static int follow(const struct args *args, const char *conf, const struct auto_rule *rule)
+{
+	const struct args attach_args = {
+		.words = { rule->policy }, .nwords = 1, .params = rule->params,
+		.nparams = rule->nparams, .name = args->name, .pid = args->pid, .pidfd = args->pidfd,
+		.vm_fd = -1, .wait = WAIT_SECONDS, .max_gpa = rule->max_gpa,
+	};
+	struct hcpolicy *policy;
+
+	if (has_policy(args->pid))
+		return EXIT_OK;
+	policy = attach_vm(&attach_args);
+	if (!policy) {
+		/* The unit and the hook may come at the same time: one of them is the second. */
+		if (has_policy(args->pid))
+			return EXIT_OK;
+		err("process %d gets no policy, but should have '%s' by %s:%u", args->pid, rule->policy,
+		    conf, rule->line);
+		return EXIT_FAIL;
+	}
+	report(policy, conf, rule);
+	hcpolicy__close(policy);
+	return EXIT_OK;
+}
+
+static int decide(const struct args *args, const char *path, const struct auto_conf *conf)
+{
+	const struct auto_rule *rule;
+	struct maker maker;
+	int status = EXIT_OK;
+	char comm[32];
+
+	if (!maker_read(&maker, args->pid, args->pidfd))
+		return EXIT_FAIL;
+	proc_comm(args->pid, comm);
+	rule = auto_conf_find(conf, &maker);
+	if (!rule)
+		printf("process %d (%s) gets no policy: no rule of %s is for user %u, control group %s, "
+		       "command %s\n", args->pid, comm, path, maker.uid, maker.cgroup, maker.command);
+	else if (!rule->policy)
+		printf("process %d (%s) gets no policy, by %s:%u\n", args->pid, comm, path, rule->line);
+	else
+		status = follow(args, path, rule);
+	maker_free(&maker);
+	return status;
+}
+
+/* KVM names the thread that has made the VM. */
+static int find_process(const struct args *args, const char *path, const struct auto_conf *conf)
+{
+	struct args found = *args;
+	int status;
+
+	found.pid = proc_of_thread(args->pid);
+	if (!found.pid) {
+		err("no process %d: it has ended", args->pid);
+		return EXIT_FAIL;
+	}
+	if (!name_fits(args->name, found.pid))
+		return EXIT_USAGE;
+	found.pidfd = proc_open(found.pid);
+	if (found.pidfd < 0)
+		return EXIT_FAIL;
+	status = decide(&found, path, conf);
+	close(found.pidfd);
+	return status;
+}
+
+int cmd_auto(const struct args *args)
+{
+	const char *path = args->conf ?: CONF;
+	struct auto_conf conf;
+	int status = EXIT_OK;
+
+	if (out_json) {
+		err("auto prints lines for the journal: hcpolicy list -j has JSON");
+		return EXIT_USAGE;
+	}
+	if (!args->pid) {
+		err("auto needs --pid, the process whose VM it is");
+		return EXIT_USAGE;
+	}
+	if (!auto_conf_read(&conf, path)) {
+		err("process %d gets no policy, as the rules are wrong", args->pid);
+		return EXIT_FAIL;
+	}
+	if (conf.n)
+		status = find_process(args, path, &conf);
+	auto_conf_free(&conf);
+	return status;
+}
