@@ -595,8 +595,8 @@ static void leave_lingering_sockets(void)
 		int fd = connect_to_broker(), lingering = lingering_socket();
 
 		/* Now the message alone has it. */
-		if (send_raw(fd, &r, sizeof(r), &lingering, 1))
-			close(lingering);
+		CHECK(send_raw(fd, &r, sizeof(r), &lingering, 1));
+		close(lingering);
 		close(fd);
 	}
 	tell_test();
@@ -611,8 +611,11 @@ static void check_lingering(uid_t uid)
 	if (system("ip link set lo up"))
 		tap_skip("no loopback");
 	set_up();
+	/* Else its close could come before the client's own, which would linger then. */
+	CHECK_EQ(kill(broker, SIGSTOP), 0);
 	pid = start(uid, uid, leave_lingering_sockets);
 	wait_for_client();
+	CHECK_EQ(kill(broker, SIGCONT), 0);
 	begin = tap_seconds();
 	check_served();
 	CHECK_CMP(tap_seconds() - begin, <, 30 * tap_patience());
