@@ -37,7 +37,7 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 	bool same;
 
 	/* Probably another process is about to write that, or has just detached the policy. */
-	for (tries = 0; tries < 10 && !policy->old; tries++) {
+	for (tries = 0; tries < 100 && !policy->old; tries++) {
 		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
 			return 0;
 		usleep(20000);

@@ -16,7 +16,7 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ]; then
 	skip "only for a machine of scripts/vm-run: it takes over udev, /etc and a control group" "VMs get what auto.conf says"
 	finish
 fi
-plan 24
+plan 25
 
 conf=/etc/hcpolicy/auto.conf
 services=/run/hcst-services
@@ -66,8 +66,10 @@ begins()
 
 # What was said before does not count.
 mark() { journalctl --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: //p' > "$work/cursor"; }
-since() { journalctl --no-pager -o cat --after-cursor="$(<"$work/cursor")" "$@"; }
-heard() { since -t hcpolicy | grep -E -e "$1"; }
+since() { journalctl --no-pager "$@" --after-cursor="$(<"$work/cursor")"; }
+# said_by NAME: not by journalctl's -t, which leaves out the first line after a cursor
+said_by() { since | sed -n "s/^.* $1\(\[[0-9]*\]\)\?: //p"; }
+heard() { said_by hcpolicy | grep -E -e "$1"; }
 # says PATTERN: a line of the journal
 says() { within 300 heard "$1" || { since; return 1; }; }
 rules() { printf '%s\n' "$@" > $conf; }
@@ -99,7 +101,7 @@ by_unit()
 	rules '* */app.slice/hcst-other.service * bitmap 2G' '* */hcst-vm.service * quota 2G ceiling=5'
 	mark
 	env XDG_RUNTIME_DIR="$services" systemd-run --user --unit=hcst-vm "${qemu[@]}" -S && pid=$(manager show -P MainPID hcst-vm) &&
-		complete quota 2 && hcpolicy show "$pid" | grep -E 'ceiling +5' && manager stop hcst-vm
+		complete quota 2 && hcpolicy show "$pid" | grep 'ceiling=5' && manager stop hcst-vm
 }
 by_user()
 {
@@ -179,7 +181,7 @@ other_times()
 	for when in 'prepare begin' 'start begin' 'started end' 'stopped end' 'release end' 'migrate begin' 'restore begin' 'reconnect begin' 'attach begin'; do
 		same '' hook $when || return
 	done
-	! since -t hcpolicy | grep . && ! hcpolicy list | grep hcst-web1 && ends
+	! heard . && ! hcpolicy list | grep hcst-web1 && ends
 }
 fails()
 {
@@ -218,6 +220,20 @@ both()
 		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as $pid: the set is complete\$" && ends
 }
 
+# --- the broker's unit, which is confined as that of auto is
+
+broker()
+{
+	cp "$bin/hcpolicyd" /usr/local/sbin && cp "$top/broker/hcpolicyd.socket" "$services/systemd/user" &&
+		sed 's,@PREFIX@,/usr/local,' "$top/broker/hcpolicyd.service.in" > "$services/systemd/user/hcpolicyd.service" &&
+		echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager daemon-reload && manager start hcpolicyd.socket || return
+	rules '* * * -'
+	vm setpriv --reuid=1000 --regid="$kvm" --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --append 'share 0x100000 1' \
+		--policy bitmap --broker /run/hcpolicy/broker --name hcst-asked
+	within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }
+	hcpolicy list | grep '^hcst-asked .* complete' && ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ] && manager stop hcpolicyd.socket hcpolicyd
+}
+
 nothing_left() { hcpolicy list > /dev/null && [ -z "$(ls -A /sys/fs/bpf/hcpolicy)" ]; }
 
 check "the rule, the unit, udev, the journal and a service manager are here" eval 'installs && begins'
@@ -243,5 +259,6 @@ check "of a domain that runs already it says late" runs_already
 check "a domain whose name no attachment can have is called by its process" names
 check "a domain that arrives awaits its restore" migrates_in
 check "with the hook and the unit the first one counts" both
+check "hcpolicyd's socket starts its unit, which attaches for a user, and clears up" broker
 check "nothing is left" nothing_left
 finish
