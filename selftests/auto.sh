@@ -66,7 +66,7 @@ begins()
 
 # What was said before does not count.
 mark() { journalctl --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: //p' > "$work/cursor"; }
-since() { journalctl --no-pager "$@" --after-cursor="$(<"$work/cursor")"; }
+since() { journalctl --no-pager --after-cursor="$(<"$work/cursor")"; }
 # said_by NAME: not by journalctl's -t, which leaves out the first line after a cursor
 said_by() { since | sed -n "s/^.* $1\(\[[0-9]*\]\)\?: //p"; }
 heard() { said_by hcpolicy | grep -E -e "$1"; }
