@@ -93,7 +93,7 @@ check-arm64: setup	## the hook on an emulated arm64, with KVM in each of its mod
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory ARCH=arm64 all kernel
 	$(Q)$(MAKE) --no-print-directory ARCH=arm64 -C bench
-	$(Q)scripts/tally -j 2 $(call ARM,vhe,arm64) $(call ARM,nvhe,arm64) $(call ARM,protected,lifetime arm_door)
+	$(Q)scripts/tally -j 2 $(call ARM,vhe,arm64) $(call ARM,nvhe,arm64) $(call ARM,protected,lifetime arm_door arm_linux)
 	$(Q)scripts/vm-run --arch arm64 --icount -- build/arm64/bench/cost -1 none=none exit=exit bitmap=bitmap
 
 check-trixie:	## the demo and every test on a fresh Debian 13, in a chroot (as root, slow)
