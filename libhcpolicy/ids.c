@@ -162,13 +162,30 @@ int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept)
 	return err;
 }
 
+/*
+ * A link has its id before it is attached, which waits for whatever else attaches and detaches.
+ * Until then that id gives EAGAIN.
+ */
+int ids_link(__u32 id)
+{
+	int fd, tries;
+
+	for (tries = 0; tries < 10000; tries++) {
+		fd = bpf_link_get_fd_by_id(id);
+		if (fd != -EAGAIN)
+			break;
+		usleep(1000);
+	}
+	return fd;
+}
+
 int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept)
 {
 	struct bpf_link_info link;
 	int fd, err;
 
 	while (!bpf_link_get_next_id(*id, id)) {
-		fd = bpf_link_get_fd_by_id(*id);
+		fd = ids_link(*id);
 		if (fd == -ENOENT)
 			continue;	/* it has just ended */
 		if (fd < 0)

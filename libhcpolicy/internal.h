@@ -191,6 +191,8 @@ struct kept {
 int ids_kept(struct hcpolicy *policy, __u32 ops_id, struct kept *kept);
 void kept_close(struct kept *kept);
 int kept_info(const struct kept *kept, struct hcp_info *info);	/* a copy; -ENOENT */
+/* The link of that id; one that is being attached is waited for.  -ENOENT, -EPERM. */
+int ids_link(__u32 id);
 /* Open the next attached policy's link, in the order of ids.  -ENOENT: no more; -EPERM. */
 int ids_next(struct hcpolicy *policy, __u32 *id, struct kept *kept);
 /* The set that this link's program keeps: mark it HCP_FOREIGN if it is another link's. */

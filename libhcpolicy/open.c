@@ -149,7 +149,7 @@ static int open_id(struct hcpolicy *policy, __u32 id)
 	struct kept kept;
 	int err;
 
-	policy->link_fd = bpf_link_get_fd_by_id(id);
+	policy->link_fd = ids_link(id);
 	if (policy->link_fd == -ENOENT)
 		return fail(policy, ENOENT, "there is no link of the id %u", id);
 	if (policy->link_fd < 0)

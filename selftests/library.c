@@ -301,6 +301,36 @@ TEST(attached_policies_have_ids)
 	CHECK(!seen.all);
 }
 
+TEST(policies_that_come_and_go_do_not_disturb_a_list)
+{
+	struct { uint32_t id; int found, all; } seen = {};
+	pid_t children[2];
+	int ended = 0, lists = 0;
+
+	/* Each makes links while the other's end, which takes the kernel long. */
+	for (int i = 0; i < 2; i++) {
+		children[i] = fork();
+		CHECK(children[i] >= 0);
+		if (!children[i]) {
+			struct vm *vm = vm_new(1, false);
+
+			for (unsigned long n = tap_storm(50); n--;)
+				hcpolicy__close(attach(vm, i ? "one" : "another"));
+			_exit(0);
+		}
+	}
+	while (ended < 2) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		CHECK_OK(hcpolicy__each_attached(find_id, &seen, &log_opts));
+		lists++;
+		ended += pid > 0;
+		CHECK(pid <= 0 || !status);
+	}
+	CHECK(lists > 10 && seen.all);
+}
+
 TEST(who_has_the_vm_is_named)
 {
 	struct hcpolicy_attach_opts opts = { .sz = sizeof(opts), .name = "elsewhere", .pid = 1,
