@@ -5,6 +5,7 @@
 #	HCP_QEMU	in the environment: that QEMU
 #	keeper		properties of the object: how the set is kept
 #	features	what the guest is told, behind -cpu host
+#	as=()		what runs QEMU
 #
 # Like those of qmp.sh, the functions are about $vm.
 # shellcheck disable=SC2034,SC2154	# for qmp.sh; bin, work and patience are tap.sh's
@@ -13,6 +14,7 @@
 policy=policy=bitmap exits=''
 keeper=$policy
 features=,+kvm-hc-map-gpa-range
+as=()
 
 # boot MIB OPTIONS...: a guest with a console.
 boot()
@@ -21,7 +23,7 @@ boot()
 	rm -f "$console".*
 	mkfifo "$console.in" && ln -s /dev/null "$console.out" || return
 	: > "$work/$vm.says"
-	qemu_program=("$HCP_QEMU" -accel kvm -cpu "host$features" -m "$1")
+	qemu_program=("${as[@]}" "$HCP_QEMU" -accel kvm -cpu "host$features" -m "$1")
 	start_qemu -machine pc,memory-backend=ram -object "memory-backend-memfd,id=ram,size=$1M" \
 		-object "hcpolicy,id=set${keeper:+,$keeper}" -chardev "pipe,id=com,path=$console,logfile=$work/$vm.says" \
 		-serial chardev:com "${@:2}"
