@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Linux of arm64 as a guest that is offered MEM_SHARE, under policies: the set against what the guest
- * says of its pools.  It shares two kinds: those for atomic allocations, at boot, and the restricted
- * pool of a device, when that is found.
+ * says of its pools.  It shares those for atomic allocations, and from 7.3 on that of all ordinary
+ * devices, at boot; and the restricted pool of a device, when that is found.
  *
  * The kernel is that of the machine itself, as Debian's has no ARM_PKVM_GUEST.
  */
@@ -68,6 +68,11 @@ static uint64_t atomic_pages_shared(void)
 	return sum;
 }
 
+static uint64_t default_pages(void)
+{
+	return (guest_says("default_end") - guest_says("default")) / PAGE;
+}
+
 /* --- the set */
 
 /* So many of n pages from gpa on are shared. */
@@ -78,6 +83,11 @@ static uint64_t shared(uint64_t gpa, uint64_t n)
 	for (gfn = gpa / PAGE; gfn < gpa / PAGE + n; gfn++)
 		sum += hcp_set__test(set, gfn);
 	return sum;
+}
+
+static uint64_t default_pages_shared(void)
+{
+	return shared(guest_says("default"), default_pages());
 }
 
 /* Of make kernel ARCH=arm64: the one that runs here; or NULL. */
@@ -114,11 +124,12 @@ static void boot(const char *kernel, const char *file, const char *const params[
 	b->console.set = set;
 	lives = arm_board_run(b) == KVM_SYSTEM_EVENT_SHUTDOWN;
 	stats = vcpu_stats(b->vcpu);
-	tap_note("%s: the set has %llu pages, %llu of the restricted pool and %llu of atomic ones; "
+	tap_note("%s: the set has %llu pages, %llu of the restricted pool, %llu of atomic ones and %llu of the default one; "
 		 "requests: %llu handled, %llu refused; the device needs %llu pages, %llu of them private",
 		 file, (unsigned long long)hcp_set__count(set),
 		 (unsigned long long)shared(BOARD_POOL, POOL_PAGES),
 		 (unsigned long long)atomic_pages_shared(),
+		 (unsigned long long)default_pages_shared(),
 		 (unsigned long long)stats.handled, (unsigned long long)stats.refused,
 		 (unsigned long long)b->console.touched, (unsigned long long)b->console.private_ones);
 }
@@ -135,6 +146,15 @@ static bool console_has_it(void)
 	return b->console.len == len && !memcmp(b->console.text, text, len);
 }
 
+/* 6.12 of arm64 does not: there nothing calls swiotlb_update_mem_attributes(). */
+static bool shares_default_pool(void)
+{
+	struct utsname uts;
+
+	CHECK_EQ(uname(&uts), 0);
+	return strncmp(uts.release, "6.12.", 5);
+}
+
 static void all_is_granted(void)
 {
 	struct virtio_console *c = &b->console;
@@ -144,7 +164,10 @@ static void all_is_granted(void)
 	       "its restricted pool is in the set, all of it");
 	tap_ok(atomic_pages() && atomic_pages_shared() == atomic_pages(),
 	       "so are its pools for atomic allocations, where its page tables have them");
-	tap_ok(hcp_set__count(set) == restricted_pages() + atomic_pages(), "the set has no other page");
+	tap_ok(default_pages() && default_pages_shared() == (shares_default_pool() ? default_pages() : 0),
+	       "so is its default pool, if it is a Linux that shares that");
+	tap_ok(hcp_set__count(set) == restricted_pages() + atomic_pages() + default_pages_shared(),
+	       "the set has no other page");
 	tap_ok(stats.handled == hcp_set__count(set) && !stats.dflt && !stats.refused && !stats.retry &&
 	       !stats.bad_request, "there was one request for each page, and no other");
 	tap_ok(hcp_set__complete(set), "the set is complete");
@@ -171,12 +194,12 @@ static void none_of_the_pool_is_granted(uint64_t granted)
 	       "of each page that Linux lets the device use, the set says that it is private");
 }
 
-static void half_of_the_pool_is_granted(uint64_t atomic)
+static void half_of_the_pool_is_granted(uint64_t atomic, uint64_t others)
 {
 	tap_ok(lives && atomic_pages() == atomic && atomic_pages_shared() == atomic,
 	       "under a quota that ends in the restricted pool Linux has its atomic pools, and lives");
 	tap_ok(shared(BOARD_POOL, POOL_PAGES / 2) == POOL_PAGES / 2 &&
-	       hcp_set__count(set) == atomic + POOL_PAGES / 2,
+	       hcp_set__count(set) == others + POOL_PAGES / 2,
 	       "the set has the half of the restricted pool that was granted, and none of the other");
 }
 
@@ -184,7 +207,7 @@ int main(void)
 {
 	const char *kernel = find_kernel();
 	char ceiling[24];
-	uint64_t atomic;
+	uint64_t atomic, others;
 
 	if (!kernel) {
 		tap_unknown("Linux under policies", "no build/arm64-kernel/* has the kernel that runs here");
@@ -193,13 +216,14 @@ int main(void)
 	boot(kernel, "bpf/bitmap.bpf.o", NULL);
 	all_is_granted();
 	atomic = atomic_pages();
+	others = atomic + default_pages_shared();
 
 	snprintf(ceiling, sizeof(ceiling), "%llu", (unsigned long long)atomic / 2);
 	boot(kernel, "bpf/quota.bpf.o", HCP_PARAMS("ceiling", ceiling));
 	none_of_the_pool_is_granted(atomic / 2);
 
-	snprintf(ceiling, sizeof(ceiling), "%llu", (unsigned long long)(atomic + POOL_PAGES / 2));
+	snprintf(ceiling, sizeof(ceiling), "%llu", (unsigned long long)(others + POOL_PAGES / 2));
 	boot(kernel, "bpf/quota.bpf.o", HCP_PARAMS("ceiling", ceiling));
-	half_of_the_pool_is_granted(atomic);
+	half_of_the_pool_is_granted(atomic, others);
 	return tap_end();
 }
