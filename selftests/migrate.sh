@@ -5,7 +5,7 @@
 # two vCPUs convert and write all the time, and they verify each page that they touch:
 # a page that was sent under a wrong status is garbage to them.
 #
-# HCP_MIGRATIONS=N: how many random migrations (default 20; check-long: 1,000).  HCP_SEED=N repeats them.
+# HCP_MIGRATIONS=N: how many random migrations (default 10; check-long: 1,000).  HCP_SEED=N repeats them.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
@@ -14,7 +14,7 @@ set -u
 plan 27
 exec 3>&1		# check captures what a test prints
 
-count=${HCP_MIGRATIONS:-20}
+count=${HCP_MIGRATIONS:-10}
 seed=${HCP_SEED:-$((RANDOM << 15 | RANDOM))}
 RANDOM=$((seed % 32768))
 echo "# seed $seed (HCP_SEED=$seed repeats this), $count random migrations"
