@@ -269,9 +269,9 @@ TEST(link_and_VM_may_end_at_the_same_time)
 {
 	struct pol *p = NULL;
 	pthread_t thread;
-	int i, fd = -1;
+	int i, n = tap_storm(40), fd = -1;
 
-	for (i = 0; i < 40; i++) {
+	for (i = 0; i < n; i++) {
 		vm = vm_new(1, false);
 		if (vm->fd != fd) {
 			p = pol_handler(vm->fd);
