@@ -3,7 +3,7 @@
 TOP := $(CURDIR)
 include config.mk
 
-.PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-upstream check-arm64 bench bench-quick check-unit modules setup kit lint install clean help FORCE
+.PHONY: all deb check-deb demo check check-long check-debug check-qemu check-trixie check-dkms check-libvirt check-upstream check-arm64 bench bench-quick check-unit modules setup kit lint install clean help FORCE
 .DEFAULT_GOAL := all
 
 # A machine of arm64 gets what its tests use.
@@ -109,6 +109,11 @@ check-dkms: setup	## hcpolicy-dkms on Debian 12 and 13, from installation to rem
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)DEB_BUILD_OPTIONS='$(DEB_BUILD_OPTIONS) nocheck' scripts/deb
 	$(Q)scripts/tally $(foreach suite,bookworm trixie,'scripts/check-dkms $(suite)')
+
+check-libvirt: setup	## libvirt of Debian 12 and 13 starts QEMUs with the hook for libvirt: by hand, as root (slow)
+	$(Q)$(MAKE) --no-print-directory all modules
+	$(Q)DEB_BUILD_OPTIONS='$(DEB_BUILD_OPTIONS) nocheck' scripts/deb
+	$(Q)scripts/tally $(foreach suite,bookworm trixie,'scripts/check-libvirt $(suite)')
 
 bench: setup bench-programs	## what it costs, counted, and the tables of README.md and docs/bench.md
 	$(Q)VM_RUN_RELEASE=$(RELEASE) bench/measure
