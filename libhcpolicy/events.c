@@ -151,18 +151,19 @@ static bool replaced(struct hcpolicy_events *events)
 
 int hcpolicy__events_consume(struct hcpolicy_events *events)
 {
+	bool ring_lost = false;
 	int i, n = 0, err;
 	uint64_t lost;
 
 	if (!events)
 		return no_object();
 	for (i = 0; i < HCP_EVENT_RINGS; i++)
-		n += ring_read(events->rings[i], take, events);
+		n += ring_read(events->rings[i], take, events, &ring_lost);
 	flush(events);
 	err = count_lost(events->policy, &lost);
 	if (err)
 		return err;
-	if (lost != events->lost) {
+	if (lost != events->lost || ring_lost) {
 		events->lost = lost;
 		events->fn(events->ctx, NULL);
 	}

@@ -106,7 +106,8 @@ struct ring;
 typedef void (*ring_fn)(void *ctx, const void *record, size_t size);
 struct ring *ring_open(int fd);		/* NULL, and errno */
 void ring_close(struct ring *ring);
-int ring_read(struct ring *ring, ring_fn fn, void *ctx);	/* returns how many */
+/* Returns how many.  *lost is set if some were not read, and will not be. */
+int ring_read(struct ring *ring, ring_fn fn, void *ctx, bool *lost);
 
 /* maps.c */
 int maps_open(struct hcpolicy *policy, bool fresh);

@@ -18,6 +18,7 @@ struct ring {
 	const unsigned long *producer;
 	const char *data;
 	size_t page, size;
+	unsigned long seen;		/* all before this was read, here or by another reader */
 };
 
 struct ring *ring_open(int fd)
@@ -45,6 +46,9 @@ struct ring *ring_open(int fd)
 	if (mem != MAP_FAILED) {
 		ring->producer = mem;
 		ring->data = (const char *)mem + ring->page;
+		ring->seen = __atomic_load_n(ring->consumer, __ATOMIC_RELAXED);
+		if (*ring->producer - ring->seen > ring->size || ring->seen % 8)
+			ring->seen = *ring->producer;
 		return ring;
 	}
 	err = errno;
@@ -64,9 +68,31 @@ void ring_close(struct ring *ring)
 	free(ring);
 }
 
-int ring_read(struct ring *ring, ring_fn fn, void *ctx)
+/*
+ * Where to read from.  Others can write the consumer's position too: another reader, and whoever else
+ * has the map.  So it counts only if it lies between what was read and what was written.
+ */
+static unsigned long ring_at(struct ring *ring, unsigned long end, bool *lost)
 {
-	unsigned long at = *ring->consumer, end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+	unsigned long at = __atomic_load_n(ring->consumer, __ATOMIC_RELAXED);
+
+	if (at - ring->seen > end - ring->seen || at % 8) {
+		at = ring->seen;
+		__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+	}
+	/* The kernel was told to write over what nobody has read. */
+	if (end - at > ring->size) {
+		*lost = true;
+		at = ring->seen = end;
+		__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+	}
+	return at;
+}
+
+/* At most what the ring has now, so that who reads several gets to the others. */
+int ring_read(struct ring *ring, ring_fn fn, void *ctx, bool *lost)
+{
+	unsigned long end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE), at = ring_at(ring, end, lost);
 	const char *record;
 	__u32 len, size;
 	int n = 0;
@@ -77,11 +103,18 @@ int ring_read(struct ring *ring, ring_fn fn, void *ctx)
 		if (len & BPF_RINGBUF_BUSY_BIT)
 			break;
 		size = len & ~BPF_RINGBUF_DISCARD_BIT;
-		if (!(len & BPF_RINGBUF_DISCARD_BIT)) {
-			fn(ctx, record + BPF_RINGBUF_HDR_SZ, size);
-			n++;
+		/* No record is longer than the ring: this is none, but something that was written over. */
+		if (size > ring->size) {
+			*lost = true;
+			at = end;
+		} else {
+			if (!(len & BPF_RINGBUF_DISCARD_BIT)) {
+				fn(ctx, record + BPF_RINGBUF_HDR_SZ, size);
+				n++;
+			}
+			at += (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
 		}
-		at += (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
+		ring->seen = at;
 		/* Only now the kernel may write there. */
 		__atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -425,6 +426,47 @@ TEST(notify_tells_of_each_change_and_of_nothing_else)
 	CHECK_EQ(call(1, MAX_GPA, 1, SHARE), 0);
 	CHECK_EQ(call(1, MAX_GPA, 1, SHARE), 0);
 	CHECK_EQ(hcpolicy__events_consume(events), 2);
+	hcpolicy__events_free(events);
+}
+
+/* The positions of a ring's reader, which whoever has the map can write, and of its writer. */
+static void ring_positions(unsigned long **consumer, unsigned long **producer)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	int fd = hcpolicy__map_fd(policy, HCP_MAP_EVENTS "0");
+
+	*consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	*producer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, page);
+	CHECK(*consumer != MAP_FAILED && *producer != MAP_FAILED);
+}
+
+TEST(who_moves_the_position_of_notify_s_reader_makes_it_tell_nothing_twice)
+{
+	static const unsigned long wrong[] = { 0, 4, 1UL << 40, -8UL };
+	unsigned long *consumer, *producer;
+	struct hcpolicy_events *events;
+	size_t i;
+
+	start("bpf/notify.bpf.o", false, NULL);
+	events = hcpolicy__events_new(policy, on_event, NULL);
+	CHECK(events);
+	ring_positions(&consumer, &producer);
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		CHECK_EQ(call(0, GPA, 1, i & 1 ? HIDE : SHARE), 0);
+		CHECK_EQ(hcpolicy__events_consume(events), 1);
+		*consumer = wrong[i];
+		CHECK_EQ(hcpolicy__events_consume(events), 0);
+		CHECK(*consumer == *producer);
+	}
+	CHECK(nevents == i && !nlost);
+	/* Another reader takes more than the ring has room for, and then this one is told to read it. */
+	for (i = 0; i < 1500; i++) {
+		CHECK_EQ(call(0, GPA, 1, i & 1 ? HIDE : SHARE), 0);
+		*consumer = *producer;
+	}
+	*consumer = 0;
+	CHECK_EQ(hcpolicy__events_consume(events), 0);
+	CHECK(nevents == sizeof(wrong) / sizeof(*wrong) + 1 && nlost == 1 && told_right());
 	hcpolicy__events_free(events);
 }
 
