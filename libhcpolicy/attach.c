@@ -291,8 +291,8 @@ static int change_link(struct hcpolicy *policy, struct hcpolicy *next, int ops_f
 }
 
 /*
- * The pins of the own maps change hands before hcp_info does.  If this is cut short in between,
- * hcpolicy__open_pinned() finishes it.
+ * The pins of the own maps change hands before hcp_info does, and only then the lock is given back.
+ * If this is cut short in between, hcpolicy__open_pinned() finishes it.
  */
 static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool take_exits)
 {
@@ -303,14 +303,17 @@ static int replace_link(struct hcpolicy *policy, struct hcpolicy *next, bool tak
 	if (fd < 0)
 		return fd;
 	err = pin_next_begin(policy, next, &at);
-	if (!err) {
-		err = change_link(policy, next, fd, take_exits);
-		pin_next_end(policy, &at, !err);
+	if (err) {
+		close(fd);
+		return err;
 	}
+	err = change_link(policy, next, fd, take_exits);
+	pin_next_end(policy, &at, !err);
 	if (!err) {
 		next->ops_id = object_id(fd);
 		replaced_by(next->info, next->policy, next->ops_id);
 	}
+	folder_close(at.folder);
 	close(fd);
 	return err;
 }

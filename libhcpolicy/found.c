@@ -25,41 +25,72 @@ void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id)
 	__atomic_store_n(&info->ops_id, ops_id, __ATOMIC_RELEASE);
 }
 
-/*
- * The link has another map than hcp_info says.  Either a replace was cut short, and this
- * finishes it.  Or somebody replaced the policy without regard for the set.
- */
-static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
+/* The set that the link's program keeps now.  1: the link has ended. */
+static int kept_now(struct hcpolicy *policy, __u32 *ops_id, struct kept *kept)
 {
 	struct bpf_link_info link;
-	struct kept kept;
 	int err, tries;
-	bool same;
 
-	/* Probably another process is about to write that, or has just detached the policy. */
-	for (tries = 0; tries < 100 && !policy->old; tries++) {
-		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == ops_id)
-			return 0;
-		usleep(20000);
+	for (tries = 0; tries < 10; tries++) {
+		err = ids_kept(policy, *ops_id, kept);
+		/* The map of a link that was replaced, or has ended, goes. */
+		if (err != -ENOENT)
+			return err;
 		if (link_info(policy->link_fd, &link) || !link.struct_ops.map_id)
-			return 0;
-		ops_id = link.struct_ops.map_id;
+			return 1;
+		*ops_id = link.struct_ops.map_id;
 	}
-	err = ids_kept(policy, ops_id, &kept);
+	return err;
+}
+
+/* For who may not ask by BPF's ids: true if hcp_info and the link agree after a while, or it has ended. */
+static bool replace_ends(struct hcpolicy *policy)
+{
+	struct bpf_link_info link;
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (link_info(policy->link_fd, &link) || !link.struct_ops.map_id)
+			return true;
+		if (__atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE) == link.struct_ops.map_id)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+/*
+ * The link has another map than hcp_info says.  A replace is under way, or was cut short; or somebody
+ * replaced the policy without regard for the set.  A replace holds the lock of the names, so who has
+ * that lock knows that none is under way, and finishes what was cut short.
+ *
+ * Nothing here waits for hcp_info: whoever has the map can keep it wrong.
+ */
+static int finish_replace(struct hcpolicy *policy, __u32 ops_id, bool locked)
+{
+	struct kept kept;
+	bool same;
+	int err;
+
+	err = kept_now(policy, &ops_id, &kept);
+	if (err == 1 || (err == -EPERM && !locked && !policy->old && replace_ends(policy)))
+		return 0;
 	if (err && err != -EOPNOTSUPP)
 		return fail(policy, -err, "whether its program keeps this set cannot be seen: %s%s", strerror(-err),
 			    err == -EPERM ? "; that needs CAP_SYS_ADMIN" : "");
 	same = !err && same_object(kept.shared_fd, policy->shared_fd) &&
 	       same_object(kept.info_fd, policy->info_fd);
-	if (same && policy->old) {
-		/* Version 0.1 does not note that. */
-		replaced_by(policy->info, kept.policy, ops_id);
-	} else if (same) {
-		say(policy, "attachment '%s': a replace by '%s' was cut short: finished it", policy->name,
-		    kept.policy);
-		replaced_by(policy->info, kept.policy, ops_id);
-		policy->finished_replace = true;
+	if (same) {
+		policy->ops_id = ops_id;
 		snprintf(policy->policy, sizeof(policy->policy), "%s", kept.policy);
+		/* Version 0.1 does not note that, and its hcp_info here is a copy. */
+		if (locked || policy->old)
+			replaced_by(policy->info, kept.policy, ops_id);
+		if (locked && !policy->old) {
+			say(policy, "attachment '%s': a replace by '%s' was cut short: finished it", policy->name,
+			    kept.policy);
+			policy->finished_replace = true;
+		}
 	} else {
 		say(policy, "attachment '%s': another policy was put in its place, which does not keep its set",
 		    policy->name);
@@ -74,7 +105,7 @@ static int finish_replace(struct hcpolicy *policy, __u32 ops_id)
 }
 
 /* Do link and maps belong together?  And does the link's program keep this set? */
-static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
+static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link, enum lock lock)
 {
 	struct hcp_info *info = policy->info;
 	__u32 shared_id = __atomic_load_n(&info->shared_id, __ATOMIC_RELAXED);
@@ -86,13 +117,19 @@ static int check_ids(struct hcpolicy *policy, const struct bpf_link_info *link)
 		return fail(policy, EINVAL, "link (id %u), " HCP_MAP_INFO " and " HCP_MAP_SHARED
 			    " do not belong together: what is attached can be detached by its link id",
 			    link->id);
-	if (!link->struct_ops.map_id || link->struct_ops.map_id == info->ops_id)
+	if (!link->struct_ops.map_id)
 		return 0;
-	return finish_replace(policy, link->struct_ops.map_id);
+	if (link->struct_ops.map_id == __atomic_load_n(&info->ops_id, __ATOMIC_ACQUIRE)) {
+		policy->ops_id = link->struct_ops.map_id;
+		return 0;
+	}
+	if (lock == LOCK_CAN && !policy->old)
+		return -EAGAIN;
+	return finish_replace(policy, link->struct_ops.map_id, lock == LOCK_HELD);
 }
 
 /* Take over the link and maps of a found policy, as far as they exist. */
-int open_parts(struct hcpolicy *policy)
+int open_parts(struct hcpolicy *policy, enum lock lock)
 {
 	struct bpf_link_info link = {};
 	int err;
@@ -110,5 +147,5 @@ int open_parts(struct hcpolicy *policy)
 	if (!policy->name[0])
 		memcpy(policy->name, policy->info->name, HCP_NAME_LEN);
 	policy->policy[HCP_NAME_LEN - 1] = policy->name[HCP_NAME_LEN - 1] = 0;
-	return check_ids(policy, &link);
+	return check_ids(policy, &link, lock);
 }

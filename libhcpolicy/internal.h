@@ -57,7 +57,7 @@ struct hcpolicy {
 	struct own_map *own;	/* of a found policy; of a loaded one they are in obj */
 	size_t nown;
 	struct found_section found[3];	/* enum hcpolicy_param_kind */
-	__u32 ops_id;		/* of its own struct_ops map, once it was attached; 0: of an object that was found */
+	__u32 ops_id;		/* the struct_ops map by which it was attached, or found to keep this set; 0: none */
 	bool finished_replace;	/* of another process that was cut short */
 	int link_fd;		/* -1: none; only link_give() and link_take() change it */
 	void *words;
@@ -154,7 +154,9 @@ int link_take(struct hcpolicy *policy);
 /* found.c */
 void set_state(struct hcpolicy *policy, __u32 set, __u32 clear);
 void replaced_by(struct hcp_info *info, const char *name, __u32 ops_id);
-int open_parts(struct hcpolicy *policy);
+/* Of the names: held; not held, and to be taken if that is needed (-EAGAIN, not reported); there is none. */
+enum lock { LOCK_HELD, LOCK_CAN, LOCK_NONE };
+int open_parts(struct hcpolicy *policy, enum lock lock);
 
 /* folder.c: errors are reported, unless a line says otherwise. */
 #define FOLDER		"hcpolicy"
@@ -175,7 +177,7 @@ int pin_get(int dir, const char *file);
 bool name_valid(const char *name);
 /*
  * What a replacement does not share, in its predecessor's folder; nothing if that is not pinned.
- * The folder is locked in between.
+ * The folder is locked from then on: folder_close(at->folder) when hcp_info has the replacement, too.
  */
 struct pin_next {
 	int folder, dir;	/* -1: not pinned */

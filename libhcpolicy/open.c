@@ -137,7 +137,7 @@ struct hcpolicy *hcpolicy__open_fds(int shared_fd, int info_fd, int link_fd,
 	if (!dup_fd(policy, shared_fd, HCP_MAP_SHARED, &policy->shared_fd) &&
 	    !dup_fd(policy, info_fd, HCP_MAP_INFO, &policy->info_fd) &&
 	    (link_fd == -1 || !dup_fd(policy, link_fd, "link", &policy->link_fd)) &&
-	    !open_parts(policy))
+	    !open_parts(policy, LOCK_NONE))
 		return policy;
 	hcpolicy__close(policy);
 	return NULL;
@@ -186,7 +186,7 @@ struct hcpolicy *hcpolicy__open_id(uint32_t link_id, const struct hcpolicy_opts 
 	/* A policy that keeps no set, or another version's set: only the link is known. */
 	log = policy->log;
 	policy->log = NULL;
-	if (open_parts(policy))
+	if (open_parts(policy, LOCK_NONE))
 		maps_close(policy);
 	policy->log = log;
 	return policy;

@@ -119,15 +119,15 @@ static const char *missing_text(char buf[64], const int fd[NPINS])
 	return buf;
 }
 
-/* The policy takes over the descriptors. */
-static int open_pins(struct hcpolicy *policy, const char *name, const int fd[NPINS])
+/* The policy takes over the descriptors.  -EAGAIN: only who holds the lock can tell. */
+static int open_pins(struct hcpolicy *policy, const char *name, const int fd[NPINS], enum lock lock)
 {
 	int err;
 
 	policy->shared_fd = fd[SHARED];
 	policy->info_fd = fd[INFO];
 	policy->link_fd = fd[LINK];
-	err = open_parts(policy);
+	err = open_parts(policy, lock);
 	if (err)
 		return err;
 	if (policy->info && strncmp(policy->info->name, name, HCP_NAME_LEN))
@@ -206,7 +206,7 @@ static int open_half(struct hcpolicy *policy, int folder, const char *name)
 		finish_old(policy, folder, name, fd);
 	else
 		found = find_missing(policy, fd);
-	err = open_pins(policy, name, fd);
+	err = open_pins(policy, name, fd, LOCK_HELD);
 	if (err || n == NPINS)
 		return err;
 
@@ -236,9 +236,16 @@ static int open_name(struct hcpolicy *policy, int folder, const char *name)
 		return no_such_name(policy);
 	if (n < 0)
 		return n;
-	if (n == NPINS && !takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK]))
-		return open_pins(policy, name, fd);
-	close_pins(fd);
+	if (n == NPINS && !takeover_unfinished(policy, fd[SHARED], fd[INFO], fd[LINK])) {
+		err = open_pins(policy, name, fd, LOCK_CAN);
+		if (err != -EAGAIN)
+			return err;
+		maps_close(policy);
+		close(policy->link_fd);
+		policy->link_fd = -1;
+	} else {
+		close_pins(fd);
+	}
 	err = folder_lock(policy, folder);
 	return err ? err : open_half(policy, folder, name);
 }
@@ -318,7 +325,7 @@ static int own_folder(struct hcpolicy *policy, int folder, int *own)
 	return 0;
 }
 
-/* The folder that is locked until pin_next_end(); none if the name is not pinned. */
+/* The folder that is locked until the caller closes it; none if the name is not pinned. */
 static int next_folder(struct hcpolicy *policy, struct pin_next *at)
 {
 	hcpolicy_log_fn log = policy->log;
@@ -361,8 +368,10 @@ int pin_next_begin(struct hcpolicy *policy, const struct hcpolicy *next, struct 
 	err = next_folder(policy, at);
 	if (!err && at->dir >= 0)
 		err = pin_new(policy, next, at->dir);
-	if (err)
+	if (err) {
 		pin_next_end(policy, at, false);
+		folder_close(at->folder);
+	}
 	return err;
 }
 
@@ -379,7 +388,6 @@ void pin_next_end(struct hcpolicy *policy, struct pin_next *at, bool replaced)
 			unlinkat(at->dir, INFO_NEW, 0);
 		close(at->dir);
 	}
-	folder_close(at->folder);
 	errno = err;
 }
 

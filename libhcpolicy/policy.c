@@ -74,8 +74,11 @@ struct bpf_object *object_new(struct hcpolicy *policy)
 	return obj;
 }
 
-/* Does the link's program still keep this set?  A replace updates hcp_info a moment later. */
-static bool keeps_set(const struct hcp_info *info, int link_fd)
+/*
+ * Does the link's program still keep this set?  That of the map by which it was attached or found does,
+ * whatever hcp_info says.  A replace updates that a moment later.
+ */
+static bool keeps_set(const struct hcpolicy *policy, int link_fd)
 {
 	struct bpf_link_info link;
 	int tries;
@@ -83,7 +86,8 @@ static bool keeps_set(const struct hcp_info *info, int link_fd)
 	for (tries = 0; tries < 10; tries++) {
 		if (link_info(link_fd, &link))
 			return false;
-		if (link.struct_ops.map_id == __atomic_load_n(&info->ops_id, __ATOMIC_ACQUIRE))
+		if (link.struct_ops.map_id == policy->ops_id ||
+		    link.struct_ops.map_id == __atomic_load_n(&policy->info->ops_id, __ATOMIC_ACQUIRE))
 			return true;
 		usleep(20000);
 	}
@@ -109,7 +113,7 @@ bool hcpolicy__attached(const struct hcpolicy *policy)
 	}
 	if (pfd.revents & (POLLHUP | POLLNVAL))
 		return false;
-	return !policy->info || keeps_set(policy->info, pfd.fd);
+	return !policy->info || keeps_set(policy, pfd.fd);
 }
 
 static const void *there_or_null(const struct hcpolicy *policy, const void *what)

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/kvm.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -730,6 +731,64 @@ TEST(a_replace_that_was_cut_short_is_finished)
 	CHECK(!hcpolicy__detach(policy));
 	hcpolicy__close(policy);
 	hcpolicy__close(next);
+}
+
+/* It writes what a client may have written there. */
+TEST(who_keeps_hcp_info_wrong_holds_up_nobody)
+{
+	struct hcpolicy *policy = attach(vm_new(1, false), "wrong"), *found;
+	time_t begin = time(NULL);
+	int i;
+
+	CHECK_OK(hcpolicy__pin(policy));
+	for (i = 0; i < 10; i++) {
+		policy->info->ops_id = 1;
+		found = hcpolicy__open_id(policy->info->link_id, &log_opts);
+		CHECK(found && hcpolicy__set(found) && hcpolicy__attached(found));
+		hcpolicy__close(found);
+		found = hcpolicy__open_pinned("wrong", &log_opts);
+		CHECK(found && hcpolicy__set(found));
+		policy->info->ops_id = 1;
+		CHECK(hcpolicy__attached(found) && hcpolicy__attached(policy));
+		hcpolicy__close(found);
+	}
+	CHECK(time(NULL) - begin < 15);
+	CHECK(!hcpolicy__detach(policy));
+	hcpolicy__close(policy);
+}
+
+static struct hcp_info *being_replaced;
+static __u32 replaced_to;
+
+static void *replaces(void *folder)
+{
+	usleep(300000);
+	being_replaced->ops_id = replaced_to;
+	flock((intptr_t)folder, LOCK_UN);
+	return NULL;
+}
+
+TEST(a_replace_that_is_under_way_is_waited_for)
+{
+	struct hcpolicy *policy = attach(vm_new(1, false), "under-way"), *found;
+	pthread_t thread;
+	int folder;
+
+	CHECK_OK(hcpolicy__pin(policy));
+	being_replaced = policy->info;
+	replaced_to = policy->info->ops_id;
+	folder = open(PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK(folder >= 0 && !flock(folder, LOCK_EX));
+	policy->info->ops_id = 1;
+	CHECK(!pthread_create(&thread, NULL, replaces, (void *)(intptr_t)folder));
+	logged[0] = 0;
+	found = hcpolicy__open_pinned("under-way", &log_opts);
+	CHECK(found && !logged[0]);
+	CHECK(!pthread_join(thread, NULL));
+	close(folder);
+	hcpolicy__close(found);
+	CHECK(!hcpolicy__detach(policy));
+	hcpolicy__close(policy);
 }
 
 static const struct {
