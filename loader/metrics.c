@@ -165,7 +165,10 @@ static void add_attachment(void *ctx, struct attachment *a)
 	char id[16 + sizeof("link:")];
 	const char *name = a->name;
 	struct page *page = ctx;
+	struct hcp_info info;
 
+	if (a->removed)
+		return;
 	if (!a->policy && !a->gone)
 		page->read_all = false;
 	if (!name && !a->id) {

@@ -129,7 +129,15 @@ storm()
 	done
 	kill "${children[-1]}"
 }
-gone() { kill "$pid" && within 60 eval '! grep -q hcst-metrics <(hcpolicy metrics 2> /dev/null)' && metrics; }
+# The one that removes the name says nothing of it, not even that its policy has ended.
+gone()
+{
+	{ kill "$pid"; wait "$pid"; } 2> /dev/null
+	while [ -e $pins/$name ]; do
+		metrics && ! grep "name=\"$name\",reason=\"detached\"} 1" "$work/metrics" || return
+	done
+	! grep "$name" "$work/metrics" && metrics && ! grep "$name" "$work/metrics"
+}
 
 # Each expression of the dashboard is one that Prometheus reads, and asks for metrics that there are.
 dashboard()
