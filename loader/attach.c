@@ -56,7 +56,7 @@ static bool name_free(const char *name)
 
 static void report(const char *did, const struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 	char comm[32], covers[32], costs[32];
 	struct json_object *obj;
 

@@ -9,6 +9,7 @@
 #include "every.h"
 #include "loader.h"
 #include "out.h"
+#include "state.h"
 
 struct walk {
 	const struct every *every;
@@ -49,7 +50,7 @@ static int visit_name(const char *name, void *ctx)
 	if (!attachment.policy && !attachment.gone)
 		attachment.policy = hcpolicy__open_pinned(name, policy_opts());
 	if (attachment.policy && hcpolicy__info(attachment.policy)) {
-		attachment.id = hcpolicy__info(attachment.policy)->link_id;
+		attachment.id = info_copy(attachment.policy).link_id;
 		remember(walk, attachment.id);
 		attachment.removed = pins_remove_dead(attachment.policy);
 	}

@@ -107,7 +107,7 @@ static void show_json(struct view *v, const struct draw_grid *grid)
 
 static void show_terminal(const struct view *v, const struct draw_grid *grid)
 {
-	const struct hcp_info *info = hcpolicy__info(v->policy);
+	const struct hcp_info copy = info_copy(v->policy), *info = &copy;
 	char state[256];
 
 	/* Go home and clear the screen, because the picture can become smaller. */

@@ -18,9 +18,6 @@
 #include "holders.h"
 #include "loader.h"
 
-/* The kernel's PROC_PID_INIT_INO: the pid namespace in which every process can be seen. */
-#define INITIAL_PID_NS	0xEFFFFFFCUL
-
 /* What the descriptors of a process show. */
 struct view {
 	bool ours, vm, vcpu;

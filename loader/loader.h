@@ -31,6 +31,7 @@ struct args {
 	const char *svg;		/* a file for the picture */
 	const char *from;		/* a policy to begin with; NULL: the template */
 	const char *conf;		/* a file of rules; NULL: the usual one */
+	bool *taken;			/* set if KVM says that the VM has a policy, which is then no error */
 };
 
 int cmd_attach(const struct args *args);
@@ -78,6 +79,8 @@ struct hcpolicy *attach_vm(const struct args *args);
 /* proc.c: what /proc tells about a process and its VMs. */
 void proc_comm(pid_t pid, char comm[32]);
 uint64_t proc_start_time(pid_t pid);
+/* The kernel's PROC_PID_INIT_INO: the pid namespace in which every process can be seen. */
+#define INITIAL_PID_NS	0xEFFFFFFCUL
 uint64_t proc_pid_ns(void);
 uint64_t proc_map_memory(int fd);	/* of a BPF map that this process has open; 0: not known */
 bool proc_elsewhere(const struct hcp_info *info);
@@ -100,6 +103,9 @@ const struct hcpolicy_opts *policy_opts(void);
 void pins_use_bpffs(const char *folder);
 struct hcpolicy *pins_open_alive(const char *name);
 bool pins_remove_dead(struct hcpolicy *policy);
+/* Keep back what the library says of an error, until it is said or dropped. */
+void pins_hold_log(void);
+void pins_end_hold(bool say);
 void pins_mark_foreign(void);	/* before a command says whether sets are complete */
 
 /* counters.c: the kernel's counters of the policy's VM; NULL and *why if there are none. */
@@ -107,6 +113,8 @@ struct json_object;
 struct json_object *counters_read(const struct hcpolicy *policy, const char **why);
 /* Can counters be read on this machine? */
 bool counters_readable(const char **why);
+/* The link of the policy of the only VM that a process has made and that is left; 0: it cannot be told. */
+unsigned int counters_link(pid_t pid);
 /* The thread that made the VM whose policy has that link (in the initial pid namespace). */
 bool counters_creator(unsigned int link, int *tid, const char **why);
 

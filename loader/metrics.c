@@ -181,8 +181,9 @@ static void add_attachment(void *ctx, struct attachment *a)
 	value(page, ATTACHMENT_UP, name, set ? 1 : 0);
 	if (!set)
 		return;
-	sample_info(page, name, hcpolicy__info(a->policy));
-	value(page, ATTACHED_TIME, name, hcpolicy__info(a->policy)->attached_at / 1000000000);
+	info = info_copy(a->policy);
+	sample_info(page, name, &info);
+	value(page, ATTACHED_TIME, name, info.attached_at / 1000000000);
 	sample_state(page, name, a->policy);
 	value(page, SHARED_PAGES, name, hcp_set__count(set));
 	value(page, MISSED_PAGES, name, hcp_set__missed(set));

@@ -4,14 +4,38 @@
  * them and says so.  It never touches the pins of a VM that may still be alive.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "../libhcpolicy/process.h"
 #include "loader.h"
 #include "out.h"
+#include "state.h"
+
+static bool hold;
+static char *held;
 
 static void log_line(void *ctx, const char *line)
 {
-	err("%s", line);
+	if (!hold) {
+		err("%s", line);
+		return;
+	}
+	free(held);
+	held = strdup(line);
+}
+
+void pins_hold_log(void)
+{
+	hold = true;
+}
+
+void pins_end_hold(bool say)
+{
+	if (say && held)
+		err("%s", held);
+	free(held);
+	held = NULL;
+	hold = false;
 }
 
 static void warn_line(void *ctx, const char *line)
@@ -34,10 +58,10 @@ void pins_use_bpffs(const char *folder)
 /* Is its VM dead?  If so, remove its pins.  The object stays open. */
 bool pins_remove_dead(struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 
 	/* Whether a process of another pid namespace lives cannot be seen here. */
-	if (!info || hcpolicy__attached(policy) ||
+	if (!hcpolicy__info(policy) || hcpolicy__attached(policy) ||
 	    !process_gone(info->pid, info->pid_ns, info->start_time))
 		return false;
 	if (hcpolicy__unpin(policy))

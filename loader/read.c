@@ -71,8 +71,8 @@ static void put_grid(struct json_object *obj, const struct draw_grid *grid)
 static bool draw_to_file(const struct hcpolicy *policy, const struct draw_grid *grid,
 			 const char *path)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
-	char title[256], state[256], *text;
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
+	char title[384], state[256], *text;
 	FILE *stream;
 	size_t size;
 	bool ok;

@@ -140,7 +140,7 @@ static bool on_request(void *ctx, const struct request *request)
 /* What the guest had shared before: lines as if it asked now. */
 static bool write_head(struct record *r)
 {
-	const struct hcp_info *info = hcpolicy__info(r->policy);
+	const struct hcp_info copy = info_copy(r->policy), *info = &copy;
 	const struct hcp_set *set = hcpolicy__set(r->policy);
 	struct hcp_range range = {};
 	char when[32], state[TRACE_LINE / 2];
@@ -201,7 +201,7 @@ static bool write_requests(struct record *r)
 
 static bool record(struct record *r)
 {
-	const struct hcp_info *info = hcpolicy__info(r->policy);
+	const struct hcp_info copy = info_copy(r->policy), *info = &copy;
 	bool ok;
 
 	if (!hcpolicy__attached(r->policy)) {
@@ -233,7 +233,7 @@ static void report(const struct record *r)
 		return;
 	if (!out_json) {
 		printf("%" PRIu64 " request%s of '%s' recorded to %s\n", r->count,
-		       r->count == 1 ? "" : "s", hcpolicy__info(r->policy)->name, r->path);
+		       r->count == 1 ? "" : "s", info_copy(r->policy).name, r->path);
 		return;
 	}
 	obj = json_object_new_object();
@@ -265,7 +265,7 @@ int cmd_record(const struct args *args)
 	if (ok && r.lost) {
 		err("attachment '%s': %" PRIu64 " of its requests were lost, as they came faster than "
 		    "they could be written: \"# lost\" in the trace says where",
-		    hcpolicy__info(r.policy)->name, r.lost);
+		    info_copy(r.policy).name, r.lost);
 		ok = false;
 	}
 	if (ok)

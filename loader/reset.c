@@ -13,7 +13,8 @@
 /* By its user's word the set has the old guest's pages, so it is not complete. */
 static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 {
-	const char *name = hcpolicy__info(policy)->name;
+	const struct hcp_info copy = info_copy(policy);
+	const char *name = copy.name;
 
 	/* HCP_LATE, as for a guest that has arrived without its set. */
 	hcp_set__await_restore(hcpolicy__set(policy));
@@ -26,7 +27,7 @@ static bool refuse(struct hcpolicy *policy, const struct stopped *stopped)
 
 static bool reset(struct hcpolicy *policy, bool arrived)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 	struct hcp_set *set = hcpolicy__set(policy);
 	struct stopped stopped;
 	bool ok;
@@ -67,7 +68,7 @@ int cmd_reset(const struct args *args)
 		put_state(obj, policy);
 		out_value(obj);
 	} else if (ok) {
-		printf("%s: the set is empty again: ", hcpolicy__info(policy)->name);
+		printf("%s: the set is empty again: ", info_copy(policy).name);
 		print_state(policy);
 	}
 	hcpolicy__close(policy);

@@ -25,7 +25,8 @@ static void log_line(void *ctx, const char *line)
 /* The VM is not stopped.  Go on only with --running. */
 static bool may_run(const struct hcpolicy *policy, const struct stopped *stopped, bool running)
 {
-	const char *name = hcpolicy__info(policy)->name;
+	const struct hcp_info copy = info_copy(policy);
+	const char *name = copy.name;
 
 	if (running)
 		warn("attachment '%s': its guest may change the set during this command: %s", name, stopped->why);
@@ -71,6 +72,7 @@ static void print_stream(const char *file, const struct hcp_stream_info *info)
 static void report(const struct hcpolicy *policy, const char *done, const char *file,
 		   uint32_t more, const struct hcp_stream_info *info)
 {
+	const struct hcp_info copy = info_copy(policy);
 	const struct hcp_set *set = hcpolicy__set(policy);
 	char label[HCP_NAME_LEN + 16], size[32], state[256];
 	uint64_t shared = hcp_set__count(set);
@@ -89,7 +91,7 @@ static void report(const struct hcpolicy *policy, const char *done, const char *
 	}
 	state_text_more(state, sizeof(state), policy, more);
 	printf("the set of '%s' (%s) was %s %s: %" PRIu64 " page%s shared (%s), %s\n",
-	       hcpolicy__info(policy)->name, label_text(label, hcp_set__label(set)), done, file,
+	       copy.name, label_text(label, copy.label), done, file,
 	       shared, shared == 1 ? "" : "s", size_text(size, shared << HCP_PAGE_SHIFT), state);
 	if (info)
 		print_stream(file, info);
@@ -115,7 +117,7 @@ static bool write_set(const struct hcpolicy *policy, int fd, struct hcp_stream_o
 /* *running: may the guest run?  In: is that allowed?  Out: what the file says. */
 static bool save_to(struct hcpolicy *policy, int fd, struct hcp_stream_opts *opts, bool *running)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 	struct stopped stopped;
 	bool ok, still;
 
@@ -148,7 +150,7 @@ static bool save(struct hcpolicy *policy, const char *path, bool force, bool *ru
 	if (!file_begin(&file, path))
 		return false;
 	/* An error is about the set or about the file. */
-	snprintf(what, sizeof(what), "'%s' to %s", hcpolicy__info(policy)->name, path);
+	snprintf(what, sizeof(what), "'%s' to %s", info_copy(policy).name, path);
 	opts.log_ctx = what;
 	if (save_to(policy, file.fd, &opts, running))
 		return file_commit(&file);
@@ -231,23 +233,24 @@ static bool guest_has_run(const struct hcpolicy *policy)
 	if (!hcp_set__count(set) && !hcp_set__beyond(set) && !counted(policy))
 		return false;
 	warn("attachment '%s': its guest has asked for pages here already. They are not in the file, so the "
-	     "set is not complete: restore before the guest runs (qemu -S)", hcpolicy__info(policy)->name);
+	     "set is not complete: restore before the guest runs (qemu -S)", info_copy(policy).name);
 	return true;
 }
 
 static bool restore(struct hcpolicy *policy, const char *path, const struct args *args,
-		    struct hcp_stream_info *info)
+		    struct hcp_stream_info *stream)
 {
+	const struct hcp_info info = info_copy(policy);
 	struct stopped stopped;
 	struct hcp_stream_opts opts = {
 		.sz = sizeof(opts), .log = log_line, .log_ctx = (void *)path, .force = args->force,
-		.late = !args->with_its_guest, .any_label = args->any_label, .info = info,
+		.late = !args->with_its_guest, .any_label = args->any_label, .info = stream,
 	};
 	bool ok;
 
 	if (args->with_its_guest && guest_has_run(policy))
 		opts.late = true;
-	if (stopped_begin(&stopped, hcpolicy__info(policy))) {
+	if (stopped_begin(&stopped, &info)) {
 		opts.still = args->running ? NULL : stopped_still;
 		opts.still_ctx = &stopped;
 		ok = restore_from(policy, path, &opts);

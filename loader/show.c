@@ -15,7 +15,7 @@
 /* A line of the table; policy NULL: it could not be opened. */
 static void list_row(const char *name, const struct hcpolicy *policy, const char *state)
 {
-	const struct hcp_info *info = policy ? hcpolicy__info(policy) : NULL;
+	const struct hcp_info copy = info_copy(policy), *info = hcpolicy__info(policy) ? &copy : NULL;
 	const struct hcp_set *set = policy ? hcpolicy__set(policy) : NULL;
 	char pid[16] = "?", shared[24] = "?";
 	static bool header;
@@ -204,7 +204,7 @@ static void put_ids(struct json_object *obj, struct hcpolicy *policy)
 
 static void show_text(struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 	const struct hcp_set *set = hcpolicy__set(policy);
 	uint64_t shared = hcp_set__count(set), ranges = count_ranges(set);
 	struct json_object *counters;

@@ -39,9 +39,30 @@ static size_t beyond_text(char *buf, size_t size, const struct hcp_set *set)
 			size_text(top, reach << HCP_PAGE_SHIFT), beyond, beyond == 1 ? "" : "s");
 }
 
+struct hcp_info info_copy(const struct hcpolicy *policy)
+{
+	const struct hcp_info *shared = hcpolicy__info(policy);
+	struct hcp_info info = {};
+	uint32_t id;
+
+	if (!shared)
+		return info;
+	info = *shared;
+	/* The kernel's word, if there is a link; it takes no const, but changes nothing. */
+	id = hcpolicy__id((struct hcpolicy *)policy, "link");
+	if (id)
+		info.link_id = id;
+
+	info.name[HCP_NAME_LEN - 1] = info.policy[HCP_NAME_LEN - 1] = info.label[HCP_NAME_LEN - 1] = 0;
+	printable(info.name);
+	printable(info.policy);
+	printable(info.label);
+	return info;
+}
+
 bool attached_by_old(const struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 
 	return info && info->version < HCP_INFO_VERSION;
 }
@@ -89,7 +110,7 @@ void print_help_for_state(FILE *file, const struct hcpolicy *policy)
 	for (unsigned int n = 0; hcp_set__why(set, more, n, &reason); n++) {
 		fprintf(file, "%-10s %s%s%s", n ? "" : "help", several ? reason.why : "",
 			several ? ": " : "", reason.help);
-		print_command(file, reason.state, hcpolicy__info(policy)->name);
+		print_command(file, reason.state, info_copy(policy).name);
 		putc('\n', file);
 	}
 }
@@ -145,7 +166,7 @@ void process_comm(char comm[32], const struct hcp_info *info)
 
 void put_identity(struct json_object *obj, const struct hcpolicy *policy)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info copy = info_copy(policy), *info = &copy;
 	char text[32];
 
 	put_str(obj, "name", info->name);

@@ -114,6 +114,14 @@ const char *nearest(const char *word, const char *const *names, size_t n)
 	return found;
 }
 
+char *printable(char *text)
+{
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return text;
+}
+
 /* "64 GiB", "506.2 MiB": the largest unit that leaves at least 1. */
 const char *size_text(char buf[32], uint64_t bytes)
 {

@@ -12,6 +12,8 @@ bool parse_size(const char *text, uint64_t *bytes);
 bool parse_int(const char *text, int *value);
 bool valid_name(const char *name);
 const char *nearest(const char *word, const char *const *names, size_t n);
+/* What a terminal or a journal would not take as text becomes ?, in place. */
+char *printable(char *text);
 const char *size_text(char buf[32], uint64_t bytes);
 const char *verdict_text(int verdict);	/* NULL: an errno, or no verdict */
 /* An errno by its name, and what is no verdict by its number. */

@@ -261,7 +261,7 @@ static void json_result(const struct try *t, bool whole)
 
 	while (hcp_set__next(hcpolicy__set(t->policy), &r))
 		json_object_array_add(ranges, range_json(&r));
-	put_str(obj, "policy", hcpolicy__info(t->policy)->policy);
+	put_str(obj, "policy", info_copy(t->policy).policy);
 	put_u64(obj, "requests", t->requests);
 	put_u64(obj, "expectations", t->expected);
 	put_u64(obj, "failed", t->failed);

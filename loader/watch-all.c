@@ -14,6 +14,7 @@
 #include <time.h>
 #include "every.h"
 #include "loader.h"
+#include "state.h"
 #include "watch-all.h"
 #include "watched.h"
 
@@ -81,7 +82,7 @@ static void say_error(struct one *one)
 
 static void say_attached(struct one *one, bool sends_events)
 {
-	const struct hcp_info *info = hcpolicy__info(one->w.policy);
+	const struct hcp_info copy = info_copy(one->w.policy), *info = &copy;
 	struct json_object *item;
 
 	if (!out_json) {
@@ -114,7 +115,7 @@ static void say_ended(struct one *one)
 
 static void begin(struct one *one)
 {
-	const struct hcp_info *info = hcpolicy__info(one->w.policy);
+	const struct hcp_info copy = info_copy(one->w.policy), *info = &copy;
 	bool sends_events = hcpolicy__map_fd(one->w.policy, HCP_MAP_EVENTS "0") >= 0;
 
 	one->ops_id = info->ops_id;

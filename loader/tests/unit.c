@@ -366,11 +366,9 @@ struct hcp_set *hcpolicy__set(const struct hcpolicy *policy)
 	return followed;
 }
 
-const struct hcp_info *hcpolicy__info(const struct hcpolicy *policy)
+struct hcp_info info_copy(const struct hcpolicy *policy)
 {
-	static const struct hcp_info info;
-
-	return &info;
+	return (struct hcp_info) {};
 }
 
 int hcpolicy__link_fd(const struct hcpolicy *policy)
