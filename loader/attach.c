@@ -94,8 +94,12 @@ static bool incoming(const struct args *args)
 		return true;
 	if (!proc_awaits_guest(args->pid, arg, sizeof(arg)))
 		return false;
-	warn("process %d was started with %s, so a guest that ran elsewhere will arrive: "
-	     "attaching with --incoming", args->pid, arg);
+	if (*arg)
+		warn("process %d was started with %s, so a guest that ran elsewhere will arrive: "
+		     "attaching with --incoming", args->pid, arg);
+	else
+		warn("process %d: its command line cannot be read, so a guest that ran elsewhere may arrive: "
+		     "attaching with --incoming", args->pid);
 	return true;
 }
 
@@ -109,6 +113,21 @@ bool name_fits(const char *name, pid_t pid)
 	err("--name %s: it would be taken for process %s: names of digits are those of their "
 	    "processes", name, name);
 	return false;
+}
+
+static bool attach_to(struct hcpolicy *policy, int vm_fd, const struct hcpolicy_attach_opts *opts, bool *taken)
+{
+	int err;
+
+	if (taken)
+		pins_hold_log();
+	err = hcpolicy__attach(policy, vm_fd, opts);
+	if (taken) {
+		*taken = err == -EBUSY;
+		pins_end_hold(!*taken);
+	}
+	errno = -err;
+	return !err;
 }
 
 /* With what has to be closed in any case. */
@@ -135,7 +154,8 @@ static bool attach_opened(struct hcpolicy *policy, const struct args *args, int 
 		lib_failed(name, "--max-gpa");
 		return false;
 	}
-	if (!name_free(opts.name))
+	/* If the VM has a policy, that may have the name: KVM is asked first. */
+	if (!args->taken && !name_free(opts.name))
 		return false;
 	if (hcpolicy__load(policy)) {
 		lib_failed(name, "load");
@@ -146,8 +166,9 @@ static bool attach_opened(struct hcpolicy *policy, const struct args *args, int 
 	if (*vm_fd < 0)
 		return false;
 	opts.incoming = incoming(args);
-	if (hcpolicy__attach(policy, *vm_fd, &opts)) {
-		lib_failed(name, "attach");
+	if (!attach_to(policy, *vm_fd, &opts, args->taken)) {
+		if (!args->taken || !*args->taken)
+			lib_failed(name, "attach");
 		return false;
 	}
 	if (hcpolicy__pin(policy)) {

@@ -49,8 +49,12 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 	if (!*word || !parse_size(*word, &rule->max_gpa))
 		return "is no size of a set: wanted the highest guest address, such as 64G";
 	while ((*word = strtok_r(NULL, SPACES, &rest))) {
+		if (!strcmp(*word, "incoming")) {
+			rule->incoming = true;
+			continue;
+		}
 		if (**word == '=' || !strchr(*word, '='))
-			return "is no parameter: wanted KEY=VALUE";
+			return "is no parameter: wanted KEY=VALUE, or incoming";
 		rule->params = more(rule->params, rule->nparams, sizeof(*rule->params));
 		rule->params[rule->nparams++] = *word;
 	}
@@ -76,7 +80,7 @@ static bool read_line(struct auto_conf *conf, const char *path, unsigned int num
 	return !wrong;
 }
 
-bool auto_conf_read(struct auto_conf *conf, const char *path)
+bool auto_conf_read(struct auto_conf *conf, const char *path, bool optional)
 {
 	FILE *file = fopen(path, "re");
 	unsigned int number = 0;
@@ -85,7 +89,7 @@ bool auto_conf_read(struct auto_conf *conf, const char *path)
 	bool good = true;
 
 	*conf = (struct auto_conf) {};
-	if (!file && errno == ENOENT)
+	if (!file && errno == ENOENT && optional)
 		return true;
 	if (!file) {
 		err("%s: %s", path, strerror(errno));

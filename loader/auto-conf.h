@@ -2,7 +2,7 @@
 /*
  * Which VM gets which policy as it appears: the file auto.conf.  Each line is one rule:
  *
- *	user:NAME|group:NAME|*  CGROUP  COMMAND  POLICY  LARGEST-SET  [KEY=VALUE]...
+ *	user:NAME|group:NAME|*  CGROUP  COMMAND  POLICY  LARGEST-SET  [incoming]  [KEY=VALUE]...
  *	user:NAME|group:NAME|*  CGROUP  COMMAND  -
  *
  * Of several rules that fit, the first counts.
@@ -20,6 +20,7 @@ struct auto_rule {
 	const char *cgroup, *command;	/* patterns of fnmatch(3) */
 	const char *policy;		/* NULL: it gets none */
 	uint64_t max_gpa;
+	bool incoming;			/* guests that ran elsewhere may arrive */
 	const char **params;		/* each KEY=VALUE */
 	int nparams;
 	char *text;			/* in which the words are */
@@ -30,8 +31,8 @@ struct auto_conf {
 	size_t n;
 };
 
-/* False: an error that was reported.  If there is no such file, there are no rules. */
-bool auto_conf_read(struct auto_conf *conf, const char *path);
+/* False: an error that was reported.  optional: if there is no such file, there are no rules. */
+bool auto_conf_read(struct auto_conf *conf, const char *path, bool optional);
 void auto_conf_free(struct auto_conf *conf);
 
 /* NULL: none fits. */

@@ -21,68 +21,90 @@
  */
 #define WAIT_SECONDS	30
 
-struct search {
-	pid_t pid;
-	uint64_t start;
-	bool found;
-};
-
-/* Also of a policy that the VMM or the broker has attached. */
-static void look(void *ctx, struct attachment *attachment)
+static void nothing(void *ctx, struct attachment *attachment)
 {
-	const struct hcpolicy *policy = attachment->policy;
-	const struct hcp_info *info = hcpolicy__info(policy);
-	struct search *search = ctx;
-	char comm[32], state[256];
-
-	if (!policy || !info || !hcpolicy__set(policy) || !hcpolicy__attached(policy) ||
-	    info->pid != search->pid || info->start_time != search->start || proc_elsewhere(info))
-		return;
-	search->found = true;
-	proc_comm(info->pid, comm);
-	state_text(state, sizeof(state), policy);
-	printf("process %d (%s) has policy '%s' already, %s%s: the set is %s\n", info->pid, comm,
-	       info->policy, attachment->name ? "as " : "without a name",
-	       attachment->name ?: "", state);
 }
 
-/* This also removes the names of VMs that have ended. */
-static bool has_policy(pid_t pid)
+/* The sets of VMs that have ended take memory that the new one may need. */
+static void remove_ended(void)
 {
-	struct search search = { .pid = pid, .start = proc_start_time(pid) };
+	every_attachment(&(struct every) { .fn = nothing });
+}
 
+/* Is this the link that has the name which its set claims? */
+static bool is_pinned(const char *name, unsigned int link)
+{
+	struct hcpolicy_opts quiet = *policy_opts();
+	struct hcpolicy *policy;
+	bool same;
+
+	quiet.log = quiet.warn = NULL;
+	policy = hcpolicy__open_pinned(name, &quiet);
+	same = policy && hcpolicy__id(policy, "link") == link;
+	hcpolicy__close(policy);
+	return same;
+}
+
+/*
+ * Only KVM knows that a VM has a policy, and which link that is: hcp_info says what whoever has the
+ * attachment has written there.
+ */
+static void say_taken(pid_t pid)
+{
+	unsigned int link = counters_link(pid);
+	struct hcpolicy_opts quiet = *policy_opts();
+	struct hcpolicy *policy;
+	char comm[32], state[256];
+	struct hcp_info info;
+	bool pinned;
+
+	quiet.log = quiet.warn = NULL;
+	proc_comm(pid, comm);
 	pins_mark_foreign();
-	every_attachment(&(struct every) { .unnamed = true, .fn = look, .ctx = &search });
-	return search.found;
+	policy = link ? hcpolicy__open_id(link, &quiet) : NULL;
+	if (hcpolicy__set(policy)) {
+		info = info_copy(policy);
+		pinned = is_pinned(info.name, link);
+		state_text(state, sizeof(state), policy);
+		printf("process %d (%s) has policy '%s' already, %s%s: the set is %s\n", pid, comm,
+		       info.policy, pinned ? "as " : "without a name", pinned ? info.name : "", state);
+	} else {
+		printf("process %d (%s) has a policy already: which one, and whether its set is complete, "
+		       "is not known: see hcpolicy list --all\n", pid, comm);
+	}
+	hcpolicy__close(policy);
 }
 
 static void report(const struct hcpolicy *policy, const char *conf, const struct auto_rule *rule)
 {
-	const struct hcp_info *info = hcpolicy__info(policy);
+	const struct hcp_info info = info_copy(policy);
 	char comm[32], state[256];
 
-	process_comm(comm, info);
+	process_comm(comm, &info);
 	state_text(state, sizeof(state), policy);
-	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u: the set is %s\n", info->name,
-	       info->policy, info->pid, comm, conf, rule->line, state);
+	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u: the set is %s\n", info.name,
+	       info.policy, info.pid, comm, conf, rule->line, state);
 }
 
 static int follow(const struct args *args, const char *conf, const struct auto_rule *rule)
 {
+	bool taken = false;
 	const struct args attach_args = {
 		.words = { rule->policy }, .nwords = 1, .params = rule->params,
 		.nparams = rule->nparams, .name = args->name, .pid = args->pid, .pidfd = args->pidfd,
 		.vm_fd = -1, .wait = WAIT_SECONDS, .max_gpa = rule->max_gpa,
+		.incoming = rule->incoming, .taken = &taken,
 	};
 	struct hcpolicy *policy;
 
-	if (has_policy(args->pid))
-		return EXIT_OK;
+	remove_ended();
 	policy = attach_vm(&attach_args);
+	/* From its VMM; or of the unit and libvirt's hook this is the second. */
+	if (!policy && taken) {
+		say_taken(args->pid);
+		return EXIT_OK;
+	}
 	if (!policy) {
-		/* The unit and the hook may come at the same time: one of them is the second. */
-		if (has_policy(args->pid))
-			return EXIT_OK;
 		err("process %d gets no policy, but should have '%s' by %s:%u", args->pid, rule->policy,
 		    conf, rule->line);
 		return EXIT_FAIL;
@@ -105,7 +127,8 @@ static int decide(const struct args *args, const char *path, const struct auto_c
 	rule = auto_conf_find(conf, &maker);
 	if (!rule)
 		printf("process %d (%s) gets no policy: no rule of %s is for user %u, control group %s, "
-		       "command %s\n", args->pid, comm, path, maker.uid, maker.cgroup, maker.command);
+		       "command %s\n", args->pid, comm, path, maker.uid, printable(maker.cgroup),
+		       printable(maker.command));
 	else if (!rule->policy)
 		printf("process %d (%s) gets no policy, by %s:%u\n", args->pid, comm, path, rule->line);
 	else
@@ -149,7 +172,7 @@ int cmd_auto(const struct args *args)
 		err("auto needs --pid, the process whose VM it is");
 		return EXIT_USAGE;
 	}
-	if (!auto_conf_read(&conf, path)) {
+	if (!auto_conf_read(&conf, path, !args->conf)) {
 		err("process %d gets no policy, as the rules are wrong", args->pid);
 		return EXIT_FAIL;
 	}

@@ -170,6 +170,33 @@ struct json_object *counters_read(const struct hcpolicy *policy, const char **wh
 	return counters;
 }
 
+/* A number of a thread is used again, so of two folders that fit nobody knows which one it is. */
+unsigned int counters_link(pid_t pid)
+{
+	unsigned int link = 0, folders = 0;
+	struct dirent *entry;
+	char line[MAX_LINE];
+	const char *why;
+	int fd, tid;
+	DIR *dir;
+
+	dir = proc_pid_ns() == INITIAL_PID_NS ? open_folders(&why) : NULL;
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "%d-", &tid) != 1 || proc_of_thread(tid) != pid)
+			continue;
+		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		folders++;
+		if (read_line(fd, "hcpolicy", line) || sscanf(line, "link %u ", &link) != 1)
+			link = 0;
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+	return folders == 1 ? link : 0;
+}
+
 bool counters_creator(unsigned int link, int *tid, const char **why)
 {
 	int fd = open_folder(link, tid, why);

@@ -33,6 +33,7 @@ void proc_comm(pid_t pid, char comm[32])
 		return;
 	if (fgets(comm, 32, file))
 		comm[strcspn(comm, "\n")] = 0;
+	printable(comm);	/* the process writes it */
 	fclose(file);
 }
 
@@ -142,25 +143,32 @@ static size_t awaits_guest(const char *arg)
 
 /*
  * Was the VMM pid started to receive a guest, by migration or from a snapshot?  arg gets the
- * option that says so.  This knows QEMU, hcvm, cloud-hypervisor and crosvm.
+ * option that says so; "": its command line cannot be read, so it may have been.  This knows QEMU,
+ * hcvm, cloud-hypervisor and crosvm.
  */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size)
 {
 	char path[64], *word = NULL;
 	size_t room = 0, len = 0;
+	bool any = false;
 	FILE *file;
 
+	*arg = 0;
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return false;
-	while (!len && getdelim(&word, &room, 0, file) > 0)
+		return true;
+	while (!len && getdelim(&word, &room, 0, file) > 0) {
+		any = true;
 		len = awaits_guest(word);
+	}
 	if (len)
 		snprintf(arg, size, "%.*s", (int)len, word);
+	else if (ferror(file))
+		any = false;
 	free(word);
 	fclose(file);
-	return len;
+	return len || !any;
 }
 
 bool proc_fd_is_vm(pid_t pid, int fd)

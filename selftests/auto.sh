@@ -16,7 +16,7 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ]; then
 	skip "only for a machine of scripts/vm-run: it takes over udev, /etc and a control group" "VMs get what auto.conf says"
 	finish
 fi
-plan 25
+plan 28
 
 conf=/etc/hcpolicy/auto.conf
 services=/run/hcst-services
@@ -213,11 +213,50 @@ migrates_in()
 {
 	domain hcst-web1 -incoming defer && hook started begin && says '^hcst-web1: .*: the set is not complete: awaits a restore$' && ends
 }
+# Of a VMM that is told by its API, its rule has to say so.
+told_later()
+{
+	rules '* * qemu* bitmap 2G incoming'
+	domain hcst-web1 && hook started begin && says '^hcst-web1: .*: the set is not complete: awaits a restore$' && ends && rules '* * qemu* bitmap 2G'
+}
 # What is in the queue is from before.
 both()
 {
 	go_on && udevadm settle --timeout=120 && domain hcst-web1 && complete bitmap 1 && hook started begin &&
-		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as $pid: the set is complete\$" && ends
+		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as $pid: the set is complete\$" && ends &&
+		hold_events && domain hcst-web1 && hook started begin && go_on &&
+		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as hcst-web1: the set is complete\$" && ends
+}
+unknown()
+{
+	domain hcst-web1 && complete bitmap 1 && mount -t tmpfs tmpfs /sys/kernel/debug && hook started begin && umount /sys/kernel/debug &&
+		says "^process $pid \(qemu-system-x86\) has a policy already: which one, .* is not known" && ends
+}
+# claims NAME: its set says that it is that of process $pid.  Whoever has the map can write that.
+claims()
+{
+	/usr/bin/python3 -IS - "/sys/fs/bpf/hcpolicy/$1/hcp_info" "$pid" <<'END'
+import ctypes, mmap, struct, sys
+path = ctypes.create_string_buffer(sys.argv[1].encode())
+attr = struct.pack("QII", ctypes.addressof(path), 0, 0)
+fd = ctypes.CDLL(None, use_errno=True).syscall(321, 7, attr, len(attr))	# BPF_OBJ_GET
+assert fd >= 0, ctypes.get_errno()
+info = mmap.mmap(fd, 4096)
+start = open("/proc/%s/stat" % sys.argv[2]).read().rsplit(")", 1)[1].split()[19]
+struct.pack_into("=Q", info, 40, int(start))
+struct.pack_into("=i", info, 64, int(sys.argv[2]))
+END
+}
+claimed()
+{
+	local other
+	rules '* * qemu* -'
+	vm "${qemu[@]}" -S
+	says "^process $pid .* gets no policy, by $conf:1\$" && other=$pid && hcpolicy attach bitmap --pid "$other" --name hcst-other || return
+	vm "${qemu[@]}" -S
+	says "^process $pid .* gets no policy, by $conf:1\$" && claims hcst-other && rules '* * qemu* bitmap 2G' &&
+		gives 0 "^$pid: policy 'bitmap' is attached to process $pid .*: the set is complete\$" hcpolicy auto --pid "$pid" &&
+		{ kill "$other"; wait "$other"; ends; }
 }
 
 # --- the broker's unit, which is confined as that of auto is
@@ -258,7 +297,10 @@ check "a domain without a rule starts" not_ours
 check "of a domain that runs already it says late" runs_already
 check "a domain whose name no attachment can have is called by its process" names
 check "a domain that arrives awaits its restore" migrates_in
+check "so does one whose rule has the word incoming" told_later
 check "with the hook and the unit the first one counts" both
+check "what a set says of its process does not count" claimed
+check "without debugfs it is not known which one the VM has" unknown
 check "hcpolicyd's socket starts its unit, which attaches for a user, and clears up" broker
 check "nothing is left" nothing_left
 finish

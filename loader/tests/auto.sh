@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/../../selftests/tap.sh"
-plan 11
+plan 13
 
 conf=$work/auto.conf
 uid=$(id -u) gid=$(id -g) user=$(id -un)
@@ -36,8 +36,20 @@ wrong() { printf '\n%s\n' "$1" > "$conf"; gives 1 "$conf:2: '$2" auto && gives 1
 
 nothing()
 {
+	: > "$conf" && same '' auto && printf '\n \t# * * * nosuch 1G\n' > "$conf" && same '' auto
+}
+no_file()
+{
 	rm -f "$conf"
-	same '' auto && : > "$conf" && same '' auto && printf '\n \t# * * * nosuch 1G\n' > "$conf" && same '' auto
+	gives 1 "$conf: No such file" auto && gives 1 "process $pid gets no policy" auto || return
+	[ -e /etc/hcpolicy/auto.conf ] || same '' hcpolicy auto --pid "$pid"
+}
+# Its path is the user's to choose, and must not become a line of its own.
+one_line()
+{
+	local name=$'a\nb: policy' other
+	cp "$command" "$work/$name" && { "$work/$name" 600 & } && other=$! && children+=("$other") && echo '* /nowhere * nosuch 1G' > "$conf" &&
+		within 60 gives 0 'command .*/a\?b: policy$' auto "$other" && same 1 grep -c '' "$work/run"
 }
 users() { fits "user:$uid * * nosuch 1G" && fits "user:$user * * nosuch 1G" && fits '* * * nosuch 1G' && fits_not "user:$((uid + 1)) * * nosuch 1G"; }
 groups_too()
@@ -77,11 +89,12 @@ lines()
 {
 	wrong 'user:nobody-here * * a 1G' user:nobody-here && wrong 'alice * * a 1G' alice && wrong '* slice * a 1G' slice &&
 		wrong '*' "' is no control" && wrong '* *' "' is no command" && wrong '* * *' "' is no policy" && wrong '* * * a' "' is no size" &&
-		wrong '* * * a big' big && wrong '* * * a 0' 0 && wrong '* * * - 1G' 1G && wrong '* * * a 1G key' key && wrong '* * * a 1G =1' =1 &&
+		wrong '* * * a big' big && wrong '* * * a 0' 0 && wrong '* * * - 1G' 1G && wrong '* * * a 1G key' key && wrong '* * * a 1G =1' =1 && wrong '* * * a incoming' incoming &&
 		printf '%s\n' '* * * nosuch 1G' '* * * a' > "$conf" && gives 1 "$conf:2" auto && ! grep nosuch "$work/run"
 }
 parameters()
 {
+	fits '* * * nosuch 1G incoming' && fits '* * * nosuch 1G ceiling=5 incoming' || return
 	echo '* * * quota 1G ceiling=5 nosuch=1' > "$conf"
 	gives 1 "has no parameter 'nosuch'" auto && echo '* * * quota 1G ceiling=x' > "$conf" && gives 1 "'x' is not a number" auto
 }
@@ -99,6 +112,8 @@ time.sleep(600)')
 ended() { gives 1 'no process 2147483646: it has ended' auto 2147483646; }
 
 check "without rules it does nothing, and says nothing" nothing
+check "a file that was named and is not there is an error; the usual one may be missing" no_file
+check "what a process is called cannot become a line" one_line
 check "a rule is for a user" users
 check "or for one of its groups" groups_too
 check "for a control group" cgroups
