@@ -597,6 +597,13 @@ static void test_awaits_guest(void)
 	       "one whose command line cannot be read may wait for a guest");
 }
 
+static void test_printable(void)
+{
+	char text[] = "a b~\n\033[2J\177\302\233";
+
+	tap_ok(!strcmp(printable(text), "a b~??[2J???"), "what is not printable becomes ?: %s", text);
+}
+
 static void test_words(void)
 {
 	static const struct { const char *text; uint64_t bytes; } sizes[] = {
@@ -839,6 +846,7 @@ int main(int argc, char **argv)
 	test_terminal();
 	test_stopped();
 	test_awaits_guest();
+	test_printable();
 	test_words();
 	test_nearest();
 	test_probe();
