@@ -113,11 +113,6 @@ static void take_connection(const struct rules *rules)
 	peer_put(&peer);
 }
 
-static void on_attached(const struct attachment *attachment, uid_t uid, int link)
-{
-	attached_add(attachment->name, uid, link);
-}
-
 /* Wait until there is something to do.  True: a connection. */
 static bool wait_for_work(void)
 {
@@ -171,10 +166,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	allow_descriptors();
-	attached_find();
+	if (!attached_find())
+		return 1;
 	for (;;) {
 		connection = wait_for_work();
-		seats_look(on_attached);
+		seats_look(attached_add);
 		while (seats_free() && attached_ended(name))
 			seats_clear(name);
 		if (connection && seats_free())

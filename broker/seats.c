@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 #include <hcpolicy/policy.h>
 #include "../libhcpolicy/pass.h"
 #include "../loader/text.h"
@@ -21,9 +22,11 @@
 static struct seat {
 	pid_t pid;		/* 0: free */
 	int pidfd;
-	int child;		/* the parent's end; -1: the child attaches nothing any more */
+	int child;		/* the parent's end; -1: the child has answered */
 	bool serves;
 	uid_t uid;
+	struct attachment attachment;
+	int link;		/* of that; -1: nothing is attached */
 	uint64_t deadline;
 } seats[SEATS];
 
@@ -59,6 +62,15 @@ unsigned int seats_undecided(uid_t uid)
 	return n;
 }
 
+bool seats_any_undecided(void)
+{
+	for (int i = 0; i < SEATS; i++) {
+		if (seats[i].pid && seats[i].serves && seats[i].child >= 0)
+			return true;
+	}
+	return false;
+}
+
 /* Returns as fork(2) does.  In the child *end is its end of the socket between them. */
 static pid_t sit_down(struct seat *seat, int *end)
 {
@@ -74,6 +86,7 @@ static pid_t sit_down(struct seat *seat, int *end)
 		close(ends[0]);
 	if (pid > 0)
 		*seat = (struct seat){ .pid = pid, .pidfd = syscall(SYS_pidfd_open, pid, 0), .child = ends[0],
+				       .link = -1,
 				       .deadline = clock_ns(CLOCK_MONOTONIC) + SEAT_SECONDS * 1000000000ULL };
 	return pid;
 }
@@ -137,20 +150,44 @@ nfds_t seats_poll(struct pollfd *fds, int *timeout)
 	return n;
 }
 
-/* A child says once what it has attached, or closes its end.  Both come before its client is answered. */
+/* A VMM that does not know of its policy would have a VM that is taken. */
+static void take_back(const struct seat *seat)
+{
+	struct pollfd pfd = { .fd = seat->link };
+
+	if (poll(&pfd, 1, 0) > 0)
+		return;		/* its child has done that */
+	fprintf(stderr, "hcpolicyd: the request of user %u for '%s' was not answered, so its policy is detached\n",
+		seat->uid, seat->attachment.name);
+	if (bpf_link_detach(seat->link))
+		perror("hcpolicyd: detach");
+}
+
+/* A child says what it has attached, and then that it has answered; or it closes its end. */
 static void hear(struct seat *seat, void (*fn)(const struct attachment *attachment, uid_t uid, int link))
 {
 	struct pollfd pfd = { .fd = seat->child, .events = POLLIN };
-	struct attachment attachment;
+	struct attachment message;
 	unsigned int n;
+	ssize_t len;
 	int link;
 
-	if (poll(&pfd, 1, 0) <= 0)
-		return;
-	if (pass_receive(seat->child, &attachment, sizeof(attachment), &link, 1, &n) > 0 && n)
-		fn(&attachment, seat->uid, link);
-	close(seat->child);
-	seat->child = -1;
+	while (poll(&pfd, 1, 0) > 0) {
+		len = pass_receive(seat->child, &message, sizeof(message), &link, 1, &n);
+		if (len > 0 && n) {
+			seat->attachment = message;
+			seat->link = link;
+			continue;
+		}
+		close(seat->child);
+		pfd.fd = seat->child = -1;
+		if (seat->link < 0)
+			return;
+		if (len <= 0)
+			take_back(seat);
+		fn(&seat->attachment, seat->uid, seat->link);
+		seat->link = -1;
+	}
 }
 
 static void look(struct seat *seat, void (*fn)(const struct attachment *attachment, uid_t uid, int link))

@@ -7,6 +7,7 @@
 #define SEATS_H
 
 #include <poll.h>
+#include "attached.h"
 #include "serve.h"
 
 #define SEATS		64
@@ -17,8 +18,9 @@
 bool seats_free(void);
 /* How many children serve this user.  Those that only refuse do not count. */
 unsigned int seats_of(uid_t uid);
-/* How many of these may still attach a policy. */
+/* How many of these have not yet answered. */
 unsigned int seats_undecided(uid_t uid);
+bool seats_any_undecided(void);
 
 /* Serve a connection, or refuse it for a reason.  The connection becomes the child's. */
 void seats_serve(struct connection *connection, int error, const char *refusal);
@@ -27,7 +29,10 @@ void seats_clear(const char *name);
 
 /* What to wait for: fills in at most SEATS_POLL, and returns how many; and for how long, in ms (-1: for ever). */
 nfds_t seats_poll(struct pollfd *fds, int *timeout);
-/* After the wait: fn gets what a child has attached for a user; the link is fn's. */
+/*
+ * After the wait: fn gets what a child has attached for a user, once the client has its answer; the
+ * link is fn's.  If it never will, the policy is detached before.
+ */
 void seats_look(void (*fn)(const struct attachment *attachment, uid_t uid, int link));
 
 #endif /* SEATS_H */

@@ -4,7 +4,7 @@
  *
  * The rule: first what costs nothing and proves most.  Only who may have this policy, and has proved
  * that the VM is its own, makes the broker load anything.  The answer is sent last: if the client does not
- * get it, the policy is detached.
+ * get it, the policy is detached, by the parent if this process was killed.
  *
  * This process ends after the answer, by itself or by its parent's signal.  So it may hang in what a
  * client has sent: to close a file of FUSE can wait for the client.  And it frees nothing.
@@ -19,6 +19,7 @@
 #include <hcpolicy/policy.h>
 #include "../libhcpolicy/pass.h"
 #include "../loader/text.h"
+#include "attached.h"
 #include "message.h"
 #include "owner.h"
 #include "serve.h"
@@ -32,6 +33,9 @@ struct job {
 	int vm_fd;
 	const struct rule *rule;
 	struct hcpolicy *policy;
+	char name[HCP_NAME_LEN];	/* hcp_info's is the client's to write, too */
+	int fds[HCP_BROKER_FDS];	/* for the client */
+	unsigned int nfds;
 	struct hcp_broker_answer answer;
 };
 
@@ -174,16 +178,19 @@ static bool open_policy(struct job *job)
 }
 
 /* Digits mean a process; and what is left of a dead policy goes. */
-static bool name_free(struct job *job, const char *name)
+static bool take_name(struct job *job)
 {
 	struct hcpolicy_opts opts = { .sz = sizeof(opts), .log = on_log, .log_ctx = job };
-	char number[16];
+	const char *name = job->request.name;
 	int err;
 
-	snprintf(number, sizeof(number), "%d", job->to->peer->pid);
-	if (strspn(name, "0123456789") == strlen(name) && strcmp(name, number))
+	snprintf(job->name, sizeof(job->name), "%d", job->to->peer->pid);
+	if (!*name)
+		return true;
+	if (strspn(name, "0123456789") == strlen(name) && strcmp(name, job->name))
 		return refuse(job, EINVAL, "the name '%s' would be taken for process %s: leave it out, or add a letter",
 			      name, name);
+	strcpy(job->name, name);
 	err = hcpolicy__clear(name, &opts);
 	return !err || err == -ENOENT || failed(job, -err, "the name");
 }
@@ -199,7 +206,7 @@ static bool attach(struct job *job)
 		.incoming = request->flags & HCP_BROKER_INCOMING,
 	};
 
-	if (opts.name && !name_free(job, opts.name))
+	if (!take_name(job))
 		return false;
 	if (hcpolicy__load(job->policy))
 		return failed(job, errno, "load");
@@ -207,40 +214,61 @@ static bool attach(struct job *job)
 		return failed(job, errno, "attach");
 	/* From here on nothing of the broker keeps the VM. */
 	close(job->vm_fd);
-	return !hcpolicy__pin(job->policy) || failed(job, errno, "pin");
+	return true;
 }
 
-/* From now on the parent counts it, and removes the pins after its end. */
-static bool tell_parent(struct job *job)
-{
-	struct attachment attachment = {};
-	int link = hcpolicy__link_fd(job->policy), err;
-
-	strcpy(attachment.name, hcpolicy__info(job->policy)->name);
-	err = pass_send(job->to->parent, &attachment, sizeof(attachment), &link, 1, 0);
-	return !err || refuse(job, -err, "hcpolicyd is at its end: %s", strerror(-err));
-}
-
-/* If the policy sends events: their rings, and where the count of lost ones is.  Returns how many. */
-static unsigned int add_events(struct job *job, int fds[HCP_BROKER_FDS])
+/* If the policy sends events: their rings, and where the count of lost ones is. */
+static void add_events(struct job *job)
 {
 	struct hcpolicy_param param;
 	char ring[32];
 
 	for (int i = 0; i < HCP_EVENT_RINGS; i++) {
 		snprintf(ring, sizeof(ring), HCP_MAP_EVENTS "%d", i);
-		fds[HCP_BROKER_EVENTS + i] = hcpolicy__map_fd(job->policy, ring);
-		if (fds[HCP_BROKER_EVENTS + i] < 0)
-			return HCP_BROKER_NO_EVENTS;
+		job->fds[HCP_BROKER_EVENTS + i] = hcpolicy__map_fd(job->policy, ring);
+		if (job->fds[HCP_BROKER_EVENTS + i] < 0)
+			return;
 	}
-	fds[HCP_BROKER_COUNTERS] = hcpolicy__map_fd(job->policy, ".data.counters");
+	job->fds[HCP_BROKER_COUNTERS] = hcpolicy__map_fd(job->policy, ".data.counters");
 	for (unsigned int n = 0; hcpolicy__param(job->policy, n, &param); n++) {
 		if (param.kind == HCPOLICY_COUNTER && !strcmp(param.name, "events_lost")) {
 			job->answer.lost_at = param.offset;
-			return HCP_BROKER_FDS;
+			job->nfds = HCP_BROKER_FDS;
 		}
 	}
-	return HCP_BROKER_NO_EVENTS;
+}
+
+static void choose_fds(struct job *job)
+{
+	job->fds[HCP_BROKER_LINK] = hcpolicy__link_fd(job->policy);
+	job->fds[HCP_BROKER_SHARED] = hcpolicy__map_fd(job->policy, HCP_MAP_SHARED);
+	job->fds[HCP_BROKER_INFO] = hcpolicy__map_fd(job->policy, HCP_MAP_INFO);
+	job->nfds = HCP_BROKER_NO_EVENTS;
+	add_events(job);
+}
+
+/* From now on the parent counts it, and removes the pins after its end. */
+static bool tell_parent(struct job *job)
+{
+	struct attachment attachment = {};
+	int err;
+
+	choose_fds(job);
+	strcpy(attachment.name, job->name);
+	for (unsigned int i = 1; i < job->nfds; i++)
+		attachment.maps[i - 1] = attached_map_id(job->fds[i]);
+	err = pass_send(job->to->parent, &attachment, sizeof(attachment), &job->fds[HCP_BROKER_LINK], 1, 0);
+	return !err || refuse(job, -err, "hcpolicyd is at its end: %s", strerror(-err));
+}
+
+static bool pin(struct job *job)
+{
+	int err;
+
+	if (hcpolicy__pin(job->policy))
+		return failed(job, errno, "pin");
+	err = attached_note(job->name, job->to->peer->uid, job->fds[HCP_BROKER_LINK]);
+	return !err || refuse(job, err, "it cannot be noted whose policy '%s' is: %s", job->name, strerror(err));
 }
 
 /* An empty socket has room for one message, so this does not wait. */
@@ -251,20 +279,17 @@ static int send_answer(int connection, const struct hcp_broker_answer *answer, c
 
 static void hand_over(struct job *job)
 {
-	int fds[HCP_BROKER_FDS] = {
-		[HCP_BROKER_LINK] = hcpolicy__link_fd(job->policy),
-		[HCP_BROKER_SHARED] = hcpolicy__map_fd(job->policy, HCP_MAP_SHARED),
-		[HCP_BROKER_INFO] = hcpolicy__map_fd(job->policy, HCP_MAP_INFO),
-	};
-	const struct hcp_info *info = hcpolicy__info(job->policy);
 	int err;
 
 	memset(job->answer.text, 0, sizeof(job->answer.text));
-	err = send_answer(job->to->fd, &job->answer, fds, add_events(job, fds));
-	fprintf(stderr, "hcpolicyd: process %d of user %u: policy '%s' as '%s': %s\n", info->pid, job->to->peer->uid,
-		info->policy, info->name, err ? "nobody takes the answer, so it is detached" : "attached");
+	err = send_answer(job->to->fd, &job->answer, job->fds, job->nfds);
 	if (err)
 		hcpolicy__detach(job->policy);
+	else
+		pass_send(job->to->parent, "", 1, NULL, 0, 0);
+	fprintf(stderr, "hcpolicyd: process %d of user %u: policy '%s' as '%s': %s\n", job->to->peer->pid,
+		job->to->peer->uid, job->request.policy, job->name,
+		err ? "nobody takes the answer, so it is detached" : "attached");
 }
 
 void serve_refusal(int connection, int error, const char *why)
@@ -280,7 +305,7 @@ void serve(const struct connection *connection)
 	struct job job = { .to = connection, .answer.version = HCP_BROKER_VERSION };
 
 	if (take_request(&job) && allowed(&job) && owns_vm(&job) && open_policy(&job) && attach(&job) &&
-	    tell_parent(&job)) {
+	    tell_parent(&job) && pin(&job)) {
 		hand_over(&job);
 		return;
 	}

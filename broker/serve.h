@@ -3,7 +3,6 @@
 #ifndef SERVE_H
 #define SERVE_H
 
-#include <hcpolicy/abi.h>
 #include "rules.h"
 
 struct connection {
@@ -11,12 +10,11 @@ struct connection {
 	const struct peer *peer;
 	const struct rules *rules;
 	unsigned int vms;	/* how many the user has, with those that other children are at */
-	int parent;		/* a socket: gets a struct attachment with the link's descriptor */
-};
-
-/* What a child has attached. */
-struct attachment {
-	char name[HCP_NAME_LEN];
+	/*
+	 * A socket: gets a struct attachment with the link's descriptor as soon as there is a link, and a
+	 * byte when the client has its answer.
+	 */
+	int parent;
 };
 
 /* Refuse whatever the client wants. */
