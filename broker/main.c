@@ -108,7 +108,8 @@ static void take_connection(const struct rules *rules)
 	error = peer_get(connection.fd, &peer);
 	why = refusal(error, &peer, rules, &error);
 	connection.peer = &peer;
-	connection.vms = attached_of(peer.uid) + seats_undecided(peer.uid);
+	connection.vms = attached_of(peer.uid);
+	connection.undecided = seats_undecided(peer.uid);
 	seats_serve(&connection, error, why);
 	peer_put(&peer);
 }

@@ -65,7 +65,8 @@ static bool failed(struct job *job, int error, const char *doing)
 {
 	if (!job->answer.text[0])
 		return refuse(job, error, "%s: %s", doing, strerror(error));
-	job->answer.error = error;
+	/* EAGAIN would make the client ask again, at once and for minutes. */
+	job->answer.error = error == EAGAIN ? EIO : error;
 	return false;
 }
 
@@ -131,6 +132,9 @@ static bool allowed(struct job *job)
 	if (job->to->vms >= rule->vms)
 		return refuse(job, EDQUOT, "user %u has as many VMs with a policy as %s allows: %u",
 			      job->to->peer->uid, place(at, rule), rule->vms);
+	if (job->to->vms + job->to->undecided >= rule->vms)
+		return refuse(job, EAGAIN, "user %u may have as many VMs with a policy as %s allows (%u): ask again when "
+			      "its other requests are answered", job->to->peer->uid, place(at, rule), rule->vms);
 	return params_allowed(job);
 }
 

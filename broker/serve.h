@@ -9,7 +9,8 @@ struct connection {
 	int fd;
 	const struct peer *peer;
 	const struct rules *rules;
-	unsigned int vms;	/* how many the user has, with those that other children are at */
+	unsigned int vms;	/* how many the user has */
+	unsigned int undecided;	/* how many more other children are at */
 	/*
 	 * A socket: gets a struct attachment with the link's descriptor as soon as there is a link, and a
 	 * byte when the client has its answer.

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <hcpolicy/broker.h>
 #include "internal.h"
@@ -17,6 +18,8 @@
 
 /* The broker ends a request after half of that. */
 #define PATIENCE_S	120
+/* One that is at work on other requests of this user is asked again after that. */
+#define RETRY_MS	100
 
 /* What the broker has no room for.  NULL: it is not given. */
 static int put(const struct hcpolicy *policy, char *to, size_t size, const char *text, const char *what)
@@ -121,6 +124,39 @@ static int check_answer(const struct hcpolicy *policy, const char *path, ssize_t
 	return 0;
 }
 
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* The broker means nothing else by EAGAIN. */
+static bool is_busy(ssize_t len, const struct hcp_broker_answer *answer, unsigned int nfds)
+{
+	return len == sizeof(*answer) && answer->version == HCP_BROKER_VERSION && answer->error == EAGAIN && !nfds;
+}
+
+static int ask(const struct hcpolicy *policy, const char *path, const struct hcp_broker_request *request, int vm_fd,
+	       struct hcp_broker_answer *answer, int fds[HCP_BROKER_FDS], unsigned int *nfds)
+{
+	time_t end = seconds() + PATIENCE_S;
+	ssize_t len;
+	int fd;
+
+	for (;;) {
+		fd = open_socket(policy, path);
+		if (fd < 0)
+			return fd;
+		len = exchange(fd, request, vm_fd, answer, fds, nfds);
+		close(fd);
+		if (!is_busy(len, answer, *nfds) || seconds() >= end)
+			return check_answer(policy, path, len, answer, *nfds);
+		usleep(RETRY_MS * 1000);
+	}
+}
+
 /* Its ring buffers, and the count of what they had no room for. */
 static int add_events(struct hcpolicy *policy, const int fds[HCP_BROKER_FDS], __u32 lost_at)
 {
@@ -152,9 +188,8 @@ struct hcpolicy *hcpolicy__request(const char *name, int vm_fd, const struct hcp
 	struct hcpolicy *asking = policy_new(opts), *policy = NULL;
 	struct hcp_broker_request message;
 	struct hcp_broker_answer answer;
-	int fds[HCP_BROKER_FDS], fd = -1, err;
+	int fds[HCP_BROKER_FDS], err;
 	unsigned int nfds = 0;
-	ssize_t len;
 
 	if (!asking)
 		return NULL;
@@ -167,15 +202,8 @@ struct hcpolicy *hcpolicy__request(const char *name, int vm_fd, const struct hcp
 		err = fail(asking, EINVAL, "no policy named");
 	if (!err)
 		err = write_request(asking, &message, name, vm_fd, request);
-	if (!err) {
-		fd = open_socket(asking, path);
-		err = fd < 0 ? fd : 0;
-	}
-	if (!err) {
-		len = exchange(fd, &message, vm_fd, &answer, fds, &nfds);
-		err = check_answer(asking, path, len, &answer, nfds);
-		close(fd);
-	}
+	if (!err)
+		err = ask(asking, path, &message, vm_fd, &answer, fds, &nfds);
 	if (!err)
 		policy = hcpolicy__open_fds(fds[HCP_BROKER_SHARED], fds[HCP_BROKER_INFO], fds[HCP_BROKER_LINK], opts);
 	if (policy && nfds == HCP_BROKER_FDS && add_events(policy, fds, answer.lost_at)) {

@@ -19,17 +19,32 @@ static struct {
 	unsigned int nfds;
 	struct hcp_broker_request want;
 	bool look;			/* is it asked that? */
+	int busy;			/* so often it is at work on other requests before */
 } broker;
 
 static char path[64];
 static pid_t child;
 
+/* As hcpolicyd does it: it reads nothing of who is refused so. */
+static void be_busy(int listener)
+{
+	static const struct hcp_broker_answer busy = { .version = HCP_BROKER_VERSION, .error = EAGAIN, .text = "busy" };
+	int fd = accept(listener, NULL, NULL);
+
+	CHECK_CMP(fd, >=, 0);
+	CHECK_EQ(pass_send(fd, &busy, sizeof(busy), NULL, 0, 0), 0);
+	close(fd);
+}
+
 static void serve(int listener)
 {
 	struct hcp_broker_request request;
-	int fds[PASS_MAX], fd = accept(listener, NULL, NULL);
+	int fds[PASS_MAX], fd;
 	unsigned int n;
 
+	for (int i = 0; i < broker.busy; i++)
+		be_busy(listener);
+	fd = accept(listener, NULL, NULL);
 	CHECK_CMP(fd, >=, 0);
 	CHECK_EQ(pass_receive(fd, &request, sizeof(request), fds, 1, &n), sizeof(request));
 	CHECK_EQ(n, 1);
@@ -118,6 +133,23 @@ TEST(what_the_broker_says_of_an_error_is_logged)
 	CHECK_NULL(request(NULL), EPERM);
 	CHECK(said("no line of broker.conf allows it: add one?[2J"));
 	end();
+}
+
+TEST(a_broker_that_is_busy_is_asked_again_after_a_pause_and_nothing_is_logged)
+{
+	int before = held();
+	struct timespec begin, now;
+
+	answer(0)->error = EDQUOT;
+	broker.busy = 5;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	start();
+	CHECK_NULL(request(NULL), EDQUOT);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	CHECK(!strstr(logged, "busy"));
+	end();
+	CHECK_EQ(held(), before);
+	CHECK_CMP((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000, >=, 5 * 50);
 }
 
 /* Each leaves nothing open here. */
