@@ -214,8 +214,12 @@ static bool attach(struct job *job)
 		return false;
 	if (hcpolicy__load(job->policy))
 		return failed(job, errno, "load");
-	if (hcpolicy__attach(job->policy, job->vm_fd, &opts))
+	if (hcpolicy__attach(job->policy, job->vm_fd, &opts)) {
+		/* The library names what it could be, which may be other users'. */
+		if (errno == EBUSY)
+			return refuse(job, EBUSY, "the VM has a policy already");
 		return failed(job, errno, "attach");
+	}
 	/* From here on nothing of the broker keeps the VM. */
 	close(job->vm_fd);
 	return true;
