@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,10 @@
 #define RULES	"/etc/hcpolicy/broker.conf"
 /* Where systemd puts the first socket: sd_listen_fds(3). */
 #define LISTENER	3
+
+/* SIGTERM comes only in ppoll(2). */
+static volatile sig_atomic_t told_to_end;
+static sigset_t while_waiting;
 
 static const char usage[] =
 "Usage: hcpolicyd [--conf FILE]\n"
@@ -118,17 +123,19 @@ static void take_connection(const struct rules *rules)
 static bool wait_for_work(void)
 {
 	struct pollfd fds[1 + SEATS_POLL + attached_count()];
+	struct timespec limit;
 	int timeout;
 	nfds_t n;
 
 	n = seats_poll(fds, &timeout);
 	/* What takes a seat waits until one is free: connections in the queue of the socket. */
-	if (seats_free()) {
+	if (seats_free() && !told_to_end) {
 		attached_poll(fds + n);
 		n += attached_count();
 		fds[n++] = (struct pollfd){ .fd = LISTENER, .events = POLLIN };
 	}
-	if (poll(fds, n, timeout) < 0) {
+	limit = (struct timespec){ .tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L };
+	if (ppoll(fds, n, timeout < 0 ? NULL : &limit, &while_waiting) < 0) {
 		if (errno != EINTR)
 			perror("hcpolicyd: poll");
 		return false;
@@ -145,6 +152,23 @@ static void allow_descriptors(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+static void on_term(int sig)
+{
+	told_to_end = 1;
+}
+
+static void expect_end(void)
+{
+	struct sigaction action = { .sa_handler = on_term };
+	sigset_t term;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &while_waiting);
+	sigdelset(&while_waiting, SIGTERM);
+	sigaction(SIGTERM, &action, NULL);
 }
 
 int main(int argc, char **argv)
@@ -167,9 +191,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	allow_descriptors();
+	expect_end();
 	if (!attached_find())
 		return 1;
-	for (;;) {
+	/* A request that is at work gets its answer before the end. */
+	while (!told_to_end || seats_any_undecided()) {
 		connection = wait_for_work();
 		seats_look(attached_add);
 		while (seats_free() && attached_ended(name))
@@ -177,4 +203,5 @@ int main(int argc, char **argv)
 		if (connection && seats_free())
 			take_connection(rules);
 	}
+	return 0;
 }
