@@ -19,12 +19,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <hcpolicy/version.h>
+#include "../loader/text.h"
 #include "attached.h"
 #include "seats.h"
 
 #define RULES	"/etc/hcpolicy/broker.conf"
 /* Where systemd puts the first socket: sd_listen_fds(3). */
 #define LISTENER	3
+#define LINES_PER_SECOND	5
 
 /* SIGTERM comes only in ppoll(2). */
 static volatile sig_atomic_t told_to_end;
@@ -97,6 +99,25 @@ static const char *refusal(int peer_error, const struct peer *peer, const struct
 	return NULL;
 }
 
+/* What costs a client nothing could fill the journal. */
+static void log_refusal(const struct peer *peer, const char *why)
+{
+	static unsigned int lines, more;
+	static uint64_t second;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC) / 1000000000;
+
+	if (now != second) {
+		if (more)
+			fprintf(stderr, "hcpolicyd: %u more were refused in the same second as those before\n", more);
+		second = now;
+		lines = more = 0;
+	}
+	if (lines++ < LINES_PER_SECOND)
+		fprintf(stderr, "hcpolicyd: process %d of user %u: refused: %s\n", peer->pid, peer->uid, why);
+	else
+		more++;
+}
+
 static void take_connection(const struct rules *rules)
 {
 	struct connection connection = { .rules = rules };
@@ -112,6 +133,8 @@ static void take_connection(const struct rules *rules)
 	}
 	error = peer_get(connection.fd, &peer);
 	why = refusal(error, &peer, rules, &error);
+	if (why)
+		log_refusal(&peer, why);
 	connection.peer = &peer;
 	connection.vms = attached_of(peer.uid);
 	connection.undecided = seats_undecided(peer.uid);

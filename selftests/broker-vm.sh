@@ -36,7 +36,7 @@ refused()
 	local as
 	as_user 1001
 	gives 1 'no rule allows this user a policy' "${as[@]}" "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
-		--policy notify --broker $socket
+		--policy notify --broker $socket && grep 'of user 1001: refused: no rule allows this user' "$work/broker"
 }
 nothing_left() { kill "$pid" && within 60 no_name; }
 
