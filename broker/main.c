@@ -27,6 +27,12 @@
 /* Where systemd puts the first socket: sd_listen_fds(3). */
 #define LISTENER	3
 #define LINES_PER_SECOND	5
+#define PAUSE_MS	1000
+
+/* A connection that there could be no child for; -1: none.  To close it is a child's work, too: seats.c. */
+static int waits = -1;
+/* No connection can be taken, or no child be made: it is tried again after a pause. */
+static bool paused;
 
 /* SIGTERM comes only in ppoll(2). */
 static volatile sig_atomic_t told_to_end;
@@ -125,20 +131,24 @@ static void take_connection(const struct rules *rules)
 	const char *why;
 	int error = 0;
 
-	connection.fd = accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
+	paused = false;
+	connection.fd = waits >= 0 ? waits : accept4(LISTENER, NULL, NULL, SOCK_CLOEXEC);
 	if (connection.fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
 			perror("hcpolicyd: accept");
+			paused = true;
+		}
 		return;
 	}
 	error = peer_get(connection.fd, &peer);
 	why = refusal(error, &peer, rules, &error);
-	if (why)
-		log_refusal(&peer, why);
 	connection.peer = &peer;
 	connection.vms = attached_of(peer.uid);
 	connection.undecided = seats_undecided(peer.uid);
-	seats_serve(&connection, error, why);
+	paused = !seats_serve(&connection, error, why);
+	waits = paused ? connection.fd : -1;
+	if (!paused && why)
+		log_refusal(&peer, why);
 	peer_put(&peer);
 }
 
@@ -155,14 +165,19 @@ static bool wait_for_work(void)
 	if (seats_free() && !told_to_end) {
 		attached_poll(fds + n);
 		n += attached_count();
-		fds[n++] = (struct pollfd){ .fd = LISTENER, .events = POLLIN };
+		if (!paused)
+			fds[n++] = (struct pollfd){ .fd = LISTENER, .events = POLLIN };
 	}
+	if (paused && (timeout < 0 || timeout > PAUSE_MS))
+		timeout = PAUSE_MS;
 	limit = (struct timespec){ .tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L };
 	if (ppoll(fds, n, timeout < 0 ? NULL : &limit, &while_waiting) < 0) {
 		if (errno != EINTR)
 			perror("hcpolicyd: poll");
 		return false;
 	}
+	if (paused)
+		return true;
 	return n && fds[n - 1].fd == LISTENER && fds[n - 1].revents;
 }
 

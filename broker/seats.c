@@ -91,7 +91,7 @@ static pid_t sit_down(struct seat *seat, int *end)
 	return pid;
 }
 
-void seats_serve(struct connection *connection, int error, const char *refusal)
+bool seats_serve(struct connection *connection, int error, const char *refusal)
 {
 	struct seat *seat = find_free();
 	char go = 0;
@@ -109,13 +109,14 @@ void seats_serve(struct connection *connection, int error, const char *refusal)
 	}
 	if (pid < 0) {
 		perror("hcpolicyd: fork");
-	} else {
-		seat->serves = !refusal;
-		seat->uid = connection->peer->uid;
+		return false;
 	}
+	seat->serves = !refusal;
+	seat->uid = connection->peer->uid;
 	close(connection->fd);
-	if (pid > 0 && write(seat->child, &go, 1) != 1)
+	if (write(seat->child, &go, 1) != 1)
 		perror("hcpolicyd: child");
+	return true;
 }
 
 void seats_clear(const char *name)

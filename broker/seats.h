@@ -22,8 +22,11 @@ unsigned int seats_of(uid_t uid);
 unsigned int seats_undecided(uid_t uid);
 bool seats_any_undecided(void);
 
-/* Serve a connection, or refuse it for a reason.  The connection becomes the child's. */
-void seats_serve(struct connection *connection, int error, const char *refusal);
+/*
+ * Serve a connection, or refuse it for a reason.  The connection becomes the child's.  False: there can be
+ * no child now.
+ */
+bool seats_serve(struct connection *connection, int error, const char *refusal);
 /* Remove the pins of that name, if its policy has ended. */
 void seats_clear(const char *name);
 
