@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <hcpolicy/policy.h>
 #include "../libhcpolicy/pass.h"
+#include "../libhcpolicy/process.h"
 #include "../loader/text.h"
 #include "attached.h"
 #include "message.h"
@@ -202,8 +203,9 @@ static bool take_name(struct job *job)
 static bool attach(struct job *job)
 {
 	const struct hcp_broker_request *request = &job->request;
+	const struct peer *peer = job->to->peer;
 	struct hcpolicy_attach_opts opts = {
-		.sz = sizeof(opts), .pid = job->to->peer->pid, .pid_vm_fd = request->vm_fd,
+		.sz = sizeof(opts), .pid = peer->pid, .pid_vm_fd = request->vm_fd,
 		.name = request->name[0] ? request->name : NULL,
 		.label = request->label[0] ? request->label : NULL,
 		.take_exits = request->flags & HCP_BROKER_TAKE_EXITS,
@@ -222,7 +224,8 @@ static bool attach(struct job *job)
 	}
 	/* From here on nothing of the broker keeps the VM. */
 	close(job->vm_fd);
-	return true;
+	/* Only now it is certain that it is attached for this process, and not for one with its number. */
+	return process_number(peer->pidfd) == peer->pid || refuse(job, ESRCH, "process %d has ended", peer->pid);
 }
 
 /* If the policy sends events: their rings, and where the count of lost ones is. */
