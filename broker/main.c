@@ -21,9 +21,9 @@
 #include <hcpolicy/version.h>
 #include "../loader/text.h"
 #include "attached.h"
+#include "rules.h"
 #include "seats.h"
 
-#define RULES	"/etc/hcpolicy/broker.conf"
 /* Where systemd puts the first socket: sd_listen_fds(3). */
 #define LISTENER	3
 #define LINES_PER_SECOND	5
@@ -211,7 +211,7 @@ static void expect_end(void)
 
 int main(int argc, char **argv)
 {
-	const char *conf = RULES;
+	const char *conf = NULL;
 	struct rules *rules;
 	char name[HCP_NAME_LEN];
 	bool connection;

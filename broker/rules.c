@@ -108,14 +108,27 @@ static bool read_lines(struct rules *rules, FILE *file)
 	}
 }
 
+static bool read_file(struct rules *rules, FILE *file)
+{
+	bool good = read_lines(rules, file);
+
+	if (ferror(file)) {
+		fprintf(stderr, "hcpolicyd: %s: it cannot be read\n", rules->file);
+		good = false;
+	}
+	fclose(file);
+	return good;
+}
+
 static void root_only(struct rules *rules)
 {
 	read_line(rules, 0, strdup("user:0 * 4096T 1000000 *"));
 }
 
-struct rules *rules_read(const char *path)
+struct rules *rules_read(const char *named)
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
+	const char *path = named ?: RULES;
 	FILE *file = fopen(path, "re");
 	bool good = true;
 
@@ -123,9 +136,8 @@ struct rules *rules_read(const char *path)
 		abort();
 	rules->file = strdup(path);
 	if (file) {
-		good = read_lines(rules, file);
-		fclose(file);
-	} else if (errno == ENOENT) {
+		good = read_file(rules, file);
+	} else if (errno == ENOENT && !named) {
 		root_only(rules);
 	} else {
 		fprintf(stderr, "hcpolicyd: %s: %s\n", path, strerror(errno));

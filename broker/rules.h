@@ -25,7 +25,12 @@ struct rule {
 	const char **params;
 };
 
-/* NULL: an error that was printed.  If there is no such file, root may have any policy, and nobody else. */
+#define RULES	"/etc/hcpolicy/broker.conf"
+
+/*
+ * NULL: an error that was printed.  file NULL: RULES, and if there is no such file, root may have any
+ * policy, and nobody else.
+ */
 struct rules *rules_read(const char *file);
 void rules_free(struct rules *rules);
 
