@@ -23,7 +23,7 @@ static struct seat {
 	pid_t pid;		/* 0: free */
 	int pidfd;
 	int child;		/* the parent's end; -1: the child has answered */
-	bool serves;
+	bool serves, clears;
 	uid_t uid;
 	struct attachment attachment;
 	int link;		/* of that; -1: nothing is attached */
@@ -123,12 +123,18 @@ void seats_clear(const char *name)
 {
 	struct hcpolicy_opts opts = { .sz = sizeof(opts) };
 	struct seat *seat = find_free();
+	pid_t pid;
 	int end;
 
-	if (!sit_down(seat, &end)) {
+	pid = sit_down(seat, &end);
+	if (!pid) {
 		hcpolicy__clear(name, &opts);
 		_exit(0);
 	}
+	if (pid < 0)
+		perror("hcpolicyd: fork");
+	else
+		seat->clears = true;
 }
 
 nfds_t seats_poll(struct pollfd *fds, int *timeout)
@@ -200,8 +206,12 @@ static void look(struct seat *seat, void (*fn)(const struct attachment *attachme
 		close(seat->pidfd);
 		seat->pid = 0;
 	} else if (seat->deadline && seat->deadline <= clock_ns(CLOCK_MONOTONIC)) {
-		fprintf(stderr, "hcpolicyd: a request of user %u took longer than %d s: it is ended\n", seat->uid,
-			SEAT_SECONDS);
+		if (seat->clears)
+			fprintf(stderr, "hcpolicyd: a name could not be removed for %d s: hcpolicy list does it\n",
+				SEAT_SECONDS);
+		else
+			fprintf(stderr, "hcpolicyd: a request of user %u took longer than %d s: it is ended\n",
+				seat->uid, SEAT_SECONDS);
 		kill(seat->pid, SIGKILL);
 		seat->deadline = 0;
 	}
