@@ -270,7 +270,7 @@ broker()
 	vm setpriv --reuid=1000 --regid="$kvm" --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --append 'share 0x100000 1' \
 		--policy bitmap --broker /run/hcpolicy/broker --name hcst-asked
 	within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }
-	hcpolicy list | grep '^hcst-asked .* complete' && ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ] && manager stop hcpolicyd.socket hcpolicyd
+	same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ] && manager stop hcpolicyd.socket hcpolicyd
 }
 
 nothing_left() { hcpolicy list > /dev/null && [ -z "$(ls -A /sys/fs/bpf/hcpolicy)" ]; }
