@@ -12,7 +12,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <linux/capability.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -60,8 +64,11 @@ static void wait_for_client(void)
 {
 	struct pollfd pfd = { .fd = to_test[0], .events = POLLIN };
 
+	char c;
+
 	/* A broker may take a minute. */
 	CHECK_EQ(poll(&pfd, 1, 4 * TAP_WAIT_S * 1000), 1);
+	CHECK_EQ(read(to_test[0], &c, 1), 1);
 }
 
 static int listen_at(const char *path)
@@ -75,6 +82,16 @@ static int listen_at(const char *path)
 	CHECK_EQ(chmod(path, 0666), 0);
 	CHECK_EQ(listen(fd, 128), 0);
 	return fd;
+}
+
+/* As the unit leaves them: so the broker may not look into the processes of other users. */
+static void drop_capabilities(void)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
+		if (cap != CAP_SYS_ADMIN)
+			CHECK_EQ(prctl(PR_CAPBSET_DROP, cap), 0);
+	}
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 }
 
 /* As systemd starts it.  It ends with the test. */
@@ -95,6 +112,7 @@ static void start_broker(int listener)
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", "1", 1);
 	setenv("HCPOLICY_PATH", build_path("bpf"), 1);
+	drop_capabilities();
 	execl(build_path("bin/hcpolicyd"), "hcpolicyd", "--conf", CONF, NULL);
 	_exit(127);
 }
@@ -253,6 +271,27 @@ static void check_answer(int fd, int error, const char *words)
 static struct hcp_broker_request good(int vm_fd)
 {
 	return (struct hcp_broker_request){ .version = HCP_BROKER_VERSION, .vm_fd = vm_fd, .policy = "bitmap" };
+}
+
+/* Ask for this policy, and take what comes along. */
+static void take(const char *policy, int vm_fd, int fds[HCP_BROKER_FDS])
+{
+	char control[CMSG_SPACE(HCP_BROKER_FDS * sizeof(int))];
+	struct hcp_broker_request r = good(vm_fd);
+	struct hcp_broker_answer answer;
+	struct iovec iov = { &answer, sizeof(answer) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd = connect_to_broker();
+
+	strcpy(r.policy, policy);
+	send_raw(fd, &r, sizeof(r), &vm_fd, 1);
+	CHECK_EQ(recvmsg(fd, &msg, 0), sizeof(answer));
+	CHECK_EQ(answer.error, 0);
+	CHECK_EQ(CMSG_FIRSTHDR(&msg)->cmsg_len, CMSG_LEN(HCP_BROKER_FDS * sizeof(int)));
+	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&msg)), HCP_BROKER_FDS * sizeof(int));
+	close(fd);
 }
 
 static struct vm *vm;
@@ -445,18 +484,25 @@ TEST_LONG(a_user_whom_no_rule_knows_is_EPERM_and_so_is_root, LIMIT_S)
 
 static void ask_for_three(void)
 {
+	struct hcpolicy *second;
 	struct vm *more[3];
 
 	for (int i = 0; i < 3; i++)
 		more[i] = vm_new_empty();
 	vm = vm_new(1, false);
 	CHECK(request_as("bitmap", vm->fd, "hcst-web1", 0, NULL));
-	CHECK_REFUSED(request_as("bitmap", vm->fd, "hcst-web2", 0, NULL), EBUSY, "has a policy");
+	CHECK_REFUSED(request_as("bitmap", vm->fd, "hcst-web2", 0, NULL), EBUSY, "the VM has a policy already");
 	CHECK_REFUSED(request_as("bitmap", more[0]->fd, "hcst-web1", 0, NULL), EEXIST, "the name is taken");
-	CHECK(request_as("bitmap", more[0]->fd, "hcst-web2", 0, NULL));
+	second = request_as("bitmap", more[0]->fd, "hcst-web2", 0, NULL);
+	CHECK(second);
 	CHECK_REFUSED(request_as("bitmap", more[1]->fd, "hcst-web3", 0, NULL), EDQUOT,
 		      "user 1000 has as many VMs with a policy as " CONF ":1 allows: 2");
 	close(more[0]->fd);
+	WAIT_UNTIL(!hcpolicy__attached(second));
+	sleep(1);
+	/* Its set still takes memory. */
+	CHECK_REFUSED(request_as("bitmap", more[1]->fd, "hcst-web3", 0, NULL), EDQUOT, "allows: 2");
+	hcpolicy__close(second);
 	WAIT_UNTIL(request_as("bitmap", more[1]->fd, "hcst-web3", 0, NULL));
 }
 
@@ -464,6 +510,51 @@ TEST_LONG(a_user_has_so_many_VMs_at_a_time_and_one_policy_a_VM_and_a_name, LIMIT
 {
 	set_up();
 	client(ALICE, ask_for_three);
+}
+
+static void keep_the_rings(void)
+{
+	int fds[2][HCP_BROKER_FDS];
+	struct vm *brief;
+
+	vm = vm_new_empty();
+	for (int n = 0; n < 2; n++) {
+		brief = vm_new_empty();
+		take("notify", brief->fd, fds[n]);
+		for (int i = 0; i < HCP_BROKER_EVENTS; i++)
+			close(fds[n][i]);
+		close(brief->fd);
+	}
+	sleep(1);
+	CHECK_REFUSED(request("notify", vm->fd), EDQUOT, "allows: 2");
+	for (int i = HCP_BROKER_EVENTS; i < HCP_BROKER_FDS; i++)
+		close(fds[0][i]);
+	WAIT_UNTIL(request("notify", vm->fd));
+}
+
+TEST_LONG(a_VM_that_has_ended_counts_while_its_user_keeps_any_memory_of_its_policy, LIMIT_S)
+{
+	set_up();
+	client(ALICE, keep_the_rings);
+}
+
+static void ask_twice(void)
+{
+	vm = vm_new(1, false);
+	CHECK(request_as("bitmap", vm->fd, "hcst-web2", 0, NULL));
+	CHECK_REFUSED(request_as("bitmap", vm->fd, "hcst-web3", 0, NULL), EBUSY, "the VM has a policy already");
+	CHECK(!strstr(said, "hcst-"));
+}
+
+TEST_LONG(a_refusal_tells_nothing_of_the_VMs_of_others, LIMIT_S)
+{
+	pid_t pid;
+
+	set_up();
+	pid = start(BOB, GROUP, attached_until_told);
+	wait_for_client();
+	client(ALICE, ask_twice);
+	let_go(pid);
 }
 
 static void ask_for_one_more(void)
@@ -484,6 +575,37 @@ TEST_LONG(a_broker_that_was_killed_leaves_policies_attached_and_the_next_counts_
 	start_broker(listener);
 	client(ALICE, ask_for_one_more);
 	CHECK(says("list", "complete"));
+	let_go(pid);
+	WAIT_UNTIL(!exists("hcst-web1"));
+}
+
+/* All that a client can write of what a later broker reads. */
+static void lie_until_told(void)
+{
+	struct hcpolicy *policy;
+	struct hcp_info *info;
+	char c;
+
+	vm = vm_new(1, false);
+	policy = request_as("bitmap", vm->fd, "hcst-web1", 0, NULL);
+	CHECK(policy);
+	info = (struct hcp_info *)hcpolicy__info(policy);
+	info->pid = 1;
+	strcpy(info->name, "hcst-other");
+	tell_test();
+	CHECK_EQ(read(to_client[0], &c, 1), 1);
+}
+
+TEST_LONG(whatever_a_client_writes_into_its_maps_the_next_broker_counts_it_and_removes_its_name, LIMIT_S)
+{
+	int listener = set_up();
+	pid_t pid;
+
+	pid = start_waiting(lie_until_told);
+	CHECK_EQ(kill(broker, SIGKILL), 0);
+	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+	start_broker(listener);
+	client(ALICE, ask_for_one_more);
 	let_go(pid);
 	WAIT_UNTIL(!exists("hcst-web1"));
 }
@@ -544,16 +666,20 @@ TEST_LONG(a_message_that_is_no_request_is_refused_in_words, LIMIT_S)
 /* Four connections that never say a word, and one more. */
 static void say_nothing(void)
 {
-	int fds[4];
+	struct hcp_broker_request r;
+	int fds[5];
 
 	vm = vm_new(1, false);
-	for (int i = 0; i < 4; i++)
+	r = good(vm->fd);
+	for (int i = 0; i < 5; i++)
 		fds[i] = connect_to_broker();
-	WAIT_UNTIL(!request("bitmap", vm->fd) && errno == EAGAIN);
+	send_raw(fds[4], &r, sizeof(r), &vm->fd, 1);
+	check_answer(fds[4], EAGAIN, "at work on other requests of this user");
 	tell_test();
+	/* The library asks again. */
+	CHECK(request("bitmap", vm->fd));
 	for (int i = 0; i < 4; i++)
 		check_answer(fds[i], ETIMEDOUT, "no request came within 5 s");
-	WAIT_UNTIL(request("bitmap", vm->fd));
 }
 
 TEST_LONG(a_slow_client_holds_up_itself_alone_and_not_for_ever, LIMIT_S)
@@ -565,6 +691,29 @@ TEST_LONG(a_slow_client_holds_up_itself_alone_and_not_for_ever, LIMIT_S)
 	wait_for_client();
 	check_served();
 	end(pid);
+}
+
+static void tell_and_ask(void)
+{
+	tell_test();
+	one_more_request();
+}
+
+TEST_LONG(more_requests_of_one_user_than_the_broker_takes_at_a_time_are_all_served, LIMIT_S)
+{
+	pid_t pids[8];
+
+	set_up();
+	CHECK_EQ(kill(broker, SIGSTOP), 0);
+	for (int i = 0; i < 8; i++)
+		pids[i] = start(BOB, GROUP, tell_and_ask);
+	for (int i = 0; i < 8; i++)
+		wait_for_client();
+	/* Now all connections are in the queue. */
+	sleep(1);
+	CHECK_EQ(kill(broker, SIGCONT), 0);
+	for (int i = 0; i < 8; i++)
+		end(pids[i]);
 }
 
 /* Its last close waits a minute for a peer that reads nothing: the message keeps it. */
@@ -720,6 +869,138 @@ TEST_LONG(the_broker_does_not_keep_the_VM, LIMIT_S)
 {
 	set_up();
 	client(ALICE, end_with_the_vm);
+}
+
+/* Nothing is pinned until this is unlocked. */
+static int lock_names(void)
+{
+	int folder;
+
+	mkdir(PINS, 0700);
+	folder = open(PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_EQ(flock(folder, LOCK_EX), 0);
+	return folder;
+}
+
+/* The broker's only child; 0: it has none. */
+static pid_t child_of_broker(void)
+{
+	char path[64];
+	int pid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", broker, broker);
+	file = fopen(path, "re");
+	CHECK(file);
+	if (fscanf(file, "%d", &pid) != 1)
+		pid = 0;
+	fclose(file);
+	return pid;
+}
+
+/* Is it where it pins? */
+static bool waits_for_lock(pid_t pid)
+{
+	char path[64], link[64] = "";
+
+	for (int fd = 0; pid && fd < 64; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		memset(link, 0, sizeof(link));
+		if (readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, "/sys/fs/bpf/hcpolicy"))
+			return true;
+	}
+	return false;
+}
+
+/* Unlock, and stop the child as soon as it has pinned that name: nobody has the policy yet. */
+static void stop_after_pin(pid_t child, int folder, const char *name)
+{
+	int status;
+
+	CHECK_EQ(ptrace(PTRACE_SEIZE, child, 0, 0), 0);
+	CHECK_EQ(ptrace(PTRACE_INTERRUPT, child, 0, 0), 0);
+	CHECK_EQ(waitpid(child, &status, __WALL), child);
+	CHECK_EQ(flock(folder, LOCK_UN), 0);
+	while (!exists(name)) {
+		CHECK_EQ(ptrace(PTRACE_SYSCALL, child, 0, 0), 0);
+		CHECK_EQ(waitpid(child, &status, __WALL), child);
+		CHECK(WIFSTOPPED(status));
+	}
+}
+
+static void ask_until_served(void)
+{
+	vm = vm_new(1, false);
+	CHECK_REFUSED(request("bitmap", vm->fd), ECONNRESET, "the broker gives no answer");
+	WAIT_UNTIL(request("bitmap", vm->fd));
+}
+
+TEST_LONG(a_request_that_takes_a_minute_is_ended_and_leaves_nothing_attached, LIMIT_S)
+{
+	pid_t pid, child;
+	char name[16];
+	int folder, status;
+
+	set_up();
+	/* Then it has looked what is attached. */
+	client(MALLORY, ask_as_nobody);
+	WAIT_UNTIL(!child_of_broker());
+	folder = lock_names();
+	pid = start(ALICE, ALICE, ask_until_served);
+	WAIT_UNTIL(waits_for_lock(child = child_of_broker()));
+	snprintf(name, sizeof(name), "%d", pid);
+	stop_after_pin(child, folder, name);
+	/* It stays so until the broker kills it. */
+	CHECK_EQ(waitpid(child, &status, __WALL), child);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	end(pid);
+}
+
+TEST_LONG(a_broker_that_is_told_to_end_answers_the_requests_at_work_first, LIMIT_S)
+{
+	int folder, status;
+	pid_t pid;
+
+	set_up();
+	client(MALLORY, ask_as_nobody);
+	folder = lock_names();
+	pid = start_waiting(tell_and_ask);
+	sleep(2);
+	CHECK_EQ(kill(broker, SIGTERM), 0);
+	sleep(1);
+	CHECK_EQ(waitpid(broker, NULL, WNOHANG), 0);
+	CHECK_EQ(flock(folder, LOCK_UN), 0);
+	end(pid);
+	CHECK_EQ(waitpid(broker, &status, 0), broker);
+	CHECK_EQ(status, 0);
+}
+
+/* So many more descriptors can the broker have. */
+static void leave_descriptors(unsigned int n)
+{
+	struct rlimit limit = { .rlim_max = 1024 };
+	char path[64];
+
+	while (n) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%llu", broker, (unsigned long long)limit.rlim_cur++);
+		n -= !!faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW);
+	}
+	CHECK_EQ(prlimit(broker, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+TEST_LONG(a_broker_that_can_make_no_child_lets_the_connection_wait, LIMIT_S)
+{
+	pid_t pid;
+
+	set_up();
+	client(MALLORY, ask_as_nobody);
+	sleep(1);
+	/* For the connection, and for who is there: none for a child. */
+	leave_descriptors(2);
+	pid = start_waiting(tell_and_ask);
+	sleep(2);
+	leave_descriptors(100);
+	end(pid);
 }
 
 TAP_MAIN
