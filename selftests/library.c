@@ -302,7 +302,7 @@ TEST(attached_policies_have_ids)
 	CHECK(!seen.all);
 }
 
-TEST(policies_that_come_and_go_do_not_disturb_a_list)
+TEST_LONG(policies_that_come_and_go_do_not_disturb_a_list, 400)
 {
 	struct { uint32_t id; int found, all; } seen = {};
 	pid_t children[2];
@@ -315,7 +315,7 @@ TEST(policies_that_come_and_go_do_not_disturb_a_list)
 		if (!children[i]) {
 			struct vm *vm = vm_new(1, false);
 
-			for (unsigned long n = tap_storm(50); n--;)
+			for (unsigned long n = tap_storm(25); n--;)
 				hcpolicy__close(attach(vm, i ? "one" : "another"));
 			_exit(0);
 		}
