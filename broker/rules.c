@@ -50,7 +50,8 @@ static const char *parse_rule(char *line, struct rule *rule, const char **word)
 	if (!who_parse(*word, &rule->who))
 		return "is no user or group of this machine: wanted user:NAME or group:NAME";
 	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
-	if (!*word || strchr(*word, '/'))
+	/* In auto.conf "-" is no policy at all.  Here that is what no rule allows. */
+	if (!*word || strchr(*word, '/') || !strcmp(*word, "-"))
 		return "is no policy: wanted its name, or *";
 	*word = strtok_r(NULL, SPACES, &rest);
 	if (!*word || !parse_size(*word, &rule->max_gpa) || !rule->max_gpa)

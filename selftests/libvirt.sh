@@ -180,7 +180,8 @@ broker()
 	broker=$!
 	within 60 [ -S $socket ] && chown root:kvm $socket && chmod 0660 $socket
 }
-asks() { domain $qemu "<qemu:commandline><qemu:arg value='-object'/><qemu:arg value='hcpolicy,id=set,$object'/></qemu:commandline>"; }
+asks() { domain $qemu "<qemu:commandline><qemu:arg value='-object'/><qemu:arg value='hcpolicy,id=set,$object'/>
+	<qemu:arg value='-cpu'/><qemu:arg value='host,+kvm-hc-map-gpa-range,+kvm-migration-control'/></qemu:commandline>"; }
 refused()
 {
 	copies && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule allows .*user' virsh start $name && no_qemu && gone

@@ -243,6 +243,7 @@ TEST(a_bad_line_refuses_the_file_and_is_named)
 		{ "user:-1 quota 1G 1\n", "'user:-1' is no user" },
 		{ "user:0\n", "'' is no policy" },
 		{ "user:0 ../quota 1G 1\n", "'../quota' is no policy" },
+		{ "user:0 - 1G 1\n", "'-' is no policy" },
 		{ "user:0 quota\n", "'' is no size" },
 		{ "user:0 quota 0 1\n", "'0' is no size" },
 		{ "user:0 quota 1X 1\n", "'1X' is no size" },
