@@ -222,7 +222,7 @@ told_later()
 # What is in the queue is from before.
 both()
 {
-	go_on && udevadm settle --timeout=120 && domain hcst-web1 && complete bitmap 1 && hook started begin &&
+	go_on && udevadm settle --timeout=900 && domain hcst-web1 && complete bitmap 1 && hook started begin &&
 		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as $pid: the set is complete\$" && ends &&
 		hold_events && domain hcst-web1 && hook started begin && go_on &&
 		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as hcst-web1: the set is complete\$" && ends
