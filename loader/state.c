@@ -62,7 +62,7 @@ struct hcp_info info_copy(const struct hcpolicy *policy)
 
 bool attached_by_old(const struct hcpolicy *policy)
 {
-	const struct hcp_info copy = info_copy(policy), *info = &copy;
+	const struct hcp_info *info = hcpolicy__info(policy);
 
 	return info && info->version < HCP_INFO_VERSION;
 }

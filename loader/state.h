@@ -13,12 +13,12 @@ uint64_t set_memory(const struct hcp_info *info);	/* bytes of kernel memory */
 /* The VM's process: its name; "gone", even if its number is used again; or elsewhere. */
 void process_comm(char comm[32], const struct hcp_info *info);
 
-/* Did hcpolicy 0.1 attach it?  Its set can be read, and must be replaced to be changed. */
 /*
  * What is printed of hcp_info is of this copy, whose texts are printable: whoever has the map can write
  * to it at any time.  Zeros: there is none.
  */
 struct hcp_info info_copy(const struct hcpolicy *policy);
+/* Did hcpolicy 0.1 attach it?  Its set can be read, and must be replaced to be changed. */
 bool attached_by_old(const struct hcpolicy *policy);
 
 /* States that a set cannot know of its policy: HCP_DETACHED when its link has ended. */
