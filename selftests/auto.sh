@@ -232,20 +232,10 @@ unknown()
 	domain hcst-web1 && complete bitmap 1 && mount -t tmpfs tmpfs /sys/kernel/debug && hook started begin && umount /sys/kernel/debug &&
 		says "^process $pid \(qemu-system-x86\) has a policy already: which one, .* is not known" && ends
 }
-# claims NAME: its set says that it is that of process $pid.  Whoever has the map can write that.
+# claims NAME: its set says that it is that of process $pid
 claims()
 {
-	/usr/bin/python3 -IS - "/sys/fs/bpf/hcpolicy/$1/hcp_info" "$pid" <<'END'
-import ctypes, mmap, struct, sys
-path = ctypes.create_string_buffer(sys.argv[1].encode())
-attr = struct.pack("QII", ctypes.addressof(path), 0, 0)
-fd = ctypes.CDLL(None, use_errno=True).syscall(321, 7, attr, len(attr))	# BPF_OBJ_GET
-assert fd >= 0, ctypes.get_errno()
-info = mmap.mmap(fd, 4096)
-start = open("/proc/%s/stat" % sys.argv[2]).read().rsplit(")", 1)[1].split()[19]
-struct.pack_into("=Q", info, 40, int(start))
-struct.pack_into("=i", info, 64, int(sys.argv[2]))
-END
+	write_info "$1" 40 =Q "$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20)" && write_info "$1" 64 =i "$pid"
 }
 claimed()
 {

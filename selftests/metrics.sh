@@ -84,21 +84,11 @@ unreadable()
 	mkdir $pins/hcst-broken && metrics 1 && is attachment_up 'name="hcst-broken"' 0 && of shared_pages 13 &&
 		! grep -q 'complete{name="hcst-broken"' "$work/metrics" && rmdir $pins/hcst-broken && metrics
 }
-# Who has the map hcp_info can write to it.  At 216 is the label, where this puts the end of a line.
-scribbles()
-{
-	/usr/bin/python3 -IS - "$pins/$name/hcp_info" "$1" <<'END'
-import ctypes, mmap, struct, sys
-path = ctypes.create_string_buffer(sys.argv[1].encode())
-attr = struct.pack("QII", ctypes.addressof(path), 0, 0)
-fd = ctypes.CDLL(None, use_errno=True).syscall(321, 7, attr, len(attr))	# BPF_OBJ_GET
-assert fd >= 0, ctypes.get_errno()
-mmap.mmap(fd, 4096)[216:217] = sys.argv[2].encode()
-END
-}
+# At 216 is the label, where this puts the end of a line.
+label_begins() { write_info "$name" 216 =B "$1"; }
 hostile()
 {
-	scribbles $'\n' && metrics 1 && of attachment_up 0 && is attachment_up "name=\"link:$id\"" 1 && scribbles a && metrics
+	label_begins 10 && metrics 1 && of attachment_up 0 && is attachment_up "name=\"link:$id\"" 1 && label_begins 97 && metrics
 }
 no_counters()
 {
