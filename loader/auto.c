@@ -5,9 +5,11 @@
  *
  * The rule: for each VM one line says what it got, or why it got nothing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "auto-conf.h"
+#include "domain.h"
 #include "every.h"
 #include "loader.h"
 #include "out.h"
@@ -86,12 +88,29 @@ static void report(const struct hcpolicy *policy, const char *conf, const struct
 	       info.policy, info.pid, comm, conf, rule->line, state);
 }
 
+/*
+ * libvirt's name for it.  One of the broker's clients may have taken that: a VM must not lack its
+ * policy for it.  NULL: the VM is called by its process.
+ */
+static const char *name_of_domain(char name[HCP_NAME_LEN], pid_t pid)
+{
+	struct hcpolicy_opts quiet = *policy_opts();
+	int err;
+
+	if (!domain_of(name, pid))
+		return NULL;
+	quiet.log = quiet.warn = NULL;
+	err = hcpolicy__clear(name, &quiet);
+	return !err || err == -ENOENT ? name : NULL;
+}
+
 static int follow(const struct args *args, const char *conf, const struct auto_rule *rule)
 {
 	bool taken = false;
+	char domain[HCP_NAME_LEN];
 	const struct args attach_args = {
 		.words = { rule->policy }, .nwords = 1, .params = rule->params,
-		.nparams = rule->nparams, .name = args->name, .pid = args->pid, .pidfd = args->pidfd,
+		.nparams = rule->nparams, .name = args->name ?: name_of_domain(domain, args->pid), .pid = args->pid, .pidfd = args->pidfd,
 		.vm_fd = -1, .wait = WAIT_SECONDS, .max_gpa = rule->max_gpa,
 		.incoming = rule->incoming, .taken = &taken,
 	};

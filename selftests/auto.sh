@@ -16,7 +16,7 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ]; then
 	skip "only for a machine of scripts/vm-run: it takes over udev, /etc and a control group" "VMs get what auto.conf says"
 	finish
 fi
-plan 28
+plan 29
 
 conf=/etc/hcpolicy/auto.conf
 services=/run/hcst-services
@@ -209,6 +209,23 @@ names()
 		domain "$one" && hook started begin && says "^$pid: policy 'bitmap' is attached to process $pid .* the set is complete\$" && ends || return
 	done
 }
+# Somebody else's VM has that name.
+name_is_taken()
+{
+	hcpolicy attach bitmap --pid "$1" --name hcst-web1 && domain hcst-web1 && hook started begin && complete bitmap 1
+}
+other_has_name()
+{
+	local other status=0
+	rules '* * qemu* bitmap 2G'
+	vm "${qemu[@]}" -S
+	within 60 has_vm && other=$pid && name_is_taken "$other" || status=1
+	ends
+	kill "$other"
+	wait "$other"
+	hcpolicy list > /dev/null
+	return "$status"
+}
 migrates_in()
 {
 	domain hcst-web1 -incoming defer && hook started begin && says '^hcst-web1: .*: the set is not complete: awaits a restore$' && ends
@@ -222,14 +239,14 @@ told_later()
 # What is in the queue is from before.
 both()
 {
-	go_on && udevadm settle --timeout=900 && domain hcst-web1 && complete bitmap 1 && hook started begin &&
-		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as $pid: the set is complete\$" && ends &&
+	go_on && udevadm settle --timeout=900 && hold_events && domain hcst-web1 && go_on && says "^hcst-web1: policy 'bitmap' is attached to process $pid .*: the set is complete\$" && hook started begin &&
+		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as hcst-web1: the set is complete\$" && ends &&
 		hold_events && domain hcst-web1 && hook started begin && go_on &&
 		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as hcst-web1: the set is complete\$" && ends
 }
 unknown()
 {
-	domain hcst-web1 && complete bitmap 1 && mount -t tmpfs tmpfs /sys/kernel/debug && hook started begin && umount /sys/kernel/debug &&
+	domain hcst-web1 && says "policy 'bitmap' is attached to process $pid .* the set is complete" && mount -t tmpfs tmpfs /sys/kernel/debug && hook started begin && umount /sys/kernel/debug &&
 		says "^process $pid \(qemu-system-x86\) has a policy already: which one, .* is not known" && ends
 }
 # claims NAME: its set says that it is that of process $pid
@@ -286,9 +303,10 @@ check "it fails if the policy cannot be attached, so the domain does not start" 
 check "a domain without a rule starts" not_ours
 check "of a domain that runs already it says late" runs_already
 check "a domain whose name no attachment can have is called by its process" names
+check "so is one whose name another VM has" other_has_name
 check "a domain that arrives awaits its restore" migrates_in
 check "so does one whose rule has the word incoming" told_later
-check "with the hook and the unit the first one counts" both
+check "with the hook and the unit the first one counts, and both know the domain's name" both
 check "what a set says of its process does not count" claimed
 check "without debugfs it is not known which one the VM has" unknown
 check "hcpolicyd's socket starts its unit, which attaches for a user, and clears up" broker
