@@ -72,7 +72,7 @@ check-unit: libhcpolicy bpf-progs guest loader broker vmm	## the tests that need
 
 check-long: setup	## 1,000 random migrations, wrong orders 10 times each, kill -9 at 50 moments (slow)
 	$(Q)$(MAKE) --no-print-directory all modules
-	$(Q)HCP_MIGRATIONS=1000 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally -j 2 \
+	$(Q)HCP_MIGRATIONS=1000 HCP_CUTS=100 HCP_PLAYS=10 VM_RUN_TIMEOUT=14400 scripts/tally -j 2 \
 		$(call machines,migrate plays long)
 
 check-debug: setup	## every test in a VM again, on a kernel that checks itself (slow)

@@ -5,7 +5,8 @@
 # two vCPUs convert and write all the time, and they verify each page that they touch:
 # a page that was sent under a wrong status is garbage to them.
 #
-# HCP_MIGRATIONS=N: how many random migrations (default 10; check-long: 1,000).  HCP_SEED=N repeats them.
+# HCP_MIGRATIONS=N: how many random migrations (default 5; check-long: 1,000); HCP_CUTS=N: in how many
+# places a connection is cut (default 3; check-long: 100).  HCP_SEED=N repeats them.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
@@ -14,7 +15,7 @@ set -u
 plan 27
 exec 3>&1		# check captures what a test prints
 
-count=${HCP_MIGRATIONS:-10}
+count=${HCP_MIGRATIONS:-5}
 seed=${HCP_SEED:-$((RANDOM << 15 | RANDOM))}
 RANDOM=$((seed % 32768))
 echo "# seed $seed (HCP_SEED=$seed repeats this), $count random migrations"
@@ -266,7 +267,7 @@ cut_at_random()
 	local i bytes
 	keeper=("${policy[@]}")
 	begin cut || return
-	for ((i = 0; i < ${HCP_CUTS:-12}; i++)); do
+	for ((i = 0; i < ${HCP_CUTS:-3}; i++)); do
 		case $((i % 3)) in
 		0) bytes=$((RANDOM % 200));;
 		1) bytes=$((RANDOM * 32));;
