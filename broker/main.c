@@ -94,6 +94,11 @@ static const char *refusal(int peer_error, const struct peer *peer, const struct
 		return peer_error == ENOPROTOOPT ? "hcpolicyd needs Linux 6.5, to know who asks" :
 						   "hcpolicyd cannot tell who asks";
 	}
+	if (!rules) {
+		*error = EACCES;
+		return "the broker's rules are wrong, so it refuses everybody: its journal (journalctl -u hcpolicyd) "
+		       "names the line";
+	}
 	if (!rules_find(rules, peer, NULL)) {
 		*error = EPERM;
 		return "no rule allows this user a policy: hcpolicyd(8) says where rules are";
@@ -220,9 +225,6 @@ int main(int argc, char **argv)
 		fputs("hcpolicyd: see hcpolicyd --help\n", stderr);
 		return 2;
 	}
-	rules = rules_read(conf);
-	if (!rules)
-		return 1;
 	if (!has_listener()) {
 		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket\n",
 		      stderr);
@@ -232,6 +234,11 @@ int main(int argc, char **argv)
 	expect_end();
 	if (!attached_find())
 		return 1;
+	rules = rules_read(conf);
+	/* To end would leave clients without an answer, and systemd would start this again and again. */
+	if (!rules)
+		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s, then systemctl restart hcpolicyd\n",
+			conf ?: RULES);
 	/* A request that is at work gets its answer before the end. */
 	while (!told_to_end || seats_any_undecided()) {
 		connection = wait_for_work();

@@ -16,7 +16,7 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ]; then
 	skip "only for a machine of scripts/vm-run: it takes over udev, /etc and a control group" "VMs get what auto.conf says"
 	finish
 fi
-plan 28
+plan 29
 
 conf=/etc/hcpolicy/auto.conf
 services=/run/hcst-services
@@ -251,16 +251,33 @@ claimed()
 
 # --- the broker's unit, which is confined as that of auto is
 
+# asks NAME: hcvm, for a user
+asks()
+{
+	vm setpriv --reuid=1000 --regid="$kvm" --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --append 'share 0x100000 1' \
+		--policy bitmap --broker /run/hcpolicy/broker --name "$1"
+}
+gets() { asks hcst-asked && within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }; }
+cleared() { ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ]; }
 broker()
 {
 	cp "$bin/hcpolicyd" /usr/local/sbin && cp "$top/broker/hcpolicyd.socket" "$services/systemd/user" &&
 		sed 's,@PREFIX@,/usr/local,' "$top/broker/hcpolicyd.service.in" > "$services/systemd/user/hcpolicyd.service" &&
 		echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager daemon-reload && manager start hcpolicyd.socket || return
 	rules '* * * -'
-	vm setpriv --reuid=1000 --regid="$kvm" --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --append 'share 0x100000 1' \
-		--policy bitmap --broker /run/hcpolicy/broker --name hcst-asked
-	within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }
-	same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ] && manager stop hcpolicyd.socket hcpolicyd
+	gets && same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && cleared
+}
+# Often enough for systemd to give up a service that ends each time.
+wrong_rules()
+{
+	local n
+	echo 'user:1000 bitmap' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd || return
+	for n in 1 2 3 4 5 6 7; do
+		asks hcst-asked
+		! wait "$pid" && grep "the broker's rules are wrong" "$work/vmm" || { cat "$work/vmm"; return 1; }
+	done
+	manager is-active hcpolicyd && echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd &&
+		gets && cleared && manager stop hcpolicyd.socket hcpolicyd
 }
 
 nothing_left() { hcpolicy list > /dev/null && [ -z "$(ls -A /sys/fs/bpf/hcpolicy)" ]; }
@@ -292,5 +309,6 @@ check "with the hook and the unit the first one counts" both
 check "what a set says of its process does not count" claimed
 check "without debugfs it is not known which one the VM has" unknown
 check "hcpolicyd's socket starts its unit, which attaches for a user, and clears up" broker
+check "if its rules are wrong it refuses, and when they are mended it attaches again" wrong_rules
 check "nothing is left" nothing_left
 finish

@@ -117,12 +117,26 @@ static void start_broker(int listener)
 	_exit(127);
 }
 
+static void write_rules(const char *text)
+{
+	int fd = open(CONF, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* The next one gets the same socket. */
+static void kill_broker(void)
+{
+	CHECK_EQ(kill(broker, SIGKILL), 0);
+	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+}
+
 static int set_up(void)
 {
-	int fd = open(CONF, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), listener;
+	int listener;
 
-	CHECK_EQ(write(fd, rules, strlen(rules)), (ssize_t)strlen(rules));
-	close(fd);
+	write_rules(rules);
 	CHECK_EQ(chmod("/dev/kvm", 0666), 0);
 	CHECK_EQ(pipe(to_client), 0);
 	CHECK_EQ(pipe(to_test), 0);
@@ -570,8 +584,7 @@ TEST_LONG(a_broker_that_was_killed_leaves_policies_attached_and_the_next_counts_
 	pid_t pid;
 
 	pid = start_waiting(attached_until_told);
-	CHECK_EQ(kill(broker, SIGKILL), 0);
-	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+	kill_broker();
 	start_broker(listener);
 	client(ALICE, ask_for_one_more);
 	CHECK(says("list", "complete"));
@@ -602,10 +615,31 @@ TEST_LONG(whatever_a_client_writes_into_its_maps_the_next_broker_counts_it_and_r
 	pid_t pid;
 
 	pid = start_waiting(lie_until_told);
-	CHECK_EQ(kill(broker, SIGKILL), 0);
-	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+	kill_broker();
 	start_broker(listener);
 	client(ALICE, ask_for_one_more);
+	let_go(pid);
+	WAIT_UNTIL(!exists("hcst-web1"));
+}
+
+static void ask_by_wrong_rules(void)
+{
+	vm = vm_new(1, false);
+	CHECK_REFUSED(request("bitmap", vm->fd), EACCES, "the broker's rules are wrong");
+}
+
+TEST_LONG(a_broker_whose_rules_are_wrong_refuses_everybody_and_clears_up_what_is_attached, LIMIT_S)
+{
+	int listener = set_up();
+	pid_t pid;
+
+	pid = start_waiting(attached_until_told);
+	kill_broker();
+	write_rules("user:1000 bitmap 64G 2\nuser:1000 bitmap\n");
+	start_broker(listener);
+	client(ALICE, ask_by_wrong_rules);
+	client(0, ask_by_wrong_rules);
+	CHECK(exists("hcst-web1"));
 	let_go(pid);
 	WAIT_UNTIL(!exists("hcst-web1"));
 }
