@@ -6,6 +6,7 @@
  *	seats.c			the children: one for each connection, few at a time
  *	serve.c			what a child does: from the request to the answer
  *	message.c, rules.c	is it a request, and is it allowed?
+ *	check.c			are the rules right?
  *	peer.c, owner.c		who asks, and whose VM is it?
  *	attached.c		what is attached, for whom
  */
@@ -21,6 +22,7 @@
 #include <hcpolicy/version.h>
 #include "../loader/text.h"
 #include "attached.h"
+#include "check.h"
 #include "rules.h"
 #include "seats.h"
 
@@ -39,18 +41,20 @@ static volatile sig_atomic_t told_to_end;
 static sigset_t while_waiting;
 
 static const char usage[] =
-"Usage: hcpolicyd [--conf FILE]\n"
+"Usage: hcpolicyd [--check] [--conf FILE]\n"
 "Attach policies for VMMs that may not: hcpolicyd(8).  It is started by its socket,\n"
 "hcpolicyd.socket, and takes no connections else.\n"
 "\n"
 "  --conf FILE  who may have which policy (default " RULES ")\n"
+"  --check      say what is wrong in FILE, and do nothing else\n"
 "  --version    print the version\n"
 "  --help       print this\n";
 
-static int parse_args(int argc, char **argv, const char **conf)
+static int parse_args(int argc, char **argv, const char **conf, bool *check)
 {
 	static const struct option options[] = {
 		{ "conf", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -61,6 +65,9 @@ static int parse_args(int argc, char **argv, const char **conf)
 		switch (opt) {
 		case 'c':
 			*conf = optarg;
+			break;
+		case 'k':
+			*check = true;
 			break;
 		case 'V':
 			puts("hcpolicyd " HCP_VERSION);
@@ -219,12 +226,14 @@ int main(int argc, char **argv)
 	const char *conf = NULL;
 	struct rules *rules;
 	char name[HCP_NAME_LEN];
-	bool connection;
+	bool check = false, connection;
 
-	if (parse_args(argc, argv, &conf)) {
+	if (parse_args(argc, argv, &conf, &check)) {
 		fputs("hcpolicyd: see hcpolicyd --help\n", stderr);
 		return 2;
 	}
+	if (check)
+		return check_rules(conf);
 	if (!has_listener()) {
 		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket\n",
 		      stderr);
@@ -234,10 +243,10 @@ int main(int argc, char **argv)
 	expect_end();
 	if (!attached_find())
 		return 1;
-	rules = rules_read(conf);
+	rules = rules_read(conf, check_warn);
 	/* To end would leave clients without an answer, and systemd would start this again and again. */
 	if (!rules)
-		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s, then systemctl restart hcpolicyd\n",
+		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s (hcpolicyd --check), then systemctl restart hcpolicyd\n",
 			conf ?: RULES);
 	/* A request that is at work gets its answer before the end. */
 	while (!told_to_end || seats_any_undecided()) {

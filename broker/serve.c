@@ -162,8 +162,8 @@ static bool set_params(struct job *job)
 		if (!set_param(job, job->request.params[i]))
 			return false;
 	}
-	for (const char **p = job->rule->params; *p; p++) {
-		if (strchr(*p, '=') && !set_param(job, *p))
+	for (size_t i = 0; i < job->rule->nparams; i++) {
+		if (strchr(job->rule->params[i], '=') && !set_param(job, job->rule->params[i]))
 			return false;
 	}
 	return true;
