@@ -12,6 +12,7 @@
 #include "out.h"
 #include "text.h"
 
+#define CONF	"/etc/hcpolicy/auto.conf"
 #define SPACES	" \t\r\n"
 
 static void *more(void *array, size_t n, size_t size)
@@ -62,7 +63,8 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 }
 
 /* Takes the line. */
-static bool read_line(struct auto_conf *conf, const char *path, unsigned int number, char *line)
+static bool read_line(struct auto_conf *conf, unsigned int number, char *line,
+		      bool (*good)(const char *file, const struct auto_rule *rule))
 {
 	struct auto_rule rule = { .line = number, .text = line };
 	const char *wrong, *word;
@@ -74,41 +76,44 @@ static bool read_line(struct auto_conf *conf, const char *path, unsigned int num
 	}
 	wrong = parse_rule(&rule, line, &word);
 	if (wrong)
-		err("%s:%u: '%s' %s", path, number, word ?: "", wrong);
+		err("%s:%u: '%s' %s", conf->file, number, word ?: "", wrong);
 	conf->rules = more(conf->rules, conf->n, sizeof(rule));
 	conf->rules[conf->n++] = rule;
-	return !wrong;
+	return !wrong && (!good || good(conf->file, &rule));
 }
 
-bool auto_conf_read(struct auto_conf *conf, const char *path, bool optional)
+bool auto_conf_read(struct auto_conf *conf, const char *named,
+		    bool (*good)(const char *file, const struct auto_rule *rule))
 {
+	const char *path = named ?: CONF;
 	FILE *file = fopen(path, "re");
 	unsigned int number = 0;
+	bool all_good = true;
 	char *line = NULL;
 	size_t room = 0;
-	bool good = true;
 
-	*conf = (struct auto_conf) {};
-	if (!file && errno == ENOENT && optional)
+	*conf = (struct auto_conf) { .file = path };
+	conf->missing = !file && errno == ENOENT && !named;
+	if (conf->missing)
 		return true;
 	if (!file) {
 		err("%s: %s", path, strerror(errno));
 		return false;
 	}
 	while (getline(&line, &room, file) >= 0) {
-		good = read_line(conf, path, ++number, line) && good;
+		all_good = read_line(conf, ++number, line, good) && all_good;
 		line = NULL;
 		room = 0;
 	}
 	free(line);
 	if (ferror(file)) {
 		err("%s: it cannot be read", path);
-		good = false;
+		all_good = false;
 	}
 	fclose(file);
-	if (!good)
+	if (!all_good)
 		auto_conf_free(conf);
-	return good;
+	return all_good;
 }
 
 void auto_conf_free(struct auto_conf *conf)

@@ -118,7 +118,7 @@ no_rule()
 	domain $qemu && starts --paused && says "^process $pid \(qemu-system-x86\) gets no policy: no rule of $conf is for user $(id -u libvirt-qemu), " &&
 		[ "$(virsh domstate $name)" = paused ] && gone && destroys
 }
-no_file() { rm $conf; domain $qemu && starts --paused && ! heard . && gone && destroys; }
+no_file() { rm $conf; domain $qemu && starts --paused && says "^process [0-9]+ .* gets no policy, as there is no $conf\$" && gone && destroys; }
 # Which of the two is faster is not ours to say, but what is said has to be so.
 at_once()
 {
