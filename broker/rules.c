@@ -46,8 +46,8 @@ static const char *parse_rule(char *line, struct rule *rule, const char **word)
 	if (!*word || strchr(*word, '/') || !strcmp(*word, "-"))
 		return "is no policy: wanted its name, or *";
 	*word = strtok_r(NULL, SPACES, &rest);
-	if (!*word || !parse_size(*word, &rule->max_gpa) || !rule->max_gpa)
-		return "is no size of a set: wanted the highest guest address, such as 64G";
+	if (!*word || !parse_set_size(*word, &rule->max_gpa))
+		return SET_SIZE_WANTED;
 	*word = strtok_r(NULL, SPACES, &rest);
 	if (!*word || !parse_vms(*word, rule))
 		return "is no number of VMs: wanted how many one user may have at a time, from 1 on";

@@ -47,8 +47,8 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 		return *word ? "is too much: a rule for no policy ends with -" : NULL;
 	}
 	*word = strtok_r(NULL, SPACES, &rest);
-	if (!*word || !parse_size(*word, &rule->max_gpa))
-		return "is no size of a set: wanted the highest guest address, such as 64G";
+	if (!*word || !parse_set_size(*word, &rule->max_gpa))
+		return SET_SIZE_WANTED;
 	while ((*word = strtok_r(NULL, SPACES, &rest))) {
 		if (!strcmp(*word, "incoming")) {
 			rule->incoming = true;

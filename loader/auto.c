@@ -77,12 +77,12 @@ static void say_taken(pid_t pid)
 static void report(const struct hcpolicy *policy, const char *conf, const struct auto_rule *rule)
 {
 	const struct hcp_info info = info_copy(policy);
-	char comm[32], state[256];
+	char comm[32], covers[32], state[256];
 
 	process_comm(comm, &info);
 	state_text(state, sizeof(state), policy);
-	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u: the set is %s\n", info.name,
-	       info.policy, info.pid, comm, conf, rule->line, state);
+	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u, covers %s of guest addresses: the set is %s\n",
+	       info.name, info.policy, info.pid, comm, conf, rule->line, size_text(covers, set_covers(&info)), state);
 }
 
 static int follow(const struct args *args, const char *conf, const struct auto_rule *rule)

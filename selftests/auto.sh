@@ -84,7 +84,7 @@ vm()
 	children+=("$pid")
 }
 ends() { { kill "$pid"; wait "$pid"; } 2> /dev/null; hcpolicy list > /dev/null 2>&1; true; }
-complete() { says "^$pid: policy '$1' is attached to process $pid \(qemu-system-x86\) by $conf:$2: the set is complete\$"; }
+complete() { says "^$pid: policy '$1' is attached to process $pid \(qemu-system-x86\) by $conf:$2, covers 2 GiB of guest addresses: the set is complete\$"; }
 untouched() { ! hcpolicy list | grep "^$pid "; }
 service_done() { since | grep -E "Finished .*new KVM VM of process $pid"; }
 events_done() { udevadm settle --timeout=60 && within 60 has_vm; }
@@ -132,7 +132,7 @@ too_late()
 	rm -f "$work/serial"
 	hold_events && vm "${qemu[@]}" -kernel "$bin/hcguest.elf" -append 'share 0x100000 1' -serial "file:$work/serial"
 	within 300 [ -s "$work/serial" ] && go_on &&
-		says "^$pid: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1: the set is not complete: attached or restored late\$" &&
+		says "^$pid: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1, covers 2 GiB of guest addresses: the set is not complete: attached or restored late\$" &&
 		hcpolicy show "$pid" | grep -xE 'state +not complete: attached or restored late' && ends
 }
 too_short() { hold_events && vm "${qemu[@]}" -S && within 60 has_vm && ends && go_on && says "no process $pid: it has ended"; }

@@ -73,7 +73,7 @@ domain()
 }
 finds() { pid=$(cat /run/libvirt/qemu/$name.pid) && [ -n "$pid" ]; }
 starts() { virsh start "$@" $name && finds; }
-attached() { says "^$name: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1: the set is $1\$"; }
+attached() { says "^$name: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1, covers [0-9]+ GiB of guest addresses: the set is $1\$"; }
 state() { hcpolicy show $name | grep -xE "state +$1"; }
 shared() { same "${1-$pages}" hcpolicy ranges $name -j; }
 no_qemu() { ! pgrep_qemu && [ "$(virsh domstate $name)" = 'shut off' ]; }

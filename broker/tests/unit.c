@@ -252,6 +252,9 @@ TEST(a_bad_line_refuses_the_file_and_is_named)
 		{ "user:0 quota\n", "'' is no size" },
 		{ "user:0 quota 0 1\n", "'0' is no size" },
 		{ "user:0 quota 1X 1\n", "'1X' is no size" },
+		{ "user:0 quota 64 1\n", "'64' is no size of a set: wanted the highest guest address with its unit, from 1M on, "
+					 "such as 64G" },
+		{ "user:0 quota 1023K 1\n", "'1023K' is no size" },
 		{ "user:0 quota 1G\n", "'' is no number of VMs" },
 		{ "user:0 quota 1G 0\n", "'0' is no number of VMs" },
 		{ "user:0 quota 1G 1 =5\n", "'=5' is no parameter" },

@@ -89,7 +89,7 @@ lines()
 {
 	wrong 'user:nobody-here * * a 1G' user:nobody-here && wrong 'alice * * a 1G' alice && wrong '* slice * a 1G' slice &&
 		wrong '*' "' is no control" && wrong '* *' "' is no command" && wrong '* * *' "' is no policy" && wrong '* * * a' "' is no size" &&
-		wrong '* * * a big' big && wrong '* * * a 0' 0 && wrong '* * * - 1G' 1G && wrong '* * * a 1G key' key && wrong '* * * a 1G =1' =1 && wrong '* * * a incoming' incoming &&
+		wrong '* * * a big' big && wrong '* * * a 0' 0 && wrong '* * * a 64' "64' is no size of a set: wanted .*such as 64G" && wrong '* * * a 1023K' 1023K && fits '* * * nosuch 1M' && wrong '* * * - 1G' 1G && wrong '* * * a 1G key' key && wrong '* * * a 1G =1' =1 && wrong '* * * a incoming' incoming &&
 		printf '%s\n' '* * * nosuch 1G' '* * * a' > "$conf" && gives 1 "$conf:2" auto && ! grep nosuch "$work/run"
 }
 parameters()
