@@ -93,6 +93,19 @@ static bool has_listener(void)
 	       !getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
 }
 
+static const char *no_rule(const struct rules *rules, uid_t uid)
+{
+	static char text[HCP_BROKER_TEXT_LEN];
+
+	if (rules->missing)
+		snprintf(text, sizeof(text), "there is no %s, so only root gets a policy, and not user %u: ask who "
+			 "administers this host", rules->file, uid);
+	else
+		snprintf(text, sizeof(text), "no rule of %s allows user %u a policy: ask who administers this host",
+			 rules->file, uid);
+	return text;
+}
+
 /* Why this client is refused before it has said a word; NULL: it is not. */
 static const char *refusal(int peer_error, const struct peer *peer, const struct rules *rules, int *error)
 {
@@ -108,7 +121,7 @@ static const char *refusal(int peer_error, const struct peer *peer, const struct
 	}
 	if (!rules_find(rules, peer, NULL)) {
 		*error = EPERM;
-		return "no rule allows this user a policy: hcpolicyd(8) says where rules are";
+		return no_rule(rules, peer->uid);
 	}
 	if (seats_of(peer->uid) >= SEATS_OF_USER) {
 		*error = EAGAIN;

@@ -124,8 +124,8 @@ static bool allowed(struct job *job)
 	char at[256], wanted[32], most[32];
 
 	if (!rule)
-		return refuse(job, EPERM, "no rule allows policy '%s' to user %u: hcpolicyd(8) says where rules are",
-			      request->policy, job->to->peer->uid);
+		return refuse(job, EPERM, "no rule of %s allows user %u policy '%s': ask who administers this host",
+			      job->to->rules->file, job->to->peer->uid, request->policy);
 	job->rule = rule;
 	if (max_gpa > rule->max_gpa)
 		return refuse(job, EPERM, "a set up to %s is larger than %s allows: at most %s",

@@ -458,7 +458,7 @@ TEST_LONG(a_descriptor_that_is_no_VM_is_EINVAL, LIMIT_S)
 static void ask_for_what_is_not_allowed(void)
 {
 	vm = vm_new(1, false);
-	CHECK_REFUSED(request("freeze", vm->fd), EPERM, "no rule allows policy 'freeze' to user 1000");
+	CHECK_REFUSED(request("freeze", vm->fd), EPERM, "no rule of " CONF " allows user 1000 policy 'freeze'");
 	CHECK_REFUSED(request("../bpf/bitmap", vm->fd), EPROTO, "the policy is not named by letters");
 	CHECK_REFUSED(request_as("bitmap", vm->fd, NULL, 128ULL << 30, NULL), EPERM,
 		      "a set up to 128 GiB is larger than " CONF ":1 allows: at most 64 GiB");
@@ -485,8 +485,11 @@ TEST_LONG(what_no_rule_allows_is_refused_with_the_line_and_a_setting_that_is_all
 
 static void ask_as_nobody(void)
 {
+	char words[128];
+
 	vm = vm_new(1, false);
-	CHECK_REFUSED(request("bitmap", vm->fd), EPERM, "no rule allows this user a policy");
+	snprintf(words, sizeof(words), "no rule of " CONF " allows user %d a policy: ask", getuid());
+	CHECK_REFUSED(request("bitmap", vm->fd), EPERM, words);
 }
 
 TEST_LONG(a_user_whom_no_rule_knows_is_EPERM_and_so_is_root, LIMIT_S)

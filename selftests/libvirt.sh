@@ -184,7 +184,7 @@ asks() { domain $qemu "<qemu:commandline><qemu:arg value='-object'/><qemu:arg va
 	<qemu:arg value='-cpu'/><qemu:arg value='host,+kvm-hc-map-gpa-range,+kvm-migration-control'/></qemu:commandline>"; }
 refused()
 {
-	copies && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule allows .*user' virsh start $name && no_qemu && gone
+	copies && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule of .* allows user' virsh start $name && no_qemu && gone
 }
 # Nobody has to wait: QEMU runs its guest when it has its policy.
 asked()
