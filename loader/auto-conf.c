@@ -14,6 +14,7 @@
 
 #define CONF	"/etc/hcpolicy/auto.conf"
 #define SPACES	" \t\r\n"
+#define UNCLOSED "is no pattern: a [ is not closed; [[] means that character itself"
 
 static void *more(void *array, size_t n, size_t size)
 {
@@ -21,6 +22,33 @@ static void *more(void *array, size_t n, size_t size)
 	if (!array)
 		abort();
 	return array;
+}
+
+/* The ] that ends what began with [; NULL: there is none.  The first character is no end, nor is that of [:digit:]. */
+static const char *bracket_end(const char *text)
+{
+	const char *first = text + (*text == '!' || *text == '^'), *class_end;
+
+	for (const char *c = first; *c; c++) {
+		if (*c == ']' && c > first)
+			return c;
+		class_end = strncmp(c, "[:", 2) ? NULL : strstr(c + 2, ":]");
+		if (class_end)
+			c = class_end + 1;
+	}
+	return NULL;
+}
+
+/* Is each [ closed?  If not, the pattern fits nothing that is meant. */
+static bool is_pattern(const char *pattern)
+{
+	do {
+		pattern = strchr(pattern, '[');
+		if (!pattern)
+			return true;
+		pattern = bracket_end(pattern + 1);
+	} while (pattern);
+	return false;
 }
 
 /* The words of a line become the rule's.  Returns what is wrong with a word; NULL: nothing. */
@@ -35,9 +63,13 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 	*word = rule->cgroup = strtok_r(NULL, SPACES, &rest);
 	if (!*word || (**word != '/' && **word != '*'))
 		return "is no control group: wanted a pattern that begins with / or *";
+	if (!is_pattern(*word))
+		return UNCLOSED;
 	*word = rule->command = strtok_r(NULL, SPACES, &rest);
 	if (!*word)
 		return "is no command: wanted a pattern, such as qemu-system-x86_64";
+	if (!is_pattern(*word))
+		return UNCLOSED;
 	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
 	if (!*word)
 		return "is no policy: wanted its name, or - for none";

@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/../../selftests/tap.sh"
-plan 15
+plan 16
 
 conf=$work/auto.conf
 uid=$(id -u) gid=$(id -g) user=$(id -un)
@@ -78,6 +78,16 @@ backslash()
 	cp "$command" "$work/$name" && { "$work/$name" 600 & } && other=$! && children+=("$other") &&
 		echo "* * $name nosuch 1G" > "$conf" && within 60 gives 1 "process $other gets no policy, but should have" auto "$other"
 }
+brackets()
+{
+	local good bad name=${command##*/}
+	for good in "[${name::1}]*" "[!]]*" "[]${name::1}]*" '[[:alpha:]]*' "${name::2}[!x[:digit:]]*"; do
+		fits "* /* $good nosuch 1G" || return
+	done
+	for bad in '[' 'a[b' '[]' '[!]' '[a[:digit:]' '[a]['; do
+		wrong "* * $bad nosuch 1G" "${bad//[/\\[}' is no pattern: a \\[ is not closed" && wrong "* /x$bad * -" "/x${bad//[/\\[}' is no pattern" || return
+	done
+}
 first()
 {
 	takes 3 '# a comment' "user:$((uid + 1)) * * other 1G" '* * * nosuch 1G' '* * * other 1G' &&
@@ -140,6 +150,7 @@ check "or for one of its groups" groups_too
 check "for a control group" cgroups
 check "for a command, by its path or the last part of it" commands
 check "a backslash means itself" backslash
+check "a pattern has brackets, which are closed" brackets
 check "the first rule that fits counts, also one for no policy" first
 check "a line that is wrong is named, and no rule counts" lines
 check "a rule has the parameters of its policy" parameters
