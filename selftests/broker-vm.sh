@@ -8,7 +8,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/hcpolicyd.sh
 . "${BASH_SOURCE[0]%/*}/hcpolicyd.sh"
-plan 7
+plan 8
 
 # vm NAME OPTIONS...: its messages go to $work/NAME
 as_user 1000
@@ -31,6 +31,14 @@ migrates()
 		gives 0 'migrated|runs' "${as[@]}" "$bin/hcvm" migrate "$work/a.control" "unix:$work/in" && wait "$a"
 }
 arrived() { within 60 eval 'hcpolicy list | grep "^hcst-b .* yes "'; }
+# The library has said why, in the broker and here.
+refused_once()
+{
+	gives 1 "so 'nosuch' cannot be set" "${as[@]}" "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
+		--policy notify --param nosuch=1 --broker $socket || return
+	same 1 grep -c "so 'nosuch' cannot be set" "$work/broker" || { cat "$work/broker"; return 1; }
+	grep "of user 1000: refused: .*so 'nosuch' cannot be set" "$work/broker"
+}
 refused()
 {
 	local as
@@ -46,5 +54,6 @@ check "the policy keeps the set" shares
 check "hcvm migrates to another by the sets of both" migrates
 check "whose set is complete" arrived
 check "a user without a rule gets a refusal that hcvm prints" refused
+check "one that asks for what the policy does not have, too, and the journal says it once" refused_once
 check "after the VMs' end nothing is left" nothing_left
 finish
