@@ -44,7 +44,8 @@ refused()
 	local as
 	as_user 1001
 	gives 1 'no rule of /run/hcst-broker.conf allows user 1001 a policy: ask' "${as[@]}" "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
-		--policy notify --broker $socket && grep 'of user 1001: refused: no rule of /run/hcst-broker.conf allows' "$work/broker"
+		--policy notify --broker $socket && grep -x "hcvm: --broker $socket: the VM gets no policy 'notify'" "$work/run" &&
+		! grep -i 'not permitted' "$work/run" && grep 'of user 1001: refused: no rule of /run/hcst-broker.conf allows' "$work/broker"
 }
 nothing_left() { kill "$pid" && within 60 no_name; }
 
