@@ -248,8 +248,8 @@ int main(int argc, char **argv)
 	if (check)
 		return check_rules(conf);
 	if (!has_listener()) {
-		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket\n",
-		      stderr);
+		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket; "
+		      "without systemd: ENVIRONMENT in hcpolicyd(8)\n", stderr);
 		return 1;
 	}
 	allow_descriptors();

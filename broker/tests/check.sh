@@ -47,7 +47,7 @@ no_file()
 	[ -e /etc/hcpolicy/broker.conf ] ||
 		same 'there is no /etc/hcpolicy/broker.conf, so root may have any policy, and nobody else may have one' "$bin/hcpolicyd" --check
 }
-no_socket() { rules 'user:0 bitmap 1G 1' && gives 1 'no socket of type SOCK_SEQPACKET' "$bin/hcpolicyd" --conf "$conf"; }
+no_socket() { rules 'user:0 bitmap 1G 1' && gives 1 'no socket of type SOCK_SEQPACKET .*hcpolicyd.socket; without systemd: ENVIRONMENT in hcpolicyd\(8\)' "$bin/hcpolicyd" --conf "$conf"; }
 
 check "rules that are right are counted" right
 check "a policy that is not there is named, with the line" policy
