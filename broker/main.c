@@ -6,6 +6,7 @@
  *	seats.c			the children: one for each connection, few at a time
  *	serve.c			what a child does: from the request to the answer
  *	message.c, rules.c	is it a request, and is it allowed?
+ *	check.c			are the rules right?
  *	peer.c, owner.c		who asks, and whose VM is it?
  *	attached.c		what is attached, for whom
  */
@@ -21,6 +22,7 @@
 #include <hcpolicy/version.h>
 #include "../loader/text.h"
 #include "attached.h"
+#include "check.h"
 #include "rules.h"
 #include "seats.h"
 
@@ -39,18 +41,20 @@ static volatile sig_atomic_t told_to_end;
 static sigset_t while_waiting;
 
 static const char usage[] =
-"Usage: hcpolicyd [--conf FILE]\n"
+"Usage: hcpolicyd [--check] [--conf FILE]\n"
 "Attach policies for VMMs that may not: hcpolicyd(8).  It is started by its socket,\n"
 "hcpolicyd.socket, and takes no connections else.\n"
 "\n"
 "  --conf FILE  who may have which policy (default " RULES ")\n"
+"  --check      say what is wrong in FILE, and do nothing else\n"
 "  --version    print the version\n"
 "  --help       print this\n";
 
-static int parse_args(int argc, char **argv, const char **conf)
+static int parse_args(int argc, char **argv, const char **conf, bool *check)
 {
 	static const struct option options[] = {
 		{ "conf", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, 'k' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -61,6 +65,9 @@ static int parse_args(int argc, char **argv, const char **conf)
 		switch (opt) {
 		case 'c':
 			*conf = optarg;
+			break;
+		case 'k':
+			*check = true;
 			break;
 		case 'V':
 			puts("hcpolicyd " HCP_VERSION);
@@ -86,6 +93,19 @@ static bool has_listener(void)
 	       !getsockopt(LISTENER, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) && listens;
 }
 
+static const char *no_rule(const struct rules *rules, uid_t uid)
+{
+	static char text[HCP_BROKER_TEXT_LEN];
+
+	if (rules->missing)
+		snprintf(text, sizeof(text), "there is no %s, so only root gets a policy, and not user %u: ask who "
+			 "administers this host", rules->file, uid);
+	else
+		snprintf(text, sizeof(text), "no rule of %s allows user %u a policy: ask who administers this host",
+			 rules->file, uid);
+	return text;
+}
+
 /* Why this client is refused before it has said a word; NULL: it is not. */
 static const char *refusal(int peer_error, const struct peer *peer, const struct rules *rules, int *error)
 {
@@ -94,9 +114,14 @@ static const char *refusal(int peer_error, const struct peer *peer, const struct
 		return peer_error == ENOPROTOOPT ? "hcpolicyd needs Linux 6.5, to know who asks" :
 						   "hcpolicyd cannot tell who asks";
 	}
+	if (!rules) {
+		*error = EACCES;
+		return "the broker's rules are wrong, so it refuses everybody: its journal (journalctl -u hcpolicyd) "
+		       "names the line";
+	}
 	if (!rules_find(rules, peer, NULL)) {
 		*error = EPERM;
-		return "no rule allows this user a policy: hcpolicyd(8) says where rules are";
+		return no_rule(rules, peer->uid);
 	}
 	if (seats_of(peer->uid) >= SEATS_OF_USER) {
 		*error = EAGAIN;
@@ -214,24 +239,28 @@ int main(int argc, char **argv)
 	const char *conf = NULL;
 	struct rules *rules;
 	char name[HCP_NAME_LEN];
-	bool connection;
+	bool check = false, connection;
 
-	if (parse_args(argc, argv, &conf)) {
+	if (parse_args(argc, argv, &conf, &check)) {
 		fputs("hcpolicyd: see hcpolicyd --help\n", stderr);
 		return 2;
 	}
-	rules = rules_read(conf);
-	if (!rules)
-		return 1;
+	if (check)
+		return check_rules(conf);
 	if (!has_listener()) {
-		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket\n",
-		      stderr);
+		fputs("hcpolicyd: no socket of type SOCK_SEQPACKET was handed over: systemctl start hcpolicyd.socket; "
+		      "without systemd: ENVIRONMENT in hcpolicyd(8)\n", stderr);
 		return 1;
 	}
 	allow_descriptors();
 	expect_end();
 	if (!attached_find())
 		return 1;
+	rules = rules_read(conf, check_warn);
+	/* To end would leave clients without an answer, and systemd would start this again and again. */
+	if (!rules)
+		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s (hcpolicyd --check), then systemctl restart hcpolicyd\n",
+			conf ?: RULES);
 	/* A request that is at work gets its answer before the end. */
 	while (!told_to_end || seats_any_undecided()) {
 		connection = wait_for_work();

@@ -10,13 +10,6 @@
 
 #define SPACES	" \t\r\n"
 
-struct rules {
-	struct rule *rules;
-	size_t n;
-	char *file;
-	char **lines;		/* in which the rules' texts are */
-};
-
 static void *more(void *array, size_t n, size_t size)
 {
 	array = realloc(array, (n + 1) * size);
@@ -44,7 +37,6 @@ static bool is_param(const char *word)
 static const char *parse_rule(char *line, struct rule *rule, const char **word)
 {
 	char *rest = NULL;
-	size_t n = 0;
 
 	*word = strtok_r(line, SPACES, &rest);
 	if (!who_parse(*word, &rule->who))
@@ -54,22 +46,21 @@ static const char *parse_rule(char *line, struct rule *rule, const char **word)
 	if (!*word || strchr(*word, '/') || !strcmp(*word, "-"))
 		return "is no policy: wanted its name, or *";
 	*word = strtok_r(NULL, SPACES, &rest);
-	if (!*word || !parse_size(*word, &rule->max_gpa) || !rule->max_gpa)
-		return "is no size of a set: wanted the highest guest address, such as 64G";
+	if (!*word || !parse_set_size(*word, &rule->max_gpa))
+		return SET_SIZE_WANTED;
 	*word = strtok_r(NULL, SPACES, &rest);
 	if (!*word || !parse_vms(*word, rule))
 		return "is no number of VMs: wanted how many one user may have at a time, from 1 on";
-	do {
-		*word = strtok_r(NULL, SPACES, &rest);
-		if (*word && !is_param(*word))
+	while ((*word = strtok_r(NULL, SPACES, &rest))) {
+		if (!is_param(*word))
 			return "is no parameter: wanted KEY, KEY=VALUE or *";
-		rule->params = more(rule->params, n, sizeof(*rule->params));
-		rule->params[n++] = *word;
-	} while (*word);
+		rule->params = more(rule->params, rule->nparams, sizeof(*rule->params));
+		rule->params[rule->nparams++] = *word;
+	}
 	return NULL;
 }
 
-static bool read_line(struct rules *rules, unsigned int number, char *line)
+static bool read_line(struct rules *rules, unsigned int number, char *line, bool (*good)(const struct rule *rule))
 {
 	struct rule rule = { .file = rules->file, .line = number };
 	const char *wrong, *word;
@@ -84,13 +75,13 @@ static bool read_line(struct rules *rules, unsigned int number, char *line)
 	rules->lines[rules->n++] = line;
 	if (wrong)
 		fprintf(stderr, "hcpolicyd: %s:%u: '%s' %s\n", rules->file, number, word ?: "", wrong);
-	return !wrong;
+	return !wrong && (!good || good(&rule));
 }
 
-static bool read_lines(struct rules *rules, FILE *file)
+static bool read_lines(struct rules *rules, FILE *file, bool (*good)(const struct rule *rule))
 {
 	unsigned int number = 0;
-	bool good = true;
+	bool all_good = true;
 	size_t room;
 	char *line;
 
@@ -101,50 +92,51 @@ static bool read_lines(struct rules *rules, FILE *file)
 		room = 0;
 		if (getline(&line, &room, file) < 0) {
 			free(line);
-			return good;
+			return all_good;
 		}
-		good = read_line(rules, ++number, line) && good;
+		all_good = read_line(rules, ++number, line, good) && all_good;
 		if (rules->n == before)
 			free(line);
 	}
 }
 
-static bool read_file(struct rules *rules, FILE *file)
+static bool read_file(struct rules *rules, FILE *file, bool (*good)(const struct rule *rule))
 {
-	bool good = read_lines(rules, file);
+	bool all_good = read_lines(rules, file, good);
 
 	if (ferror(file)) {
 		fprintf(stderr, "hcpolicyd: %s: it cannot be read\n", rules->file);
-		good = false;
+		all_good = false;
 	}
 	fclose(file);
-	return good;
+	return all_good;
 }
 
 static void root_only(struct rules *rules)
 {
-	read_line(rules, 0, strdup("user:0 * 4096T 1000000 *"));
+	rules->missing = true;
+	read_line(rules, 0, strdup("user:0 * 4096T 1000000 *"), NULL);
 }
 
-struct rules *rules_read(const char *named)
+struct rules *rules_read(const char *named, bool (*good)(const struct rule *rule))
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
 	const char *path = named ?: RULES;
 	FILE *file = fopen(path, "re");
-	bool good = true;
+	bool all_good = true;
 
 	if (!rules)
 		abort();
 	rules->file = strdup(path);
 	if (file) {
-		good = read_file(rules, file);
+		all_good = read_file(rules, file, good);
 	} else if (errno == ENOENT && !named) {
 		root_only(rules);
 	} else {
 		fprintf(stderr, "hcpolicyd: %s: %s\n", path, strerror(errno));
-		good = false;
+		all_good = false;
 	}
-	if (good)
+	if (all_good)
 		return rules;
 	rules_free(rules);
 	return NULL;
@@ -180,12 +172,14 @@ bool rule_allows(const struct rule *rule, const char *param, bool *fixed)
 	bool any = false;
 
 	*fixed = false;
-	for (const char **p = rule->params; *p; p++) {
-		if (!strcmp(*p, "*"))
+	for (size_t i = 0; i < rule->nparams; i++) {
+		const char *word = rule->params[i];
+
+		if (!strcmp(word, "*"))
 			any = true;
-		if (strncmp(*p, param, len) || ((*p)[len] && (*p)[len] != '='))
+		if (strncmp(word, param, len) || (word[len] && word[len] != '='))
 			continue;
-		*fixed = (*p)[len];
+		*fixed = word[len];
 		return !*fixed;
 	}
 	return any;

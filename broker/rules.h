@@ -13,7 +13,6 @@
 #include "../loader/who.h"
 #include "peer.h"
 
-struct rules;
 struct rule {
 	const char *file;
 	unsigned int line;
@@ -21,17 +20,27 @@ struct rule {
 	const char *policy;		/* "*": any */
 	uint64_t max_gpa;
 	unsigned int vms;		/* of one user at a time */
-	/* KEY: the client's to set.  KEY=VALUE: set so.  "*": all are the client's.  NULL: the last was before. */
+	/* KEY: the client's to set.  KEY=VALUE: set so.  "*": all are the client's. */
 	const char **params;
+	size_t nparams;
+};
+
+struct rules {
+	char *file;
+	bool missing;			/* there is no such file, and one rule, for root */
+	struct rule *rules;
+	size_t n;
+	char **lines;			/* in which the rules' texts are */
 };
 
 #define RULES	"/etc/hcpolicy/broker.conf"
 
 /*
  * NULL: an error that was printed.  file NULL: RULES, and if there is no such file, root may have any
- * policy, and nobody else.
+ * policy, and nobody else.  good (NULL: none) is asked about each rule of which each word is right.  False: it
+ * is wrong, which was printed.
  */
-struct rules *rules_read(const char *file);
+struct rules *rules_read(const char *file, bool (*good)(const struct rule *rule));
 void rules_free(struct rules *rules);
 
 /* The rule for this policy; NULL as the policy: any rule for the peer.  NULL: there is none. */

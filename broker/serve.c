@@ -38,15 +38,27 @@ struct job {
 	int fds[HCP_BROKER_FDS];	/* for the client */
 	unsigned int nfds;
 	struct hcp_broker_answer answer;
+	bool kept;		/* answer.text is a line of the library, which the journal does not have yet */
 };
 
-/* The last line of the library is the one that says what failed. */
+static void log_kept(struct job *job)
+{
+	if (job->kept)
+		fprintf(stderr, "hcpolicyd: process %d: %s\n", job->to->peer->pid, job->answer.text);
+	job->kept = false;
+}
+
+/*
+ * The last line of the library is the one that says what failed.  It is kept, as the journal gets it with the
+ * refusal.
+ */
 static void on_log(void *ctx, const char *line)
 {
 	struct job *job = ctx;
 
-	fprintf(stderr, "hcpolicyd: process %d: %s\n", job->to->peer->pid, line);
+	log_kept(job);
 	snprintf(job->answer.text, sizeof(job->answer.text), "%s", line);
+	job->kept = true;
 }
 
 __attribute__((format(printf, 3, 4)))
@@ -54,6 +66,7 @@ static bool refuse(struct job *job, int error, const char *fmt, ...)
 {
 	va_list args;
 
+	log_kept(job);
 	va_start(args, fmt);
 	vsnprintf(job->answer.text, sizeof(job->answer.text), fmt, args);
 	va_end(args);
@@ -124,8 +137,8 @@ static bool allowed(struct job *job)
 	char at[256], wanted[32], most[32];
 
 	if (!rule)
-		return refuse(job, EPERM, "no rule allows policy '%s' to user %u: hcpolicyd(8) says where rules are",
-			      request->policy, job->to->peer->uid);
+		return refuse(job, EPERM, "no rule of %s allows user %u policy '%s': ask who administers this host",
+			      job->to->rules->file, job->to->peer->uid, request->policy);
 	job->rule = rule;
 	if (max_gpa > rule->max_gpa)
 		return refuse(job, EPERM, "a set up to %s is larger than %s allows: at most %s",
@@ -162,8 +175,8 @@ static bool set_params(struct job *job)
 		if (!set_param(job, job->request.params[i]))
 			return false;
 	}
-	for (const char **p = job->rule->params; *p; p++) {
-		if (strchr(*p, '=') && !set_param(job, *p))
+	for (size_t i = 0; i < job->rule->nparams; i++) {
+		if (strchr(job->rule->params[i], '=') && !set_param(job, job->rule->params[i]))
 			return false;
 	}
 	return true;
@@ -292,6 +305,7 @@ static void hand_over(struct job *job)
 {
 	int err;
 
+	log_kept(job);
 	memset(job->answer.text, 0, sizeof(job->answer.text));
 	err = send_answer(job->to->fd, &job->answer, job->fds, job->nfds);
 	if (err)
@@ -301,6 +315,7 @@ static void hand_over(struct job *job)
 	fprintf(stderr, "hcpolicyd: process %d of user %u: policy '%s' as '%s': %s\n", job->to->peer->pid,
 		job->to->peer->uid, job->request.policy, job->name,
 		err ? "nobody takes the answer, so it is detached" : "attached");
+	log_kept(job);
 }
 
 void serve_refusal(int connection, int error, const char *why)
@@ -322,9 +337,11 @@ void serve(const struct connection *connection)
 	}
 	fprintf(stderr, "hcpolicyd: process %d of user %u: refused: %s\n", connection->peer->pid,
 		connection->peer->uid, job.answer.text);
+	job.kept = false;
 	/* A failure after the attachment leaves nothing attached. */
 	if (job.policy && hcpolicy__link_fd(job.policy) >= 0)
 		hcpolicy__detach(job.policy);
+	log_kept(&job);
 	close(connection->parent);
 	serve_refusal(connection->fd, job.answer.error, job.answer.text);
 }

@@ -35,8 +35,8 @@ static char *find_object(const struct hcpolicy *policy, const char *name)
 	}
 	free(all);
 	if (!path)
-		fail(policy, ENOENT, "no %s.bpf.o in HCPOLICY_PATH (%s) or " HCPOLICY_DIR "; a file is named with its folder: ./FILE",
-		     name, dirs ? dirs : "not set");
+		fail(policy, ENOENT, "no %s.bpf.o in HCPOLICY_PATH (%s) or " HCPOLICY_DIR "%s", name, dirs ? dirs : "not set",
+		     strchr(name, '.') ? "; a file is named with its folder: ./FILE" : "");
 	return path;
 }
 

@@ -79,7 +79,8 @@ static int open_socket(const struct hcpolicy *policy, const char *path)
 	err = errno;
 	close(fd);
 	return fail(policy, err, "%s: no broker can be reached: %s%s", path, strerror(err),
-		    err == ENOENT || err == ECONNREFUSED ? ": systemctl start hcpolicyd.socket" :
+		    err == ENOENT || err == ECONNREFUSED ?
+		    ": systemctl start hcpolicyd.socket; if it runs no longer, journalctl -u hcpolicyd says why" :
 		    err == EACCES ? ": only the group of the socket may connect" : "");
 }
 

@@ -12,7 +12,9 @@
 #include "out.h"
 #include "text.h"
 
+#define CONF	"/etc/hcpolicy/auto.conf"
 #define SPACES	" \t\r\n"
+#define UNCLOSED "is no pattern: a [ is not closed; [[] means that character itself"
 
 static void *more(void *array, size_t n, size_t size)
 {
@@ -20,6 +22,33 @@ static void *more(void *array, size_t n, size_t size)
 	if (!array)
 		abort();
 	return array;
+}
+
+/* The ] that ends what began with [; NULL: there is none.  The first character is no end, nor is that of [:digit:]. */
+static const char *bracket_end(const char *text)
+{
+	const char *first = text + (*text == '!' || *text == '^'), *class_end;
+
+	for (const char *c = first; *c; c++) {
+		if (*c == ']' && c > first)
+			return c;
+		class_end = strncmp(c, "[:", 2) ? NULL : strstr(c + 2, ":]");
+		if (class_end)
+			c = class_end + 1;
+	}
+	return NULL;
+}
+
+/* Is each [ closed?  If not, the pattern fits nothing that is meant. */
+static bool is_pattern(const char *pattern)
+{
+	do {
+		pattern = strchr(pattern, '[');
+		if (!pattern)
+			return true;
+		pattern = bracket_end(pattern + 1);
+	} while (pattern);
+	return false;
 }
 
 /* The words of a line become the rule's.  Returns what is wrong with a word; NULL: nothing. */
@@ -34,9 +63,13 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 	*word = rule->cgroup = strtok_r(NULL, SPACES, &rest);
 	if (!*word || (**word != '/' && **word != '*'))
 		return "is no control group: wanted a pattern that begins with / or *";
+	if (!is_pattern(*word))
+		return UNCLOSED;
 	*word = rule->command = strtok_r(NULL, SPACES, &rest);
 	if (!*word)
 		return "is no command: wanted a pattern, such as qemu-system-x86_64";
+	if (!is_pattern(*word))
+		return UNCLOSED;
 	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
 	if (!*word)
 		return "is no policy: wanted its name, or - for none";
@@ -46,8 +79,8 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 		return *word ? "is too much: a rule for no policy ends with -" : NULL;
 	}
 	*word = strtok_r(NULL, SPACES, &rest);
-	if (!*word || !parse_size(*word, &rule->max_gpa))
-		return "is no size of a set: wanted the highest guest address, such as 64G";
+	if (!*word || !parse_set_size(*word, &rule->max_gpa))
+		return SET_SIZE_WANTED;
 	while ((*word = strtok_r(NULL, SPACES, &rest))) {
 		if (!strcmp(*word, "incoming")) {
 			rule->incoming = true;
@@ -62,7 +95,8 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 }
 
 /* Takes the line. */
-static bool read_line(struct auto_conf *conf, const char *path, unsigned int number, char *line)
+static bool read_line(struct auto_conf *conf, unsigned int number, char *line,
+		      bool (*good)(const char *file, const struct auto_rule *rule))
 {
 	struct auto_rule rule = { .line = number, .text = line };
 	const char *wrong, *word;
@@ -74,41 +108,44 @@ static bool read_line(struct auto_conf *conf, const char *path, unsigned int num
 	}
 	wrong = parse_rule(&rule, line, &word);
 	if (wrong)
-		err("%s:%u: '%s' %s", path, number, word ?: "", wrong);
+		err("%s:%u: '%s' %s", conf->file, number, word ?: "", wrong);
 	conf->rules = more(conf->rules, conf->n, sizeof(rule));
 	conf->rules[conf->n++] = rule;
-	return !wrong;
+	return !wrong && (!good || good(conf->file, &rule));
 }
 
-bool auto_conf_read(struct auto_conf *conf, const char *path, bool optional)
+bool auto_conf_read(struct auto_conf *conf, const char *named,
+		    bool (*good)(const char *file, const struct auto_rule *rule))
 {
+	const char *path = named ?: CONF;
 	FILE *file = fopen(path, "re");
 	unsigned int number = 0;
+	bool all_good = true;
 	char *line = NULL;
 	size_t room = 0;
-	bool good = true;
 
-	*conf = (struct auto_conf) {};
-	if (!file && errno == ENOENT && optional)
+	*conf = (struct auto_conf) { .file = path };
+	conf->missing = !file && errno == ENOENT && !named;
+	if (conf->missing)
 		return true;
 	if (!file) {
 		err("%s: %s", path, strerror(errno));
 		return false;
 	}
 	while (getline(&line, &room, file) >= 0) {
-		good = read_line(conf, path, ++number, line) && good;
+		all_good = read_line(conf, ++number, line, good) && all_good;
 		line = NULL;
 		room = 0;
 	}
 	free(line);
 	if (ferror(file)) {
 		err("%s: it cannot be read", path);
-		good = false;
+		all_good = false;
 	}
 	fclose(file);
-	if (!good)
+	if (!all_good)
 		auto_conf_free(conf);
-	return good;
+	return all_good;
 }
 
 void auto_conf_free(struct auto_conf *conf)

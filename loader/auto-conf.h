@@ -27,12 +27,18 @@ struct auto_rule {
 };
 
 struct auto_conf {
+	const char *file;
+	bool missing;			/* there is no such file */
 	struct auto_rule *rules;
 	size_t n;
 };
 
-/* False: an error that was reported.  optional: if there is no such file, there are no rules. */
-bool auto_conf_read(struct auto_conf *conf, const char *path, bool optional);
+/*
+ * False: an error that was reported.  named NULL: the usual file, which may be missing.  good (NULL: none) is asked
+ * about each rule of which each word is right.  False: it is wrong, which was reported.
+ */
+bool auto_conf_read(struct auto_conf *conf, const char *named,
+		    bool (*good)(const char *file, const struct auto_rule *rule));
 void auto_conf_free(struct auto_conf *conf);
 
 /* NULL: none fits. */

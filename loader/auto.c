@@ -8,14 +8,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "auto-check.h"
 #include "auto-conf.h"
 #include "domain.h"
 #include "every.h"
 #include "loader.h"
 #include "out.h"
 #include "state.h"
-
-#define CONF	"/etc/hcpolicy/auto.conf"
 
 /*
  * KVM announces a VM before its process has a descriptor of it, but only by some instructions.  A
@@ -80,12 +79,12 @@ static void say_taken(pid_t pid)
 static void report(const struct hcpolicy *policy, const char *conf, const struct auto_rule *rule)
 {
 	const struct hcp_info info = info_copy(policy);
-	char comm[32], state[256];
+	char comm[32], covers[32], state[256];
 
 	process_comm(comm, &info);
 	state_text(state, sizeof(state), policy);
-	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u: the set is %s\n", info.name,
-	       info.policy, info.pid, comm, conf, rule->line, state);
+	printf("%s: policy '%s' is attached to process %d (%s) by %s:%u, covers %s of guest addresses: the set is %s\n",
+	       info.name, info.policy, info.pid, comm, conf, rule->line, size_text(covers, set_covers(&info)), state);
 }
 
 /*
@@ -133,31 +132,36 @@ static int follow(const struct args *args, const char *conf, const struct auto_r
 	return EXIT_OK;
 }
 
-static int decide(const struct args *args, const char *path, const struct auto_conf *conf)
+static int decide(const struct args *args, const struct auto_conf *conf)
 {
 	const struct auto_rule *rule;
 	struct maker maker;
 	int status = EXIT_OK;
 	char comm[32];
 
+	proc_comm(args->pid, comm);
+	/* udev starts nothing then, so somebody has asked. */
+	if (conf->missing) {
+		printf("process %d (%s) gets no policy, as there is no %s\n", args->pid, comm, conf->file);
+		return EXIT_OK;
+	}
 	if (!maker_read(&maker, args->pid, args->pidfd))
 		return EXIT_FAIL;
-	proc_comm(args->pid, comm);
 	rule = auto_conf_find(conf, &maker);
 	if (!rule)
 		printf("process %d (%s) gets no policy: no rule of %s is for user %u, control group %s, "
-		       "command %s\n", args->pid, comm, path, maker.uid, printable(maker.cgroup),
+		       "command %s\n", args->pid, comm, conf->file, maker.uid, printable(maker.cgroup),
 		       printable(maker.command));
 	else if (!rule->policy)
-		printf("process %d (%s) gets no policy, by %s:%u\n", args->pid, comm, path, rule->line);
+		printf("process %d (%s) gets no policy, by %s:%u\n", args->pid, comm, conf->file, rule->line);
 	else
-		status = follow(args, path, rule);
+		status = follow(args, conf->file, rule);
 	maker_free(&maker);
 	return status;
 }
 
 /* KVM names the thread that has made the VM. */
-static int find_process(const struct args *args, const char *path, const struct auto_conf *conf)
+static int find_process(const struct args *args, const struct auto_conf *conf)
 {
 	struct args found = *args;
 	int status;
@@ -172,14 +176,13 @@ static int find_process(const struct args *args, const char *path, const struct 
 	found.pidfd = proc_open(found.pid);
 	if (found.pidfd < 0)
 		return EXIT_FAIL;
-	status = decide(&found, path, conf);
+	status = decide(&found, conf);
 	close(found.pidfd);
 	return status;
 }
 
 int cmd_auto(const struct args *args)
 {
-	const char *path = args->conf ?: CONF;
 	struct auto_conf conf;
 	int status = EXIT_OK;
 
@@ -187,16 +190,22 @@ int cmd_auto(const struct args *args)
 		err("auto prints lines for the journal: hcpolicy list -j has JSON");
 		return EXIT_USAGE;
 	}
-	if (!args->pid) {
-		err("auto needs --pid, the process whose VM it is");
+	if (args->check && (args->pid || args->name)) {
+		err("--check looks at the rules alone: leave out --pid and --name");
 		return EXIT_USAGE;
 	}
-	if (!auto_conf_read(&conf, path, !args->conf)) {
+	if (args->check)
+		return auto_check(args->conf);
+	if (!args->pid) {
+		err("auto needs --pid, the process whose VM it is, or --check");
+		return EXIT_USAGE;
+	}
+	if (!auto_conf_read(&conf, args->conf, NULL)) {
 		err("process %d gets no policy, as the rules are wrong", args->pid);
 		return EXIT_FAIL;
 	}
-	if (conf.n)
-		status = find_process(args, path, &conf);
+	if (conf.n || conf.missing)
+		status = find_process(args, &conf);
 	auto_conf_free(&conf);
 	return status;
 }

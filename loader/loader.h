@@ -27,7 +27,7 @@ struct args {
 	uint64_t max_gpa;		/* 0: the library's default */
 	int id;				/* a link's id, instead of a name; 0: none */
 	bool take_exits, force, follow, with_its_guest, running, any_label;
-	bool incoming, arrived, all, exits, quiet, cost;
+	bool incoming, arrived, all, exits, quiet, cost, check;
 	const char *svg;		/* a file for the picture */
 	const char *from;		/* a policy to begin with; NULL: the template */
 	const char *conf;		/* a file of rules; NULL: the usual one */

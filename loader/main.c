@@ -38,6 +38,7 @@ enum {
 	OPT_COST	= 1 << 21,
 	OPT_WAIT	= 1 << 22,
 	OPT_CONF	= 1 << 23,
+	OPT_CHECK	= 1 << 24,
 };
 
 /* getopt's values for long options start here, above every character. */
@@ -77,6 +78,7 @@ static const struct option_def option_defs[] = {
 	{ OPT_FROM,	  "from",	"POLICY", "begin with the source of that policy" },
 	{ OPT_COST,	  "cost",	NULL,	"measure what requests cost, beside bitmap, in throw-away VMs" },
 	{ OPT_CONF,	  "conf",	"FILE",	"the rules (default: /etc/hcpolicy/auto.conf)" },
+	{ OPT_CHECK,	  "check",	NULL,	"say what is wrong in the rules, and do nothing else" },
 	{ OPT_QUIET,	  "quiet",	NULL,	"print no line for each request and each expect\n"
 						"that holds (also -q)" },
 	{ OPT_BPFFS,	  "bpffs",	"DIR",	"the BPF file system that has the names (default:\n"
@@ -99,8 +101,8 @@ static const struct command commands[] = {
 	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_WAIT | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
 				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
-	{ "auto", cmd_auto, 0, OPT_PID | OPT_NAME | OPT_CONF | OPT_BPFFS,
-	  "--pid PID", "attach to a new VM what the rules of this machine say" },
+	{ "auto", cmd_auto, 0, OPT_PID | OPT_NAME | OPT_CONF | OPT_CHECK | OPT_BPFFS,
+	  "--pid PID | --check", "attach to a new VM what the rules of this machine say" },
 	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "NAME POLICY", "replace a policy; the set stays, and no request is missed" },
 	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "detach a policy" },
@@ -290,6 +292,9 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		return true;
 	case OPT_COST:
 		args->cost = true;
+		return true;
+	case OPT_CHECK:
+		args->check = true;
 		return true;
 	case OPT_FOLLOW:
 		args->follow = true;

@@ -47,6 +47,11 @@ bool parse_size(const char *text, uint64_t *bytes)
 	return true;
 }
 
+bool parse_set_size(const char *text, uint64_t *bytes)
+{
+	return parse_size(text, bytes) && *bytes >= 1 << 20;
+}
+
 bool parse_int(const char *text, int *value)
 {
 	char *end;

@@ -84,7 +84,7 @@ vm()
 	children+=("$pid")
 }
 ends() { { kill "$pid"; wait "$pid"; } 2> /dev/null; hcpolicy list > /dev/null 2>&1; true; }
-complete() { says "^$pid: policy '$1' is attached to process $pid \(qemu-system-x86\) by $conf:$2: the set is complete\$"; }
+complete() { says "^$pid: policy '$1' is attached to process $pid \(qemu-system-x86\) by $conf:$2, covers 2 GiB of guest addresses: the set is complete\$"; }
 untouched() { ! hcpolicy list | grep "^$pid "; }
 service_done() { since | grep -E "Finished .*new KVM VM of process $pid"; }
 events_done() { udevadm settle --timeout=60 && within 60 has_vm; }
@@ -132,7 +132,7 @@ too_late()
 	rm -f "$work/serial"
 	hold_events && vm "${qemu[@]}" -kernel "$bin/hcguest.elf" -append 'share 0x100000 1' -serial "file:$work/serial"
 	within 300 [ -s "$work/serial" ] && go_on &&
-		says "^$pid: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1: the set is not complete: attached or restored late\$" &&
+		says "^$pid: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1, covers 2 GiB of guest addresses: the set is not complete: attached or restored late\$" &&
 		hcpolicy show "$pid" | grep -xE 'state +not complete: attached or restored late' && ends
 }
 too_short() { hold_events && vm "${qemu[@]}" -S && within 60 has_vm && ends && go_on && says "no process $pid: it has ended"; }
@@ -268,16 +268,33 @@ claimed()
 
 # --- the broker's unit, which is confined as that of auto is
 
+# asks NAME: hcvm, for a user
+asks()
+{
+	vm setpriv --reuid=1000 --regid="$kvm" --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --append 'share 0x100000 1' \
+		--policy bitmap --broker /run/hcpolicy/broker --name "$1"
+}
+gets() { asks hcst-asked && within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }; }
+cleared() { ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ]; }
 broker()
 {
 	cp "$bin/hcpolicyd" /usr/local/sbin && cp "$top/broker/hcpolicyd.socket" "$services/systemd/user" &&
 		sed 's,@PREFIX@,/usr/local,' "$top/broker/hcpolicyd.service.in" > "$services/systemd/user/hcpolicyd.service" &&
 		echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager daemon-reload && manager start hcpolicyd.socket || return
 	rules '* * * -'
-	vm setpriv --reuid=1000 --regid="$kvm" --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --append 'share 0x100000 1' \
-		--policy bitmap --broker /run/hcpolicy/broker --name hcst-asked
-	within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }
-	same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ] && manager stop hcpolicyd.socket hcpolicyd
+	gets && same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && cleared
+}
+# Often enough for systemd to give up a service that ends each time.
+wrong_rules()
+{
+	local n
+	echo 'user:1000 bitmap' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd || return
+	for n in 1 2 3 4 5 6 7; do
+		asks hcst-asked
+		! wait "$pid" && grep "the broker's rules are wrong" "$work/vmm" || { cat "$work/vmm"; return 1; }
+	done
+	manager is-active hcpolicyd && echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd &&
+		gets && cleared && manager stop hcpolicyd.socket hcpolicyd
 }
 
 nothing_left() { hcpolicy list > /dev/null && [ -z "$(ls -A /sys/fs/bpf/hcpolicy)" ]; }
@@ -310,5 +327,6 @@ check "with the hook and the unit the first one counts, and both know the domain
 check "what a set says of its process does not count" claimed
 check "without debugfs it is not known which one the VM has" unknown
 check "hcpolicyd's socket starts its unit, which attaches for a user, and clears up" broker
+check "if its rules are wrong it refuses, and when they are mended it attaches again" wrong_rules
 check "nothing is left" nothing_left
 finish

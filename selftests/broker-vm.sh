@@ -8,7 +8,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/hcpolicyd.sh
 . "${BASH_SOURCE[0]%/*}/hcpolicyd.sh"
-plan 7
+plan 8
 
 # vm NAME OPTIONS...: its messages go to $work/NAME
 as_user 1000
@@ -31,12 +31,21 @@ migrates()
 		gives 0 'migrated|runs' "${as[@]}" "$bin/hcvm" migrate "$work/a.control" "unix:$work/in" && wait "$a"
 }
 arrived() { within 60 eval 'hcpolicy list | grep "^hcst-b .* yes "'; }
+# The library has said why, in the broker and here.
+refused_once()
+{
+	gives 1 "so 'nosuch' cannot be set" "${as[@]}" "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
+		--policy notify --param nosuch=1 --broker $socket || return
+	same 1 grep -c "so 'nosuch' cannot be set" "$work/broker" || { cat "$work/broker"; return 1; }
+	grep "of user 1000: refused: .*so 'nosuch' cannot be set" "$work/broker"
+}
 refused()
 {
 	local as
 	as_user 1001
-	gives 1 'no rule allows this user a policy' "${as[@]}" "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
-		--policy notify --broker $socket && grep 'of user 1001: refused: no rule allows this user' "$work/broker"
+	gives 1 'no rule of /run/hcst-broker.conf allows user 1001 a policy: ask' "${as[@]}" "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M \
+		--policy notify --broker $socket && grep -x "hcvm: --broker $socket: the VM gets no policy 'notify'" "$work/run" &&
+		! grep -i 'not permitted' "$work/run" && grep 'of user 1001: refused: no rule of /run/hcst-broker.conf allows' "$work/broker"
 }
 nothing_left() { kill "$pid" && within 60 no_name; }
 
@@ -46,5 +55,6 @@ check "the policy keeps the set" shares
 check "hcvm migrates to another by the sets of both" migrates
 check "whose set is complete" arrived
 check "a user without a rule gets a refusal that hcvm prints" refused
+check "one that asks for what the policy does not have, too, and the journal says it once" refused_once
 check "after the VMs' end nothing is left" nothing_left
 finish

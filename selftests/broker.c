@@ -117,12 +117,26 @@ static void start_broker(int listener)
 	_exit(127);
 }
 
+static void write_rules(const char *text)
+{
+	int fd = open(CONF, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* The next one gets the same socket. */
+static void kill_broker(void)
+{
+	CHECK_EQ(kill(broker, SIGKILL), 0);
+	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+}
+
 static int set_up(void)
 {
-	int fd = open(CONF, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), listener;
+	int listener;
 
-	CHECK_EQ(write(fd, rules, strlen(rules)), (ssize_t)strlen(rules));
-	close(fd);
+	write_rules(rules);
 	CHECK_EQ(chmod("/dev/kvm", 0666), 0);
 	CHECK_EQ(pipe(to_client), 0);
 	CHECK_EQ(pipe(to_test), 0);
@@ -444,7 +458,7 @@ TEST_LONG(a_descriptor_that_is_no_VM_is_EINVAL, LIMIT_S)
 static void ask_for_what_is_not_allowed(void)
 {
 	vm = vm_new(1, false);
-	CHECK_REFUSED(request("freeze", vm->fd), EPERM, "no rule allows policy 'freeze' to user 1000");
+	CHECK_REFUSED(request("freeze", vm->fd), EPERM, "no rule of " CONF " allows user 1000 policy 'freeze'");
 	CHECK_REFUSED(request("../bpf/bitmap", vm->fd), EPROTO, "the policy is not named by letters");
 	CHECK_REFUSED(request_as("bitmap", vm->fd, NULL, 128ULL << 30, NULL), EPERM,
 		      "a set up to 128 GiB is larger than " CONF ":1 allows: at most 64 GiB");
@@ -471,8 +485,11 @@ TEST_LONG(what_no_rule_allows_is_refused_with_the_line_and_a_setting_that_is_all
 
 static void ask_as_nobody(void)
 {
+	char words[128];
+
 	vm = vm_new(1, false);
-	CHECK_REFUSED(request("bitmap", vm->fd), EPERM, "no rule allows this user a policy");
+	snprintf(words, sizeof(words), "no rule of " CONF " allows user %d a policy: ask", getuid());
+	CHECK_REFUSED(request("bitmap", vm->fd), EPERM, words);
 }
 
 TEST_LONG(a_user_whom_no_rule_knows_is_EPERM_and_so_is_root, LIMIT_S)
@@ -570,8 +587,7 @@ TEST_LONG(a_broker_that_was_killed_leaves_policies_attached_and_the_next_counts_
 	pid_t pid;
 
 	pid = start_waiting(attached_until_told);
-	CHECK_EQ(kill(broker, SIGKILL), 0);
-	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+	kill_broker();
 	start_broker(listener);
 	client(ALICE, ask_for_one_more);
 	CHECK(says("list", "complete"));
@@ -602,10 +618,31 @@ TEST_LONG(whatever_a_client_writes_into_its_maps_the_next_broker_counts_it_and_r
 	pid_t pid;
 
 	pid = start_waiting(lie_until_told);
-	CHECK_EQ(kill(broker, SIGKILL), 0);
-	CHECK_EQ(waitpid(broker, NULL, 0), broker);
+	kill_broker();
 	start_broker(listener);
 	client(ALICE, ask_for_one_more);
+	let_go(pid);
+	WAIT_UNTIL(!exists("hcst-web1"));
+}
+
+static void ask_by_wrong_rules(void)
+{
+	vm = vm_new(1, false);
+	CHECK_REFUSED(request("bitmap", vm->fd), EACCES, "the broker's rules are wrong");
+}
+
+TEST_LONG(a_broker_whose_rules_are_wrong_refuses_everybody_and_clears_up_what_is_attached, LIMIT_S)
+{
+	int listener = set_up();
+	pid_t pid;
+
+	pid = start_waiting(attached_until_told);
+	kill_broker();
+	write_rules("user:1000 bitmap 64G 2\nuser:1000 bitmap\n");
+	start_broker(listener);
+	client(ALICE, ask_by_wrong_rules);
+	client(0, ask_by_wrong_rules);
+	CHECK(exists("hcst-web1"));
 	let_go(pid);
 	WAIT_UNTIL(!exists("hcst-web1"));
 }

@@ -73,7 +73,7 @@ domain()
 }
 finds() { pid=$(cat /run/libvirt/qemu/$name.pid) && [ -n "$pid" ]; }
 starts() { virsh start "$@" $name && finds; }
-attached() { says "^$name: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1: the set is $1\$"; }
+attached() { says "^$name: policy 'bitmap' is attached to process $pid \(qemu-system-x86\) by $conf:1, covers [0-9]+ GiB of guest addresses: the set is $1\$"; }
 state() { hcpolicy show $name | grep -xE "state +$1"; }
 shared() { same "${1-$pages}" hcpolicy ranges $name -j; }
 no_qemu() { ! pgrep_qemu && [ "$(virsh domstate $name)" = 'shut off' ]; }
@@ -118,7 +118,7 @@ no_rule()
 	domain $qemu && starts --paused && says "^process $pid \(qemu-system-x86\) gets no policy: no rule of $conf is for user $(id -u libvirt-qemu), " &&
 		[ "$(virsh domstate $name)" = paused ] && gone && destroys
 }
-no_file() { rm $conf; domain $qemu && starts --paused && ! heard . && gone && destroys; }
+no_file() { rm $conf; domain $qemu && starts --paused && says "^process [0-9]+ .* gets no policy, as there is no $conf\$" && gone && destroys; }
 # Which of the two is faster is not ours to say, but what is said has to be so.
 at_once()
 {
@@ -184,7 +184,7 @@ asks() { domain $qemu "<qemu:commandline><qemu:arg value='-object'/><qemu:arg va
 	<qemu:arg value='-cpu'/><qemu:arg value='host,+kvm-hc-map-gpa-range,+kvm-migration-control'/></qemu:commandline>"; }
 refused()
 {
-	copies && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule allows .*user' virsh start $name && no_qemu && gone
+	copies && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule of .* allows user' virsh start $name && no_qemu && gone
 }
 # Nobody has to wait: QEMU runs its guest when it has its policy.
 asked()

@@ -68,7 +68,7 @@ bad()
 	"${as[@]}" "$HCP_QEMU" -accel kvm -cpu host -m 32 -nodefaults -display none -S -object "hcpolicy,id=set,$2"
 }
 check "a user without a rule gets a refusal that QEMU prints" \
-	refused 'hcpolicy: no rule allows .*user' 1002 "policy=bitmap,broker=$socket"
+	refused 'hcpolicy: no rule of .* allows user 1002' 1002 "policy=bitmap,broker=$socket"
 check "so does one whose set is too large" \
 	refused 'a set up to 32 MiB is larger than .*at most 16 MiB' 1001 "policy=bitmap,broker=$socket"
 check "and one who wants another parameter" \

@@ -85,7 +85,8 @@ static int request(struct vm *vm, struct keeper *keeper, const struct hcpolicy_o
 	};
 
 	keeper->policy = hcpolicy__request(vm->cfg->policy, vm->fd, &request, opts);
-	return keeper->policy ? 0 : fail_errno("--broker %s", vm->cfg->broker);
+	/* Not with errno: "Operation not permitted" would be taken for the socket's. */
+	return keeper->policy ? 0 : fail("--broker %s: the VM gets no policy '%s'", vm->cfg->broker, vm->cfg->policy);
 }
 
 static int keep_by_policy(struct vm *vm, struct keeper *keeper)

@@ -164,14 +164,19 @@ TEST(of_a_message_with_too_much_no_descriptor_stays_open)
 }
 
 /* What is written into it stays until the test's end. */
-static struct rules *read_rules(const char *text)
+static struct rules *read_and_ask(const char *text, bool (*good)(const struct rule *rule))
 {
 	int fd = memfd_create("broker.conf", 0);
 	char path[32];
 
 	CHECK_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return rules_read(path);
+	return rules_read(path, good);
+}
+
+static struct rules *read_rules(const char *text)
+{
+	return read_and_ask(text, NULL);
 }
 
 static const struct peer alice = { .uid = 1000, .gid = 1000, .groups = (gid_t[]){ 7, 42 }, .ngroups = 2 };
@@ -179,7 +184,7 @@ static const struct peer root = {};
 
 TEST(without_a_file_only_root_is_allowed)
 {
-	struct rules *rules = access(RULES, F_OK) ? rules_read(NULL) : NULL;
+	struct rules *rules = access(RULES, F_OK) ? rules_read(NULL, NULL) : NULL;
 	bool fixed;
 
 	if (!rules)
@@ -192,8 +197,8 @@ TEST(without_a_file_only_root_is_allowed)
 
 TEST(a_file_that_is_named_has_to_be_there_and_to_be_read_to_its_end)
 {
-	CHECK(!rules_read("/nowhere/broker.conf"));
-	CHECK(!rules_read("/"));
+	CHECK(!rules_read("/nowhere/broker.conf", NULL));
+	CHECK(!rules_read("/", NULL));
 }
 
 TEST(what_no_line_allows_is_refused_and_the_first_that_fits_counts)
@@ -247,6 +252,9 @@ TEST(a_bad_line_refuses_the_file_and_is_named)
 		{ "user:0 quota\n", "'' is no size" },
 		{ "user:0 quota 0 1\n", "'0' is no size" },
 		{ "user:0 quota 1X 1\n", "'1X' is no size" },
+		{ "user:0 quota 64 1\n", "'64' is no size of a set: wanted the highest guest address with its unit, from 1M on, "
+					 "such as 64G" },
+		{ "user:0 quota 1023K 1\n", "'1023K' is no size" },
 		{ "user:0 quota 1G\n", "'' is no number of VMs" },
 		{ "user:0 quota 1G 0\n", "'0' is no number of VMs" },
 		{ "user:0 quota 1G 1 =5\n", "'=5' is no parameter" },
@@ -267,6 +275,26 @@ TEST(a_bad_line_refuses_the_file_and_is_named)
 		if (!strstr(said, bad[i].says))
 			tap_fail(__FILE__, __LINE__, "'%s' does not say '%s'", said, bad[i].says);
 	}
+}
+
+static unsigned int asked;
+
+static bool is_quota(const struct rule *rule)
+{
+	asked++;
+	return !strcmp(rule->policy, "quota");
+}
+
+TEST(whoever_knows_policies_is_asked_about_each_rule_whose_words_are_right)
+{
+	struct rules *rules = read_and_ask("user:0 quota 1G 1\nuser:0 quota 2G 1\n", is_quota);
+
+	CHECK(rules && rules->n == 2);
+	CHECK_EQ(asked, 2);
+	rules_free(rules);
+	CHECK(!read_and_ask("user:0 quota 1G 1\nuser:0 bitmap 1G 1\n", is_quota));
+	CHECK(!read_and_ask("user:0 bitmap\nuser:0 quota 1G 1\n", is_quota));
+	CHECK_EQ(asked, 5);
 }
 
 TAP_MAIN

@@ -142,9 +142,9 @@ struct hcpolicy_request_opts {
  * removes its pins.
  *
  * Beside the errors of connect(2), and those of open, load, attach and pin, which the broker hands
- * on in words: -EPERM: its rules do not allow this; -EAGAIN: it was busy with other requests of this user
- * whenever it was asked, for two minutes; -ETIMEDOUT: it has not answered for so long; -EPROTO: it is of
- * another version.
+ * on in words: -EPERM: its rules do not allow this; -EACCES: its rules are wrong, so it refuses
+ * everybody; -EAGAIN: it was busy with other requests of this user whenever it was asked, for two
+ * minutes; -ETIMEDOUT: it has not answered for so long; -EPROTO: it is of another version.
  */
 struct hcpolicy *hcpolicy__request(const char *policy, int vm_fd, const struct hcpolicy_request_opts *request,
 				   const struct hcpolicy_opts *opts);

@@ -37,7 +37,9 @@ TEST(a_name_is_looked_up_in_hcpolicy_path)
 
 	CHECK_NULL(hcpolicy__open("no-such", &log_opts), ENOENT);
 	CHECK(said("policy 'no-such': no no-such.bpf.o in HCPOLICY_PATH (/nowhere::" OBJECTS
-		   ") or " HCPOLICY_DIR));
+		   ") or " HCPOLICY_DIR "\n"));
+	CHECK_NULL(hcpolicy__open("sample.bpf.o", &log_opts), ENOENT);
+	CHECK(said("a file is named with its folder: ./FILE"));
 
 	unsetenv("HCPOLICY_PATH");
 	CHECK_NULL(hcpolicy__open("sample", &log_opts), ENOENT);

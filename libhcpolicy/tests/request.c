@@ -228,7 +228,7 @@ TEST(without_a_broker_it_is_said_what_helps)
 	strcpy(path, "/tmp/hcpolicy-nobody");
 	CHECK_NULL(request(NULL), ENOENT);
 	CHECK(said("/tmp/hcpolicy-nobody: no broker can be reached: No such file or directory: systemctl start "
-		   "hcpolicyd.socket"));
+		   "hcpolicyd.socket; if it runs no longer, journalctl -u hcpolicyd says why"));
 }
 
 TEST(what_has_no_room_in_a_request_is_an_error_here)
