@@ -32,6 +32,7 @@ struct all {
 	struct one **list;
 	size_t n;
 	struct pollfd *fds;		/* two of each: its events, and its link */
+	struct json_object *warned;	/* by names: what each was last warned of */
 	bool failed;
 };
 
@@ -78,6 +79,32 @@ static void say_error(struct one *one)
 		put_str(item, "name", one->w.name);
 	json_object_object_add(item, "error", err_take());
 	watched_put(&one->w, item);
+}
+
+/*
+ * What the scan warns of is about the attachment that it has just opened, and not about the one whose
+ * line is next.  Each scan opens what is not watched, and may warn of it again; that is told once.
+ */
+static void say_warnings(struct all *all, const struct attachment *a)
+{
+	const char *key = a->name ?: "";
+	struct json_object *warnings = warn_take(), *item;
+
+	if (!warnings)
+		return;
+	if (json_object_equal(json_object_object_get(all->warned, key), warnings)) {
+		json_object_put(warnings);
+		return;
+	}
+	if (!a->removed)
+		json_object_object_add(all->warned, key, json_object_get(warnings));
+	item = json_object_new_object();
+	if (a->name)
+		put_str(item, "name", a->name);
+	if (a->id)
+		put_u64(item, "link_id", a->id);
+	json_object_object_add(item, "warnings", warnings);
+	out_value(item);
 }
 
 static void say_attached(struct one *one, bool sends_events)
@@ -140,6 +167,7 @@ static void found(void *ctx, struct attachment *a)
 	struct all *all = ctx;
 	struct one *one = find(all, a->name, a->id);
 
+	say_warnings(all, a);
 	if (!a->name && !a->id) {
 		all->failed = true;
 		return;
@@ -167,6 +195,7 @@ static void scan(struct all *all)
 	for (size_t i = 0; i < all->n; i++)
 		all->list[i]->seen = false;
 	pins_mark_foreign();
+	say_warnings(all, &(struct attachment) {});
 	every_attachment(&(struct every) {
 		.unnamed = true, .known = known, .fn = found, .ctx = all,
 	});
@@ -228,7 +257,7 @@ static void wait_for_events(struct all *all, int ms)
 bool watch_all(const volatile sig_atomic_t *stop)
 {
 	uint64_t now, next = 0;
-	struct all all = {};
+	struct all all = { .warned = json_object_new_object() };
 	bool every;
 
 	out_pretty = false;	/* a document a line */
@@ -260,5 +289,6 @@ bool watch_all(const volatile sig_atomic_t *stop)
 		drop(&all, all.n - 1);
 	free(all.list);
 	free(all.fds);
+	json_object_put(all.warned);
 	return !all.failed;
 }

@@ -104,9 +104,10 @@ follows()
 # It goes on until an attachment has ended.
 follows_all()
 {
+	leaves hcst-left || return
 	goes_on 104.watch-all.lines watch --all
 	all=$going
-	within 60 grep -q 'it begins' docs/104.* && ask 'map 0x200000 8 0x10' && within 60 grep -q '"shared":false' docs/104.* &&
+	within 60 grep -q 'it begins' docs/104.* && within 60 grep -q '"name":"hcst-left",.*"warnings":' docs/104.* && ask 'map 0x200000 8 0x10' && within 60 grep -q '"shared":false' docs/104.* &&
 		mkdir $pins/hcst-broken && within 60 grep -q '"error":' docs/104.* && rmdir $pins/hcst-broken
 }
 all_end() { within 60 grep '"ended":true' docs/104.* && interrupt "$all"; }
