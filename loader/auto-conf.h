@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include "maker.h"
 
+#define AUTO_CONF	"/etc/hcpolicy/auto.conf"
+
 struct auto_rule {
 	unsigned int line;
 	bool anybody;

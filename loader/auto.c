@@ -13,8 +13,6 @@
 #include "out.h"
 #include "state.h"
 
-#define CONF	"/etc/hcpolicy/auto.conf"
-
 /*
  * KVM announces a VM before its process has a descriptor of it, but only by some instructions.  A
  * machine that is so busy that this takes longer has other problems.
@@ -160,7 +158,7 @@ static int find_process(const struct args *args, const char *path, const struct 
 
 int cmd_auto(const struct args *args)
 {
-	const char *path = args->conf ?: CONF;
+	const char *path = args->conf ?: AUTO_CONF;
 	struct auto_conf conf;
 	int status = EXIT_OK;
 

@@ -105,7 +105,7 @@ static const struct command commands[] = {
 	  "NAME POLICY", "replace a policy; the set stays, and no request is missed" },
 	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "detach a policy" },
 	{ "list", cmd_list, 0, OPT_ALL | OPT_BPFFS, "", "list the attached policies" },
-	{ "metrics", cmd_metrics, 1, OPT_BPFFS, "[FILE]",
+	{ "metrics", cmd_metrics, 1, OPT_CONF | OPT_BPFFS, "[FILE]",
 	  "print numbers about all attached policies, for Prometheus" },
 	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "show everything about one policy" },
 	{ "ranges", cmd_ranges, 1, OPT_BPFFS, "NAME",

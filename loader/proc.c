@@ -184,6 +184,22 @@ bool proc_fd_is_vm(pid_t pid, int fd)
 	return !strcmp(link, "anon_inode:kvm-vm");
 }
 
+bool proc_has_vm(pid_t pid)
+{
+	bool found = false;
+	char path[64];
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && proc_next(dir, &fd))
+		found = proc_fd_is_vm(pid, fd);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* KVM makes one file per VM, so another file is another VM. */
 static bool same_vm(pid_t pid, int a, int b)
 {

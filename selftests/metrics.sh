@@ -8,18 +8,18 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/asked.sh
 . "${BASH_SOURCE[0]%/*}/asked.sh"
-plan 14
+plan 17
 
 name=hcst-metrics
 answers=$work/vm
 pins=/sys/fs/bpf/hcpolicy
 promtool=$("$top/scripts/promtool") || exit
 
-# metrics [STATUS]: into $work/metrics; Prometheus reads it and finds nothing to say.
+# metrics [STATUS [OPTION]...]: into $work/metrics; Prometheus reads it and finds nothing to say.
 metrics()
 {
 	local status=0
-	hcpolicy metrics > "$work/metrics" 2> "$work/why" || status=$?
+	hcpolicy metrics "${@:2}" > "$work/metrics" 2> "$work/why" || status=$?
 	[ "$status" = "${1:-0}" ] && accepted "$work/metrics" && return
 	echo "status $status"
 	cat "$work/metrics" "$work/why"
@@ -30,8 +30,15 @@ accepted() { gives 0 '^$' sh -c "'$promtool' check metrics < '$1' && echo"; }
 is() { [ "$(grep -cxF "hcpolicy_$1{$2} $3" "$work/metrics")" = 1 ] || { echo "no $1{$2} $3:"; cat "$work/metrics"; return 1; }; }
 of() { is "$1" "name=\"$name\"" "$2"; }
 
+has_no() { ! grep "^hcpolicy_$1" "$work/metrics"; }
+
 # list forgets the names of VMs that other tests have left.
-none() { hcpolicy list 2> /dev/null; metrics && same 'hcpolicy_up 1' grep -v '^#' "$work/metrics"; }
+none()
+{
+	hcpolicy list 2> /dev/null
+	metrics && vms=$(vms) && same $'hcpolicy_up 1\nhcpolicy_vms '"$vms" grep -v '^#' "$work/metrics"
+}
+vms() { sed -n 's/^hcpolicy_vms //p' "$work/metrics"; }
 attached()
 {
 	starts && hcpolicy attach quota --take-exits --pid "$pid" --name $name --label 'a "b" \c' && ask 'map 0x100000 16 0' &&
@@ -65,13 +72,51 @@ says_why()
 		is set_incomplete "name=\"$name\",reason=\"missed\"" 0
 }
 
-# vm NAME [OPTION]...: one that has not run yet; its process in $vm
-vm()
+# vm_by COMMAND NAME [OPTION]...: one that has not run yet; its process in $vm
+vm_by()
 {
-	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --incoming "unix:$work/$1" "${@:2}" < /dev/null > "$work/$1.said" 2>&1 &
+	"$1" --guest "$bin/hcguest.elf" --mem 16M --incoming "unix:$work/$2" "${@:3}" < /dev/null > "$work/$2.said" 2>&1 &
 	vm=$!
 	children+=("$vm")
-	within 60 [ -S "$work/$1" ] || { cat "$work/$1.said"; return 1; }
+	within 60 [ -S "$work/$2" ] || { cat "$work/$2.said"; return 1; }
+}
+vm() { vm_by "$bin/hcvm" "$@"; }
+
+conf=$work/auto.conf
+# by_rules STATUS RULE...
+by_rules() { printf '%s\n' "${@:2}" > "$conf" && metrics "$1" --conf "$conf"; }
+# without PID COMM POLICY LINE: it has none, and should have that
+without() { grep -xE "hcpolicy_vm_unattached\{vm=\"$1-[0-9]+\",pid=\"$1\",comm=\"$2\",policy=\"$3\",rule=\"$conf:$4\"\} 1" "$work/metrics"; }
+# The others have one, or no rule: that of the runner too.
+unattached()
+{
+	cp "$bin/hcvm" "$work/a\"b" && metrics && has_no auto_up && has_no vms_unknown && vms=$(vms) && vm_by "$work/a\"b" bare &&
+		by_rules 0 '# nothing' '* * hold -' '* * a?b quota 1G' '* * hcvm bitmap 1G' && same $((vms + 1)) vms &&
+		same 'hcpolicy_auto_up 1' grep ^hcpolicy_auto_up "$work/metrics" && same 'hcpolicy_vms_unknown 0' grep ^hcpolicy_vms_unk "$work/metrics" &&
+		without "$vm" 'a\\"b' quota 3 && same 1 grep -c ^hcpolicy_vm_una "$work/metrics" || return
+	cp "$work/metrics" "$work/all-vms"
+	by_rules 0 '* * hold -' '* * * -' && has_no vm_unattached && by_rules 0 '* /nowhere * bitmap 1G' && has_no vm_unattached &&
+		hcpolicy attach quota --pid "$vm" --name hcst-other && by_rules 0 '* * a?b quota 1G' && has_no vm_unattached &&
+		hcpolicy detach hcst-other && metrics 0 --conf "$conf" && without "$vm" 'a\\"b' quota 1 || return
+	{ kill -KILL "$vm" && wait "$vm"; } 2> /dev/null
+	within 60 eval "metrics 0 --conf '$conf' && has_no vm_unattached && same '$vms' vms"
+}
+wrong_rules()
+{
+	by_rules 1 '* * * bitmap 1G' '* * bitmap' && same 'hcpolicy_auto_up 0' grep ^hcpolicy_auto_up "$work/metrics" && has_no vm_unattached &&
+		grep "$conf:2: " "$work/why" && of attachment_up 1 && gives 1 'No such file' hcpolicy metrics --conf "$work/none"
+}
+# The thread that made it has ended.
+unknown()
+{
+	local pid
+	/usr/bin/python3 -IS -c 'import fcntl, os, threading, time
+made = threading.Thread(target=lambda: fcntl.ioctl(os.open("/dev/kvm", os.O_RDWR), 0xae01, 0))
+made.start(); made.join(); print("made", flush=True); time.sleep(600)' > "$work/thread" 2>&1 &
+	pid=$!
+	children+=("$pid")
+	within 60 grep made "$work/thread" && by_rules 0 '* * hold -' '* * python* bitmap 1G' && has_no vm_unattached &&
+		same 'hcpolicy_vms_unknown 1' grep ^hcpolicy_vms_unk "$work/metrics" && { kill "$pid"; wait "$pid"; true; } 2> /dev/null
 }
 # A VM that keeps its policy to itself.
 unnamed()
@@ -93,7 +138,9 @@ hostile()
 no_counters()
 {
 	mount -t tmpfs tmpfs /sys/kernel/debug && metrics && of counters_up 0 && of shared_pages 13 &&
-		! grep -q '^hcpolicy_requests_total' "$work/metrics" && grep 'no counters' "$work/why" && umount /sys/kernel/debug
+		! grep -q '^hcpolicy_requests_total' "$work/metrics" && grep 'no counters' "$work/why" && has_no vms && has_no auto_up &&
+		by_rules 0 '* * * bitmap 1G' && same 'hcpolicy_auto_up 0' grep ^hcpolicy_auto_up "$work/metrics" && has_no vm &&
+		grep "warning: $conf: whether each VM has its policy" "$work/why" && umount /sys/kernel/debug
 }
 to_a_file()
 {
@@ -156,6 +203,9 @@ check "what it prints of an attachment is what Prometheus reads" attached
 check "its numbers are those of show" as_shown
 check "policy, label and process are labels, with their quotation marks escaped" says_who
 check "it says why a set is not complete" says_why
+check "a VM that should have a policy by the rules, and has none, is there" unattached
+check "wrong rules are told, and spoil nothing else" wrong_rules
+check "a VM of which no process is known is counted" unknown
 check "a policy without a name is there by the id of its link" unnamed
 check "a name that cannot be opened is told, and spoils nothing else" unreadable
 check "who writes to the map of a set spoils nothing else" hostile
