@@ -22,7 +22,7 @@
 
 enum metric {
 	UP, ATTACHMENT_UP, ATTACHMENT_INFO, ATTACHED_TIME, SET_COMPLETE, SET_INCOMPLETE, SHARED_PAGES,
-	MISSED_PAGES, BEYOND_PAGES, MEMORY, COUNTERS_UP, REQUESTS, OVERRULED, BAD_VERDICTS,
+	MISSED_PAGES, BEYOND_PAGES, REACH, MEMORY, COUNTERS_UP, REQUESTS, OVERRULED, BAD_VERDICTS,
 	BAD_REQUESTS, VMS, AUTO_UP, VMS_UNKNOWN, VM_UNATTACHED, NMETRICS,
 };
 
@@ -38,6 +38,7 @@ static const struct { const char *name, *type, *help; } metrics[NMETRICS] = {
 	[SHARED_PAGES] = { "shared_pages", "gauge", "Pages of 4096 bytes that the guest shares." },
 	[MISSED_PAGES] = { "missed_pages_total", "counter", "Pages inside the set whose requests were not recorded." },
 	[BEYOND_PAGES] = { "beyond_pages_total", "counter", "Pages of requests beyond the end of the set." },
+	[REACH] = { "reach_bytes", "gauge", "The guest address from which on the set knows nothing." },
 	[MEMORY] = { "memory_bytes", "gauge", "Kernel memory of the policy's maps." },
 	[COUNTERS_UP] = { "counters_up", "gauge", "1: KVM's counters of the VM were read. 0: they cannot be." },
 	[REQUESTS] = { "requests_total", "counter", "Requests of the VM since it began, by what became of them." },
@@ -197,6 +198,7 @@ static void add_attachment(void *ctx, struct attachment *a)
 	value(page, SHARED_PAGES, name, hcp_set__count(set));
 	value(page, MISSED_PAGES, name, hcp_set__missed(set));
 	value(page, BEYOND_PAGES, name, hcp_set__beyond(set));
+	value(page, REACH, name, hcp_set__reach(set) << HCP_PAGE_SHIFT);
 	value(page, MEMORY, name, memory(a->policy));
 	sample_counters(page, name, a->policy);
 }

@@ -61,6 +61,7 @@ for verdict in "handled", "default", "retry", "refused":
 for metric, counter in ("overruled", "overruled"), ("bad_verdicts", "bad_verdict"), ("bad_requests", "bad_request"):
     assert value(metric + "_total") == shown["counters"][counter], text
 assert value("requests_total", ',verdict="handled"') == 2, text
+assert value("reach_bytes") == shown["reach"] > 0, text
 assert value("memory_bytes") > shown["memory"], text	# the set is the largest map
 assert value("attached_timestamp_seconds") == calendar.timegm(time.strptime(shown["attached_at"], "%Y-%m-%dT%H:%M:%SZ")), text
 END
