@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # hcpolicy metrics: its numbers are those that show prints, Prometheus's own tool accepts them, and what is wrong
-# with one attachment spoils nothing for the others.  And docs/grafana-dashboard.json asks for what is there.
+# with one attachment spoils nothing for the others.  And docs/grafana-dashboard.json and docs/prometheus-rules.yml ask
+# for what is there.
 set -u
 # shellcheck source=selftests/tap.sh
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/asked.sh
 . "${BASH_SOURCE[0]%/*}/asked.sh"
-plan 17
+plan 19
 
 name=hcst-metrics
 answers=$work/vm
@@ -177,26 +178,72 @@ gone()
 	! grep "$name" "$work/metrics" && metrics && ! grep "$name" "$work/metrics"
 }
 
-# Each expression of the dashboard is one that Prometheus reads, and asks for metrics that there are.
-dashboard()
+# asks_for FILE LEAST: it has so many expressions, which $work/exprs.yml has as rules, and asks for metrics that there are
+asks_for()
 {
-	/usr/bin/python3 -IS - "$top/docs/grafana-dashboard.json" "$work/all" > "$work/rules.yml" <<'END'
+	cat "$work/all" "$work/all-vms" > "$work/there" && /usr/bin/python3 -IS - "$1" "$2" "$work/there" > "$work/exprs.yml" <<'END'
 import json, re, sys
-def exprs(value):
-    if isinstance(value, dict):
-        yield from ([value["expr"]] if "expr" in value else [])
-        value = value.values()
-    if not isinstance(value, str):
-        for one in value if hasattr(value, "__iter__") else []:
-            yield from exprs(one)
-there = set(re.findall(r"^# TYPE (\w+)", open(sys.argv[2]).read(), re.M))
-found = list(exprs(json.load(open(sys.argv[1]))))
-asked = {name for expr in found for name in re.findall(r"\bhcpolicy_\w+", expr)}
-assert len(found) >= 8 and asked <= there, asked - there
+text = re.sub(r"^\s*#.*", "", open(sys.argv[1]).read(), flags=re.M)
+there = set(re.findall(r"^# TYPE (\w+)", open(sys.argv[3]).read(), re.M))
+asked = set(re.findall(r"\bhcpolicy_\w+", text))
+assert asked <= there, asked - there
+# Each stands on a line: JSON's or YAML's.
+found = [json.loads(e) for e in re.findall(r'"expr": (".*"),', text)] or re.findall(r"\bexpr: (.*)", text)
+assert len(found) >= int(sys.argv[2]), found
 rules = [{"record": "x", "expr": e.replace("$__rate_interval", "5m"), "labels": {"n": str(n)}} for n, e in enumerate(found)]
-print(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+print(json.dumps({"groups": [{"name": "asks", "rules": rules}]}))
 END
-	[ -s "$work/rules.yml" ] && gives 0 'SUCCESS: [1-9][0-9]* rules found' "$promtool" check rules "$work/rules.yml"
+}
+accepts_rules() { gives 0 'SUCCESS: [1-9][0-9]* rules found' "$promtool" check rules "$1"; }
+dashboard() { asks_for "$top/docs/grafana-dashboard.json" 20 && accepts_rules "$work/exprs.yml"; }
+alerts() { asks_for "$top/docs/prometheus-rules.yml" 10 && accepts_rules "$top/docs/prometheus-rules.yml"; }
+# Two hosts in Prometheus's own test of rules: a has something of everything, and b no metrics of hcpolicy.
+fire()
+{
+	sed '/annotations:/d; /summary:/d' "$top/docs/prometheus-rules.yml" > "$work/alerts.yml"
+	/usr/bin/python3 -IS - "$work/alerts.yml" > "$work/test.yml" <<'END'
+import json, sys
+def series(metric, values, **labels):
+    labels = {"instance": "a", **labels}
+    return {"series": metric + "{" + ",".join('%s="%s"' % one for one in labels.items()) + "}", "values": values}
+def fires(name, minute, *labels):
+    """At that minute it fires so often, and only so."""
+    alerts.append({"eval_time": "%dm" % minute, "alertname": "Hcpolicy" + name, "exp_alerts": [{"exp_labels": one} for one in labels]})
+alerts = []
+vm = {"instance": "a", "vm": "5-9", "pid": "5", "comm": "qemu", "policy": "bitmap", "rule": "auto.conf:3"}
+web = {"instance": "a", "name": "web1"}
+arrives = {"instance": "a", "name": "in", "reason": "awaits_restore"}
+there = [
+    series("up", "1x300", job="node"), series("up", "1x300", job="node", instance="b"), series("hcpolicy_up", "1x300"),
+    series("node_textfile_mtime_seconds", "0x300", file="/x/hcpolicy.prom"), series("hcpolicy_attachment_up", "1x300", name="web1"),
+    series("hcpolicy_auto_up", "0x300"), series("hcpolicy_vms_unknown", "1x300"),
+    series("hcpolicy_vm_unattached", "1x300", **vm), series("hcpolicy_vm_unattached", "1 1 1 stale", **{**vm, "vm": "6-9"}),
+    series("hcpolicy_set_complete", "0x300", name="web1"), series("hcpolicy_set_complete", "0x300", name="in"),
+    series("hcpolicy_set_incomplete", "1x300", **arrives), series("hcpolicy_set_incomplete", "1x300", name="web1", reason="late"),
+    series("hcpolicy_overruled_total", "5x300", name="web1"), series("hcpolicy_bad_verdicts_total", "0+1x300", name="web1"),
+]
+fires("MetricsAbsent", 60)
+fires("MetricsAbsentOnHost", 60, {"job": "node", "instance": "b"})
+fires("MetricsStale", 9)
+fires("MetricsStale", 20, {"instance": "a", "file": "/x/hcpolicy.prom"})
+fires("CannotRead", 60)
+fires("RulesNotApplied", 4)
+fires("RulesNotApplied", 6, {"instance": "a"})
+fires("VmUnattached", 4)
+fires("VmUnattached", 6, vm)
+fires("VmUnknown", 14)
+fires("VmUnknown", 16, {"instance": "a"})
+fires("SetIncomplete", 9)
+fires("SetIncomplete", 11, web)
+fires("SetIncompleteLong", 119)
+fires("SetIncompleteLong", 121, arrives)
+fires("Verdicts", 60, web)
+nothing = [{"eval_time": "14m", "alertname": "HcpolicyMetricsAbsent", "exp_alerts": []},
+           {"eval_time": "16m", "alertname": "HcpolicyMetricsAbsent", "exp_alerts": [{}]}]
+print(json.dumps({"rule_files": [sys.argv[1]], "evaluation_interval": "1m", "tests": [
+    {"interval": "1m", "input_series": there, "alert_rule_test": alerts}, {"interval": "1m", "input_series": [], "alert_rule_test": nothing}]}))
+END
+	[ -s "$work/test.yml" ] && gives 0 SUCCESS "$promtool" test rules "$work/test.yml"
 }
 
 check "without a policy it says that it found none" none
@@ -216,4 +263,6 @@ check "it goes on while attachments come and go" storm
 check "what has ended is not there any more" gone
 check "-j is refused, with what has JSON" gives 2 'hcpolicy list -j' hcpolicy metrics -j
 check "the dashboard asks for metrics that there are, in what Prometheus reads" dashboard
+check "so do the alerts" alerts
+check "an alert fires when its time is over, and not for what heals by itself" fire
 finish
