@@ -124,7 +124,7 @@ no_policy()
 	vm "${qemu[@]}" -S
 	says "policy 'nosuch': no nosuch.bpf.o" && says "process $pid gets no policy, but should have 'nosuch' by $conf:1" && untouched && ends
 }
-wrong_line() { rules '* * * bitmap 2G' '* * bitmap'; vm "${qemu[@]}" -S; says "$conf:2: '' is no policy" && says "process $pid gets no policy, as the rules are wrong" && untouched && ends; }
+wrong_line() { rules '* * * bitmap 2G' '* * bitmap'; vm "${qemu[@]}" -S; says "$conf:2: the rule ends too early and has no policy: wanted its name" && says "process $pid gets no policy, as the rules are wrong" && untouched && ends; }
 # A guest that has said something has run.
 too_late()
 {
