@@ -33,27 +33,30 @@ static bool is_param(const char *word)
 	return *word && *word != '=';
 }
 
-/* The words of a line, which become the rule's.  Returns what is wrong with a word; NULL: nothing. */
+/*
+ * The words of a line, which become the rule's.  Returns what a word is,
+ * or what the rule has if the word is missing; NULL: all is well.
+ */
 static const char *parse_rule(char *line, struct rule *rule, const char **word)
 {
 	char *rest = NULL;
 
 	*word = strtok_r(line, SPACES, &rest);
 	if (!who_parse(*word, &rule->who))
-		return "is no user or group of this machine: wanted user:NAME or group:NAME";
+		return "no user or group of this machine: wanted user:NAME or group:NAME";
 	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
 	/* In auto.conf "-" is no policy at all.  Here that is what no rule allows. */
 	if (!*word || strchr(*word, '/') || !strcmp(*word, "-"))
-		return "is no policy: wanted its name, or *";
+		return "no policy: wanted its name, or *";
 	*word = strtok_r(NULL, SPACES, &rest);
 	if (!*word || !parse_set_size(*word, &rule->max_gpa))
 		return SET_SIZE_WANTED;
 	*word = strtok_r(NULL, SPACES, &rest);
 	if (!*word || !parse_vms(*word, rule))
-		return "is no number of VMs: wanted how many one user may have at a time, from 1 on";
+		return "no number of VMs: wanted how many one user may have at a time, from 1 on";
 	while ((*word = strtok_r(NULL, SPACES, &rest))) {
 		if (!is_param(*word))
-			return "is no parameter: wanted KEY, KEY=VALUE or *";
+			return "no parameter: wanted KEY, KEY=VALUE or *";
 		rule->params = more(rule->params, rule->nparams, sizeof(*rule->params));
 		rule->params[rule->nparams++] = *word;
 	}
@@ -73,8 +76,11 @@ static bool read_line(struct rules *rules, unsigned int number, char *line, bool
 	rules->lines = more(rules->lines, rules->n, sizeof(line));
 	rules->rules[rules->n] = rule;
 	rules->lines[rules->n++] = line;
-	if (wrong)
-		fprintf(stderr, "hcpolicyd: %s:%u: '%s' %s\n", rules->file, number, word ?: "", wrong);
+	if (wrong && word)
+		fprintf(stderr, "hcpolicyd: %s:%u: '%s' is %s\n", rules->file, number, word, wrong);
+	else if (wrong)
+		fprintf(stderr, "hcpolicyd: %s:%u: the rule ends too early and has %s (a rule is: who, policy, "
+			"largest set, VMs, parameters)\n", rules->file, number, wrong);
 	return !wrong && (!good || good(&rule));
 }
 

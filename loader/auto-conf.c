@@ -14,7 +14,7 @@
 
 #define CONF	"/etc/hcpolicy/auto.conf"
 #define SPACES	" \t\r\n"
-#define UNCLOSED "is no pattern: a [ is not closed; [[] means that character itself"
+#define UNCLOSED "no pattern: a [ is not closed; [[] means that character itself"
 
 static void *more(void *array, size_t n, size_t size)
 {
@@ -51,7 +51,10 @@ static bool is_pattern(const char *pattern)
 	return false;
 }
 
-/* The words of a line become the rule's.  Returns what is wrong with a word; NULL: nothing. */
+/*
+ * The words of a line become the rule's.  Returns what a word is,
+ * or what the rule has if the word is missing; NULL: all is well.
+ */
 static const char *parse_rule(struct auto_rule *rule, char *line, const char **word)
 {
 	char *rest = NULL;
@@ -59,24 +62,24 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 	*word = strtok_r(line, SPACES, &rest);
 	rule->anybody = !strcmp(*word, "*");
 	if (!rule->anybody && !who_parse(*word, &rule->who))
-		return "is no user or group of this machine: wanted user:NAME, group:NAME or *";
+		return "no user or group of this machine: wanted user:NAME, group:NAME or *";
 	*word = rule->cgroup = strtok_r(NULL, SPACES, &rest);
 	if (!*word || (**word != '/' && **word != '*'))
-		return "is no control group: wanted a pattern that begins with / or *";
+		return "no control group: wanted a pattern that begins with / or *";
 	if (!is_pattern(*word))
 		return UNCLOSED;
 	*word = rule->command = strtok_r(NULL, SPACES, &rest);
 	if (!*word)
-		return "is no command: wanted a pattern, such as qemu-system-x86_64";
+		return "no command: wanted a pattern, such as qemu-system-x86_64";
 	if (!is_pattern(*word))
 		return UNCLOSED;
 	*word = rule->policy = strtok_r(NULL, SPACES, &rest);
 	if (!*word)
-		return "is no policy: wanted its name, or - for none";
+		return "no policy: wanted its name, or - for none";
 	if (!strcmp(*word, "-")) {
 		rule->policy = NULL;
 		*word = strtok_r(NULL, SPACES, &rest);
-		return *word ? "is too much: a rule for no policy ends with -" : NULL;
+		return *word ? "too much: a rule for no policy ends with -" : NULL;
 	}
 	*word = strtok_r(NULL, SPACES, &rest);
 	if (!*word || !parse_set_size(*word, &rule->max_gpa))
@@ -87,7 +90,7 @@ static const char *parse_rule(struct auto_rule *rule, char *line, const char **w
 			continue;
 		}
 		if (**word == '=' || !strchr(*word, '='))
-			return "is no parameter: wanted KEY=VALUE, or incoming";
+			return "no parameter: wanted KEY=VALUE, or incoming";
 		rule->params = more(rule->params, rule->nparams, sizeof(*rule->params));
 		rule->params[rule->nparams++] = *word;
 	}
@@ -107,8 +110,11 @@ static bool read_line(struct auto_conf *conf, unsigned int number, char *line,
 		return true;
 	}
 	wrong = parse_rule(&rule, line, &word);
-	if (wrong)
-		err("%s:%u: '%s' %s", conf->file, number, word ?: "", wrong);
+	if (wrong && word)
+		err("%s:%u: '%s' is %s", conf->file, number, word, wrong);
+	else if (wrong)
+		err("%s:%u: the rule ends too early and has %s (a rule is: who, control group, command, "
+		    "policy, largest set, parameters)", conf->file, number, wrong);
 	conf->rules = more(conf->rules, conf->n, sizeof(rule));
 	conf->rules[conf->n++] = rule;
 	return !wrong && (!good || good(conf->file, &rule));

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The hook's counters of one VM, from debugfs: kvm/TID-FD/hcpolicy_*.  Every file with the
+ * The hook's counters of one VM, from its folder in debugfs: hcpolicy_*.  Every file with the
  * prefix is shown; this code knows no counter by name.
- *
- * TID and FD do not identify the VM.  They are numbers of its creation: descriptor numbers
- * are used again, and a container has other thread ids.  But the file "hcpolicy" in a folder
- * names the link of the VM's policy.  Rule: open the folder once and read everything through
- * its descriptor, so that no file can belong to a VM that was created later.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,30 +12,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "folders.h"
 #include "loader.h"
 #include "out.h"
 
-#define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define PREFIX		"hcpolicy_"
-#define MAX_LINE	128
-
-/* Read a file of one line.  0 or a negative errno. */
-static int read_line(int dir, const char *name, char line[MAX_LINE])
-{
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), error = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, line, MAX_LINE - 1);
-	if (n < 0)
-		error = -errno;
-	else
-		line[n] = 0;
-	close(fd);
-	return error;
-}
 
 /* 0 if there is none: BPF's ids begin at 1. */
 static unsigned int link_id(int fd)
@@ -53,29 +30,14 @@ static unsigned int link_id(int fd)
 	return syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)) ? 0 : link.id;
 }
 
-static DIR *open_folders(const char **why)
-{
-	DIR *dir = opendir(KVM_DEBUGFS);
-
-	if (dir)
-		return dir;
-	if (errno != ENOENT)
-		*why = "debugfs cannot be read: run as root";
-	else if (access("/sys/module/kvm", F_OK))
-		*why = "kvm is not loaded";
-	else
-		*why = "debugfs is not mounted: mount -t debugfs debugfs /sys/kernel/debug";
-	return NULL;
-}
-
 /* Under lockdown (Secure Boot) nobody can open a file with a w in its mode; root gets EPERM. */
 static const char *open_error(int error)
 {
 	static char text[256];
-	char line[MAX_LINE], mode[16] = "";
+	char line[FOLDERS_LINE], mode[16] = "";
 
 	/* "none [integrity] confidentiality".  securityfs may not be mounted. */
-	if (!read_line(AT_FDCWD, LOCKDOWN, line) && strchr(line, '['))
+	if (!folder_read(AT_FDCWD, LOCKDOWN, line) && strchr(line, '['))
 		sscanf(strchr(line, '['), "[%15[a-z]", mode);
 	if (error != -EPERM || !strcmp(mode, "none")) {
 		snprintf(text, sizeof(text), "debugfs: %s%s", strerror(-error),
@@ -88,39 +50,32 @@ static const char *open_error(int error)
 	return text;
 }
 
-/* Open the folder of the VM whose policy has this link, and tell who made the VM; or -1. */
-static int open_folder(unsigned int link, int *tid, const char **why)
+/* Open the folder of the VM whose policy has this link.  False and *why: it cannot be found. */
+static bool open_folder(unsigned int link, struct folder *folder, const char **why)
 {
-	DIR *dir = open_folders(why);
+	DIR *dir = folders_open(why);
 	bool named = false, unnamed = false;
-	char line[MAX_LINE];
-	struct dirent *entry;
 	unsigned int id;
-	int fd, error;
+	int error;
 
 	if (!dir)
-		return -1;
-	while ((entry = readdir(dir))) {
-		if (sscanf(entry->d_name, "%d-", tid) != 1)
-			continue;
-		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		error = read_line(fd, "hcpolicy", line);
-		if (!error && sscanf(line, "link %u ", &id) == 1 && id == link) {
+		return false;
+	while (folders_next(dir, folder)) {
+		error = folder_link(folder->fd, &id);
+		if (id && id == link) {
 			closedir(dir);
-			return fd;
+			return true;
 		}
 		named |= !error;
 		unnamed |= error == -ENOENT;
-		close(fd);
+		close(folder->fd);
 	}
 	closedir(dir);
 	*why = unnamed && !named ?
 	       "this kernel's hook does not say which VM they belong to: load the kvm modules of this version" :
 	       "KVM has made no folder in debugfs for this VM, perhaps because another VM's folder "
 	       "has the same name (kernel log: duplicate directory)";
-	return -1;
+	return false;
 }
 
 static int is_counter(const struct dirent *entry)
@@ -132,14 +87,14 @@ static int is_counter(const struct dirent *entry)
 static struct json_object *read_folder(int fd, const char **why)
 {
 	struct json_object *counters = json_object_new_object();
-	char line[MAX_LINE];
+	char line[FOLDERS_LINE];
 	struct dirent **names;
 	int n, error = 0;
 
 	n = scandirat(fd, ".", &names, is_counter, alphasort);
 	for (int i = 0; i < n; i++) {
 		if (!error)
-			error = read_line(fd, names[i]->d_name, line);
+			error = folder_read(fd, names[i]->d_name, line);
 		if (!error)
 			put_u64(counters, names[i]->d_name + strlen(PREFIX), strtoull(line, NULL, 10));
 		free(names[i]);
@@ -157,16 +112,13 @@ struct json_object *counters_read(const struct hcpolicy *policy, const char **wh
 {
 	struct json_object *counters;
 	unsigned int link = link_id(hcpolicy__link_fd(policy));
-	int fd, tid;
+	struct folder folder;
 
 	*why = "the policy is not attached any more";
-	if (!link || !hcpolicy__attached(policy))
+	if (!link || !hcpolicy__attached(policy) || !open_folder(link, &folder, why))
 		return NULL;
-	fd = open_folder(link, &tid, why);
-	if (fd < 0)
-		return NULL;
-	counters = read_folder(fd, why);
-	close(fd);
+	counters = read_folder(folder.fd, why);
+	close(folder.fd);
 	return counters;
 }
 
@@ -174,23 +126,17 @@ struct json_object *counters_read(const struct hcpolicy *policy, const char **wh
 unsigned int counters_link(pid_t pid)
 {
 	unsigned int link = 0, folders = 0;
-	struct dirent *entry;
-	char line[MAX_LINE];
+	struct folder folder;
 	const char *why;
-	int fd, tid;
 	DIR *dir;
 
-	dir = proc_pid_ns() == INITIAL_PID_NS ? open_folders(&why) : NULL;
-	while (dir && (entry = readdir(dir))) {
-		if (sscanf(entry->d_name, "%d-", &tid) != 1 || proc_of_thread(tid) != pid)
-			continue;
-		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		folders++;
-		if (read_line(fd, "hcpolicy", line) || sscanf(line, "link %u ", &link) != 1)
-			link = 0;
-		close(fd);
+	dir = proc_pid_ns() == INITIAL_PID_NS ? folders_open(&why) : NULL;
+	while (dir && folders_next(dir, &folder)) {
+		if (proc_of_thread(folder.tid) == pid) {
+			folders++;
+			folder_link(folder.fd, &link);
+		}
+		close(folder.fd);
 	}
 	if (dir)
 		closedir(dir);
@@ -199,26 +145,36 @@ unsigned int counters_link(pid_t pid)
 
 bool counters_creator(unsigned int link, int *tid, const char **why)
 {
-	int fd = open_folder(link, tid, why);
+	struct folder folder;
 
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	if (!open_folder(link, &folder, why))
+		return false;
+	*tid = folder.tid;
+	close(folder.fd);
+	return true;
+}
+
+int counters_folder(unsigned int link)
+{
+	struct folder folder;
+	const char *why;
+
+	return open_folder(link, &folder, &why) ? folder.fd : -1;
 }
 
 /* Open one of the machine's counters, because access() does not know lockdown. */
 bool counters_readable(const char **why)
 {
-	DIR *dir = open_folders(why);
+	DIR *dir = folders_open(why);
 	int error = -ENOENT;
-	char line[MAX_LINE];
+	char line[FOLDERS_LINE];
 	struct dirent *entry;
 
 	if (!dir)
 		return false;
 	while (error == -ENOENT && (entry = readdir(dir)))
 		if (is_counter(entry))
-			error = read_line(dirfd(dir), entry->d_name, line);
+			error = folder_read(dirfd(dir), entry->d_name, line);
 	closedir(dir);
 	if (error)
 		*why = error == -ENOENT ? "only a kvm with the hook has them" : open_error(error);

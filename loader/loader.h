@@ -86,6 +86,7 @@ uint64_t proc_map_memory(int fd);	/* of a BPF map that this process has open; 0:
 bool proc_elsewhere(const struct hcp_info *info);
 bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
+bool proc_has_vm(pid_t pid);
 pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
 /* The pidfd by which pid stays that process.  -1: an error that was reported. */
@@ -117,5 +118,7 @@ bool counters_readable(const char **why);
 unsigned int counters_link(pid_t pid);
 /* The thread that made the VM whose policy has that link (in the initial pid namespace). */
 bool counters_creator(unsigned int link, int *tid, const char **why);
+/* That VM's folder in debugfs (folders.h), for as long as the VM lives.  -1: it cannot be found. */
+int counters_folder(unsigned int link);
 
 #endif /* LOADER_H */

@@ -107,7 +107,7 @@ static const struct command commands[] = {
 	  "NAME POLICY", "replace a policy; the set stays, and no request is missed" },
 	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "detach a policy" },
 	{ "list", cmd_list, 0, OPT_ALL | OPT_BPFFS, "", "list the attached policies" },
-	{ "metrics", cmd_metrics, 1, OPT_BPFFS, "[FILE]",
+	{ "metrics", cmd_metrics, 1, OPT_CONF | OPT_BPFFS, "[FILE]",
 	  "print numbers about all attached policies, for Prometheus" },
 	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "show everything about one policy" },
 	{ "ranges", cmd_ranges, 1, OPT_BPFFS, "NAME",
@@ -267,7 +267,7 @@ static bool take(struct args *args, unsigned int bit, const char *arg)
 		args->wait = -1;
 		if (!arg || (parse_int(arg, &args->wait) && args->wait))
 			return true;
-		err("--wait=%s: a number of seconds is meant", arg);
+		err("--wait=%s: a number of seconds is meant, from 1 on; --wait alone waits without end", arg);
 		return false;
 	case OPT_NAME:
 		if (valid_name(arg)) {
@@ -483,8 +483,11 @@ int main(int argc, char **argv)
 	nwords = seen & (OPT_ID | OPT_ALL) ? 0 : cmd->nwords;	/* they replace the name, if there is one */
 	least = nwords - !!strchr(cmd->usage, '[');
 	if (args.nwords < least || args.nwords > nwords) {
-		err("too %s arguments; usage: hcpolicy %s%s%s", args.nwords < least ?
-		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage);
+		/* getopt leaves a word that follows an option without = to the arguments. */
+		err("too %s arguments; usage: hcpolicy %s%s%s%s", args.nwords < least ?
+		    "few" : "many", cmd->name, *cmd->usage ? " " : "", cmd->usage,
+		    seen & OPT_WAIT && args.nwords > nwords ?
+		    "; --wait takes its seconds behind a =: --wait=SECONDS" : "");
 		goto out;
 	}
 	for (int i = 0; i < args.nwords; i++)

@@ -84,24 +84,32 @@ static bool read_command(struct maker *maker, pid_t pid)
 	return len >= 0;
 }
 
-bool maker_read(struct maker *maker, pid_t pid, int pidfd)
+int maker_look(struct maker *maker, pid_t pid, int pidfd)
 {
-	bool ok;
+	int error = 0;
 
 	*maker = (struct maker) {};
 	errno = 0;
-	ok = read_ids(maker, pid) && read_cgroup(maker, pid) && read_command(maker, pid);
+	if (!read_ids(maker, pid) || !read_cgroup(maker, pid) || !read_command(maker, pid))
+		error = errno ? -errno : -EIO;
 	/* Only now it is certain that all of that was this process's. */
-	if (process_number(pidfd) != pid) {
-		err("process %d has ended", pid);
-		ok = false;
-	} else if (!ok) {
-		err("process %d: its user, control group or program cannot be read (%s): run as root, "
-		    "with CAP_SYS_PTRACE", pid, strerror(errno));
-	}
-	if (!ok)
+	if (process_number(pidfd) != pid)
+		error = -ESRCH;
+	if (error)
 		maker_free(maker);
-	return ok;
+	return error;
+}
+
+bool maker_read(struct maker *maker, pid_t pid, int pidfd)
+{
+	int error = maker_look(maker, pid, pidfd);
+
+	if (error == -ESRCH)
+		err("process %d has ended", pid);
+	else if (error)
+		err("process %d: its user, control group or program cannot be read (%s): run as root, "
+		    "with CAP_SYS_PTRACE", pid, strerror(-error));
+	return !error;
 }
 
 void maker_free(struct maker *maker)

@@ -17,7 +17,9 @@ struct maker {
 	char command[PATH_MAX];		/* the program that it runs */
 };
 
-/* False: an error that was reported. */
+/* 0, -ESRCH if the process has ended, or another negative errno.  Nothing is reported. */
+int maker_look(struct maker *maker, pid_t pid, int pidfd);
+/* The same.  False: an error that was reported. */
 bool maker_read(struct maker *maker, pid_t pid, int pidfd);
 void maker_free(struct maker *maker);
 bool maker_is(const struct maker *maker, const struct who *who);

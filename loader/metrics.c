@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * metrics: numbers about every attachment, in Prometheus's text format (0.0.4), which the textfile
- * collector of node_exporter reads.
+ * metrics: numbers about every attachment, and the VMs that should have one, in Prometheus's text format
+ * (0.0.4), which the textfile collector of node_exporter reads.
  *
  * The format wants the samples of one metric together, so each metric has its text, and each
  * attachment adds to all of them.  One character that a reader does not take would spoil the whole
@@ -12,16 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "auto-conf.h"
 #include "every.h"
 #include "file.h"
 #include "loader.h"
 #include "out.h"
 #include "state.h"
+#include "vms.h"
 
 enum metric {
 	UP, ATTACHMENT_UP, ATTACHMENT_INFO, ATTACHED_TIME, SET_COMPLETE, SET_INCOMPLETE, SHARED_PAGES,
-	MISSED_PAGES, BEYOND_PAGES, MEMORY, COUNTERS_UP, REQUESTS, OVERRULED, BAD_VERDICTS,
-	BAD_REQUESTS, NMETRICS,
+	MISSED_PAGES, BEYOND_PAGES, REACH, MEMORY, COUNTERS_UP, REQUESTS, OVERRULED, BAD_VERDICTS,
+	BAD_REQUESTS, VMS, AUTO_UP, VMS_UNKNOWN, VM_UNATTACHED, NMETRICS,
 };
 
 static const struct { const char *name, *type, *help; } metrics[NMETRICS] = {
@@ -36,6 +38,7 @@ static const struct { const char *name, *type, *help; } metrics[NMETRICS] = {
 	[SHARED_PAGES] = { "shared_pages", "gauge", "Pages of 4096 bytes that the guest shares." },
 	[MISSED_PAGES] = { "missed_pages_total", "counter", "Pages inside the set whose requests were not recorded." },
 	[BEYOND_PAGES] = { "beyond_pages_total", "counter", "Pages of requests beyond the end of the set." },
+	[REACH] = { "reach_bytes", "gauge", "The guest address from which on the set knows nothing." },
 	[MEMORY] = { "memory_bytes", "gauge", "Kernel memory of the policy's maps." },
 	[COUNTERS_UP] = { "counters_up", "gauge", "1: KVM's counters of the VM were read. 0: they cannot be." },
 	[REQUESTS] = { "requests_total", "counter", "Requests of the VM since it began, by what became of them." },
@@ -45,6 +48,13 @@ static const struct { const char *name, *type, *help; } metrics[NMETRICS] = {
 		"Pieces of requests for which the policy's answer was no verdict." },
 	[BAD_REQUESTS] = { "bad_requests_total", "counter",
 		"Requests that the policy was not asked about, as their range or attributes are invalid." },
+	[VMS] = { "vms", "gauge", "VMs of this machine, with and without a policy." },
+	[AUTO_UP] = { "auto_up", "gauge",
+		"1: each VM without a policy was held against the rules of auto.conf. 0: that cannot be." },
+	[VMS_UNKNOWN] = { "vms_unknown", "gauge",
+		"VMs without a policy of which no rule is known, as their process is not." },
+	[VM_UNATTACHED] = { "vm_unattached", "gauge",
+		"A VM that should have a policy, by a rule of auto.conf, and has none. Always 1." },
 };
 
 static const struct { uint32_t state; const char *word; } reasons[] = {
@@ -67,7 +77,7 @@ struct page {
 static void label(FILE *file, const char *key, const char *value)
 {
 	fprintf(file, "%s=\"", key);
-	for (size_t n = strnlen(value, HCP_NAME_LEN); n--; value++) {
+	for (; *value; value++) {
 		if (*value == '"' || *value == '\\')
 			putc('\\', file);
 		putc(*value >= ' ' && *value <= '~' ? *value : '?', file);
@@ -188,8 +198,50 @@ static void add_attachment(void *ctx, struct attachment *a)
 	value(page, SHARED_PAGES, name, hcp_set__count(set));
 	value(page, MISSED_PAGES, name, hcp_set__missed(set));
 	value(page, BEYOND_PAGES, name, hcp_set__beyond(set));
+	value(page, REACH, name, hcp_set__reach(set) << HCP_PAGE_SHIFT);
 	value(page, MEMORY, name, memory(a->policy));
 	sample_counters(page, name, a->policy);
+}
+
+struct unattached {
+	struct page *page;
+	const char *conf;
+};
+
+static void add_unattached(void *ctx, const struct vm_without *vm)
+{
+	const struct unattached *to = ctx;
+	char pid[16], *rule;
+
+	snprintf(pid, sizeof(pid), "%d", vm->pid);
+	if (asprintf(&rule, "%s:%u", to->conf, vm->rule->line) < 0)
+		abort();
+	sample(to->page, VM_UNATTACHED, 1, "vm", vm->folder, "pid", pid, "comm", vm->comm,
+	       "policy", vm->rule->policy, "rule", rule, NULL);
+	free(rule);
+}
+
+static void add_vms(struct page *page, const struct args *args)
+{
+	struct unattached to = { .page = page };
+	struct auto_conf conf;
+	struct vms vms;
+	bool good;
+
+	good = auto_conf_read(&conf, args->conf, NULL);
+	to.conf = conf.file;
+	vms = vms_look(&conf, add_unattached, &to);
+	if (vms.seen)
+		sample(page, VMS, vms.n, NULL);
+	if (!good)
+		page->read_all = false;
+	else if (conf.n && vms.why)
+		warn("%s: whether each VM has its policy is not known: %s", to.conf, vms.why);
+	if (!good || conf.n)
+		sample(page, AUTO_UP, good && !vms.why, NULL);
+	if (conf.n && !vms.why)
+		sample(page, VMS_UNKNOWN, vms.unknown, NULL);
+	auto_conf_free(&conf);
 }
 
 /* All metrics that have samples. */
@@ -234,6 +286,7 @@ int cmd_metrics(const struct args *args)
 	pins_mark_foreign();
 	every_attachment(&(struct every) { .unnamed = true, .fn = add_attachment, .ctx = &page });
 	sample(&page, UP, page.found_all, NULL);
+	add_vms(&page, args);
 	text = join(&page, &size);
 	/* Also after an error, which is in it. */
 	ok = args->nwords ? file_write(args->words[0], text, size) :

@@ -88,6 +88,14 @@ struct json_object *err_take(void)
 	return text;
 }
 
+struct json_object *warn_take(void)
+{
+	struct json_object *taken = warnings;
+
+	warnings = NULL;
+	return taken;
+}
+
 static const char *to_text(struct json_object *value, bool pretty)
 {
 	return json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE |
@@ -97,10 +105,8 @@ static const char *to_text(struct json_object *value, bool pretty)
 
 void out_value(struct json_object *value)
 {
-	if (warnings && json_object_is_type(value, json_type_object)) {
-		json_object_object_add(value, "warnings", warnings);
-		warnings = NULL;
-	}
+	if (warnings && json_object_is_type(value, json_type_object))
+		json_object_object_add(value, "warnings", warn_take());
 	puts(to_text(value, out_pretty));
 	json_object_put(value);
 	/* An array has no field for them. */

@@ -21,6 +21,8 @@ __attribute__((format(printf, 1, 2))) void err(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
 bool err_seen(void);
 struct json_object *err_take(void);
+/* The warnings so far, for a document that is about the same thing.  NULL: none (of text: always). */
+struct json_object *warn_take(void);
 
 /* Print value and free it.  An object gets the warnings as a field. */
 void out_value(struct json_object *value);

@@ -184,6 +184,22 @@ bool proc_fd_is_vm(pid_t pid, int fd)
 	return !strcmp(link, "anon_inode:kvm-vm");
 }
 
+bool proc_has_vm(pid_t pid)
+{
+	bool found = false;
+	char path[64];
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && proc_next(dir, &fd))
+		found = proc_fd_is_vm(pid, fd);
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 /* KVM makes one file per VM, so another file is another VM. */
 static bool same_vm(pid_t pid, int a, int b)
 {
@@ -273,9 +289,22 @@ static int choose_vm(pid_t pid, const char *comm, int wanted)
 	return fds[0];
 }
 
+static void err_waited(pid_t pid, int wanted, int seconds)
+{
+	const char *s = seconds == 1 ? "" : "s";
+	char comm[32];
+
+	proc_comm(pid, comm);
+	if (wanted >= 0)
+		err("process %d (%s): descriptor %d is no KVM VM: waited %d second%s for it to become one",
+		    pid, comm, wanted, seconds, s);
+	else
+		err("process %d (%s) has no KVM VM open: waited %d second%s for one", pid, comm, seconds, s);
+}
+
 /*
  * Wait until the process has a VM, for at most so many seconds (-1: without end).  False: an error,
- * which was reported.  True also after that time: then choose_vm() reports that there is none.
+ * which was reported.
  */
 static bool wait_for_vm(pid_t pid, int pidfd, int wanted, int seconds)
 {
@@ -289,8 +318,10 @@ static bool wait_for_vm(pid_t pid, int pidfd, int wanted, int seconds)
 		n = wanted >= 0 ? proc_fd_is_vm(pid, wanted) : find_vms(pid, comm, fds);
 		if (n)
 			return n > 0;
-		if (seconds >= 0 && clock_ns(CLOCK_MONOTONIC) >= end)
-			return true;
+		if (seconds >= 0 && clock_ns(CLOCK_MONOTONIC) >= end) {
+			err_waited(pid, wanted, seconds);
+			return false;
+		}
 		if (poll(&ended, 1, WAIT_MS) > 0) {
 			err("process %d has ended, and had no KVM VM", pid);
 			return false;

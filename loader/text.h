@@ -11,7 +11,7 @@
 bool parse_size(const char *text, uint64_t *bytes);
 /* Of a set, in a rule: 1M at least, as no VM is smaller, and 64 is meant as 64G. */
 bool parse_set_size(const char *text, uint64_t *bytes);
-#define SET_SIZE_WANTED	"is no size of a set: wanted the highest guest address with its unit, from 1M on, such as 64G"
+#define SET_SIZE_WANTED	"no size of a set: wanted the highest guest address with its unit, from 1M on, such as 64G"
 bool parse_int(const char *text, int *value);
 bool valid_name(const char *name);
 const char *nearest(const char *word, const char *const *names, size_t n);

@@ -13,17 +13,20 @@
 #include <sys/resource.h>
 #include <time.h>
 #include "every.h"
+#include "fate.h"
 #include "loader.h"
 #include "state.h"
 #include "watch-all.h"
 #include "watched.h"
 
-#define SCAN_NS	1000000000ULL
+#define SCAN_NS		1000000000ULL
+#define ENDED_MS	20	/* how often the fate of a VM is asked for */
 
 struct one {
 	struct watched w;		/* policy NULL: it was replaced, or could not be opened */
 	const char *why;		/* to print all that is shared */
 	uint32_t ops_id;		/* tells that one without events was replaced */
+	uint64_t ended;			/* when that was noticed; 0: it has not */
 	bool failed;			/* could not be opened, and said so */
 	bool seen;			/* by this scan */
 };
@@ -32,6 +35,7 @@ struct all {
 	struct one **list;
 	size_t n;
 	struct pollfd *fds;		/* two of each: its events, and its link */
+	struct json_object *warned;	/* by names: what each was last warned of */
 	bool failed;
 };
 
@@ -40,7 +44,8 @@ static struct one *find(const struct all *all, const char *name, uint32_t id)
 	for (size_t i = 0; i < all->n; i++) {
 		struct one *one = all->list[i];
 
-		if ((id && one->w.id == id) || (name && !strcmp(one->w.name, name)))
+		/* What has ended may have given its name to another one already. */
+		if ((id && one->w.id == id) || (name && !one->ended && !strcmp(one->w.name, name)))
 			return one;
 	}
 	return NULL;
@@ -80,6 +85,32 @@ static void say_error(struct one *one)
 	watched_put(&one->w, item);
 }
 
+/*
+ * What the scan warns of is about the attachment that it has just opened, and not about the one whose
+ * line is next.  Each scan opens what is not watched, and may warn of it again; that is told once.
+ */
+static void say_warnings(struct all *all, const struct attachment *a)
+{
+	const char *key = a->name ?: "";
+	struct json_object *warnings = warn_take(), *item;
+
+	if (!warnings)
+		return;
+	if (json_object_equal(json_object_object_get(all->warned, key), warnings)) {
+		json_object_put(warnings);
+		return;
+	}
+	if (!a->removed)
+		json_object_object_add(all->warned, key, json_object_get(warnings));
+	item = json_object_new_object();
+	if (a->name)
+		put_str(item, "name", a->name);
+	if (a->id)
+		put_u64(item, "link_id", a->id);
+	json_object_object_add(item, "warnings", warnings);
+	out_value(item);
+}
+
 static void say_attached(struct one *one, bool sends_events)
 {
 	const struct hcp_info copy = info_copy(one->w.policy), *info = &copy;
@@ -96,20 +127,6 @@ static void say_attached(struct one *one, bool sends_events)
 	put_str(item, "label", info->label);
 	put_u64(item, "pid", info->pid);
 	put_bool(item, "sends_events", sends_events);
-	watched_put(&one->w, item);
-}
-
-static void say_ended(struct one *one)
-{
-	struct json_object *item;
-
-	if (!out_json) {
-		watched_line(&one->w);
-		puts("the policy has ended, with its VM or by a detach");
-		return;
-	}
-	item = watched_item(&one->w);
-	put_bool(item, "ended", true);
 	watched_put(&one->w, item);
 }
 
@@ -140,6 +157,7 @@ static void found(void *ctx, struct attachment *a)
 	struct all *all = ctx;
 	struct one *one = find(all, a->name, a->id);
 
+	say_warnings(all, a);
 	if (!a->name && !a->id) {
 		all->failed = true;
 		return;
@@ -156,7 +174,7 @@ static void found(void *ctx, struct attachment *a)
 		say_error(one);
 	} else if (!one->w.policy) {
 		one->w.id = a->id;
-		one->w.policy = a->policy;
+		watched_take(&one->w, a->policy);
 		a->policy = NULL;
 		begin(one);
 	}
@@ -167,6 +185,7 @@ static void scan(struct all *all)
 	for (size_t i = 0; i < all->n; i++)
 		all->list[i]->seen = false;
 	pins_mark_foreign();
+	say_warnings(all, &(struct attachment) {});
 	every_attachment(&(struct every) {
 		.unnamed = true, .known = known, .fn = found, .ctx = all,
 	});
@@ -176,7 +195,7 @@ static void scan(struct all *all)
 		if (one->w.policy || (one->failed && one->seen))
 			continue;
 		if (!one->failed)
-			say_ended(one);
+			watched_say_ended(&one->w, true);
 		drop(all, i);
 	}
 }
@@ -200,6 +219,28 @@ static bool look(struct one *one, bool ended)
 	return true;
 }
 
+/* One that has ended is dropped when that was told.  False: its VM's fate is not known yet. */
+static bool say_ended(struct all *all, size_t i)
+{
+	struct one *one = all->list[i];
+
+	if (!watched_say_ended(&one->w, clock_ns(CLOCK_MONOTONIC) >= one->ended + FATE_NS))
+		return false;
+	drop(all, i);
+	return true;
+}
+
+/* An end that was noticed is told, also after an interrupt. */
+static void drop_all(struct all *all)
+{
+	while (all->n) {
+		if (!all->list[all->n - 1]->ended)
+			drop(all, all->n - 1);
+		else if (!say_ended(all, all->n - 1))
+			poll(NULL, 0, ENDED_MS);
+	}
+}
+
 /* Several descriptors each, and there may be thousands. */
 static void more_descriptors(void)
 {
@@ -214,13 +255,18 @@ static void more_descriptors(void)
 static void wait_for_events(struct all *all, int ms)
 {
 	for (size_t i = 0; i < all->n; i++) {
-		const struct watched *w = &all->list[i]->w;
+		const struct one *one = all->list[i];
+		const struct watched *w = &one->w;
 
 		/* poll() leaves out what is negative. */
 		all->fds[2 * i] = (struct pollfd) {
-			.fd = w->events ? hcpolicy__events_fd(w->events) : -1, .events = POLLIN,
+			.fd = w->events && !one->ended ? hcpolicy__events_fd(w->events) : -1, .events = POLLIN,
 		};
-		all->fds[2 * i + 1] = (struct pollfd) { .fd = w->policy ? hcpolicy__link_fd(w->policy) : -1 };
+		all->fds[2 * i + 1] = (struct pollfd) {
+			.fd = w->policy && !one->ended ? hcpolicy__link_fd(w->policy) : -1,
+		};
+		if (one->ended && ms > ENDED_MS)
+			ms = ENDED_MS;
 	}
 	poll(all->fds, 2 * all->n, ms);
 }
@@ -228,7 +274,7 @@ static void wait_for_events(struct all *all, int ms)
 bool watch_all(const volatile sig_atomic_t *stop)
 {
 	uint64_t now, next = 0;
-	struct all all = {};
+	struct all all = { .warned = json_object_new_object() };
 	bool every;
 
 	out_pretty = false;	/* a document a line */
@@ -248,17 +294,15 @@ bool watch_all(const volatile sig_atomic_t *stop)
 			struct one *one = all.list[i];
 			bool ended = all.fds[2 * i + 1].revents;
 
-			if (!one->w.policy || (!every && !ended && !all.fds[2 * i].revents))
-				continue;
-			if (look(one, ended))
-				continue;
-			say_ended(one);
-			drop(&all, i);
+			if (one->ended)
+				say_ended(&all, i);
+			else if (one->w.policy && (every || ended || all.fds[2 * i].revents) && !look(one, ended))
+				one->ended = clock_ns(CLOCK_MONOTONIC);
 		}
 	}
-	while (all.n)
-		drop(&all, all.n - 1);
+	drop_all(&all);
 	free(all.list);
 	free(all.fds);
+	json_object_put(all.warned);
 	return !all.failed;
 }

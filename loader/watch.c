@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include "fate.h"
 #include "loader.h"
 #include "watch-all.h"
 #include "watched.h"
@@ -19,13 +20,23 @@ static void on_signal(int sig)
 
 static bool watch_begin(struct watched *w, const char *name, const char *why)
 {
-	w->policy = pins_open_alive(name);
-	if (!w->policy)
+	struct hcpolicy *policy = pins_open_alive(name);
+
+	if (!policy)
 		return false;
+	watched_take(w, policy);
 	if (watched_begin(w, why))
 		return true;
 	lib_failed(name, "its events");
 	return false;
+}
+
+static void say_ended(struct watched *w)
+{
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + FATE_NS;
+
+	while (!watched_say_ended(w, clock_ns(CLOCK_MONOTONIC) >= end))
+		poll(NULL, 0, 10);
 }
 
 static bool watch(struct watched *w, const char *name)
@@ -49,8 +60,8 @@ static bool watch(struct watched *w, const char *name)
 			ok = watch_begin(w, name, "the policy was replaced");
 		}
 	}
-	if (ok && !stop && !out_json)
-		puts("the policy has ended, with its VM or by a detach");
+	if (ok && !stop)
+		say_ended(w);
 	return ok;
 }
 

@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
+#include "fate.h"
 #include "loader.h"
 #include "ranges.h"
 #include "state.h"
@@ -126,6 +128,14 @@ static void on_event(void *ctx, const struct hcp_event *event)
 		print_event(w, event);
 }
 
+void watched_take(struct watched *w, struct hcpolicy *policy)
+{
+	w->policy = policy;
+	w->info = info_copy(policy);
+	/* Once the link has ended nothing tells which folder it was. */
+	w->folder = counters_folder(w->info.link_id);
+}
+
 bool watched_begin(struct watched *w, const char *why)
 {
 	w->events = hcpolicy__events_new(w->policy, on_event, w);
@@ -136,8 +146,29 @@ bool watched_begin(struct watched *w, const char *why)
 	return true;
 }
 
+bool watched_say_ended(struct watched *w, bool last)
+{
+	const struct fate *fate = fate_of(w->policy ? w->folder : -1, &w->info, last);
+	struct json_object *item;
+
+	if (!fate)
+		return false;
+	if (!out_json) {
+		watched_line(w);
+		puts(fate->text);
+		return true;
+	}
+	item = watched_item(w);
+	put_bool(item, "ended", true);
+	put_str(item, "vm", fate->word);
+	watched_put(w, item);
+	return true;
+}
+
 void watched_end(struct watched *w)
 {
+	if (w->policy && w->folder >= 0)
+		close(w->folder);
 	hcpolicy__events_free(w->events);
 	hcpolicy__close(w->policy);
 	w->events = NULL;

@@ -14,10 +14,18 @@ struct watched {
 	bool several;
 	char name[HCP_NAME_LEN];	/* "": it has none */
 	uint32_t id;			/* its link's */
+	/* Of the policy as it was opened, to tell in the end what became of its VM. */
+	struct hcp_info info;
+	int folder;			/* of the VM in debugfs; -1: it could not be found */
 };
+
+/* Take an open policy. */
+void watched_take(struct watched *w, struct hcpolicy *policy);
 
 /* Begin to read its events, and print all that is shared.  False and errno: ENOENT if it sends none. */
 bool watched_begin(struct watched *w, const char *why);
+/* Say that the policy has ended, and its VM's fate.  False: that is not known yet (fate.h). */
+bool watched_say_ended(struct watched *w, bool last);
 /* Close the policy and its events. */
 void watched_end(struct watched *w);
 

@@ -22,6 +22,18 @@ starts()
 	within 60 grep -q ready "$answers" || { cat "$answers"; return 1; }
 }
 
+# leaves NAME: that of a VM which has been killed, and which no command has seen end
+leaves()
+{
+	local vm
+	"$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M --incoming "unix:$work/left" < /dev/null > "$work/left-said" 2>&1 &
+	vm=$!
+	children+=("$vm")
+	within 60 [ -S "$work/left" ] && hcpolicy attach bitmap --pid "$vm" --name "$1" || { cat "$work/left-said"; return 1; }
+	{ kill -KILL "$vm" && wait "$vm"; } 2> /dev/null
+	within 60 [ ! -e "/proc/$vm" ]
+}
+
 # ask COMMAND: the guest's next answer is ok
 asked=0
 ask()

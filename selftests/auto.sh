@@ -16,10 +16,11 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ]; then
 	skip "only for a machine of scripts/vm-run: it takes over udev, /etc and a control group" "VMs get what auto.conf says"
 	finish
 fi
-plan 29
+plan 30
 
 conf=/etc/hcpolicy/auto.conf
 services=/run/hcst-services
+unit_rule=/usr/local/lib/udev/rules.d/70-hcpolicy-auto.rules
 kvm=$(getent group kvm | cut -d: -f3)
 trap 'kill "${children[@]}" 2>/dev/null; wait "${children[@]}" 2>/dev/null; umount -l /etc /usr/bin/systemctl /usr/local 2>/dev/null; rm -rf "$work"' EXIT
 
@@ -33,7 +34,7 @@ installs()
 	mkdir "$work"/{etc,etc-work} && mount -t overlay -o "lowerdir=/etc,upperdir=$work/etc,workdir=$work/etc-work" overlay /etc &&
 		mount -t tmpfs tmpfs /usr/local && mkdir -p /usr/local/{sbin,lib/bpf,lib/udev/rules.d} "$services/systemd/user" /etc/hcpolicy &&
 		cp "$bin/hcpolicy" /usr/local/sbin && ln -s "$top/build/bpf" /usr/local/lib/bpf/hcpolicy &&
-		cp "$top/loader/auto/hcpolicy-auto.rules" /usr/local/lib/udev/rules.d/70-hcpolicy-auto.rules &&
+		cp "$top/loader/auto/hcpolicy-auto.rules" $unit_rule &&
 		sed "$sed" "$top/loader/auto/hcpolicy-auto@.service.in" > "$services/systemd/user/hcpolicy-auto@.service"
 	PATH=/usr/local/sbin:$PATH
 	unset HCPOLICY_PATH
@@ -89,6 +90,9 @@ untouched() { ! hcpolicy list | grep "^$pid "; }
 service_done() { since | grep -E "Finished .*new KVM VM of process $pid"; }
 events_done() { udevadm settle --timeout=60 && within 60 has_vm; }
 has_vm() { readlink "/proc/$pid/fd/"* | grep kvm-vm; }
+# Events that wait run one after another, so no test leaves many.
+without_unit() { mv $unit_rule "$work/rule" && udevadm control --reload; }
+with_unit() { mv "$work/rule" $unit_rule && udevadm control --reload; }
 # What udev does waits until it is told to go on.
 hold_events() { udevadm control --stop-exec-queue; }
 go_on() { udevadm control --start-exec-queue; }
@@ -124,7 +128,7 @@ no_policy()
 	vm "${qemu[@]}" -S
 	says "policy 'nosuch': no nosuch.bpf.o" && says "process $pid gets no policy, but should have 'nosuch' by $conf:1" && untouched && ends
 }
-wrong_line() { rules '* * * bitmap 2G' '* * bitmap'; vm "${qemu[@]}" -S; says "$conf:2: '' is no policy" && says "process $pid gets no policy, as the rules are wrong" && untouched && ends; }
+wrong_line() { rules '* * * bitmap 2G' '* * bitmap'; vm "${qemu[@]}" -S; says "$conf:2: the rule ends too early and has no policy: wanted its name" && says "process $pid gets no policy, as the rules are wrong" && untouched && ends; }
 # A guest that has said something has run.
 too_late()
 {
@@ -170,7 +174,7 @@ hook() { "$top/contrib/libvirt/qemu" "$domain" "$@" - <<< "<domain type='kvm'><n
 paused()
 {
 	rules '* * qemu* bitmap 2G'
-	hold_events && domain hcst-web1 -kernel "$bin/hcguest.elf" -append 'share 0x100000 16 expect 0' -serial null && hook started begin &&
+	without_unit && domain hcst-web1 -kernel "$bin/hcguest.elf" -append 'share 0x100000 16 expect 0' -serial null && hook started begin &&
 		says "^hcst-web1: policy 'bitmap' is attached to process $pid .* the set is complete\$" && qmp cont &&
 		within 300 same '[{"gfn":256,"npages":16}]' hcpolicy ranges hcst-web1 -j && hcpolicy show hcst-web1 | grep -xE 'state +complete' && ends
 }
@@ -236,10 +240,9 @@ told_later()
 	rules '* * qemu* bitmap 2G incoming'
 	domain hcst-web1 && hook started begin && says '^hcst-web1: .*: the set is not complete: awaits a restore$' && ends && rules '* * qemu* bitmap 2G'
 }
-# What is in the queue is from before.
 both()
 {
-	go_on && udevadm settle --timeout=900 && hold_events && domain hcst-web1 && go_on && says "^hcst-web1: policy 'bitmap' is attached to process $pid .*: the set is complete\$" && hook started begin &&
+	with_unit && hold_events && domain hcst-web1 && go_on && says "^hcst-web1: policy 'bitmap' is attached to process $pid .*: the set is complete\$" && hook started begin &&
 		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as hcst-web1: the set is complete\$" && ends &&
 		hold_events && domain hcst-web1 && hook started begin && go_on &&
 		says "^process $pid \(qemu-system-x86\) has policy 'bitmap' already, as hcst-web1: the set is complete\$" && ends
@@ -287,9 +290,8 @@ broker()
 # Often enough for systemd to give up a service that ends each time.
 wrong_rules()
 {
-	local n
 	echo 'user:1000 bitmap' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd || return
-	for n in 1 2 3 4 5 6 7; do
+	for _ in 1 2 3 4 5 6 7; do
 		asks hcst-asked
 		! wait "$pid" && grep "the broker's rules are wrong" "$work/vmm" || { cat "$work/vmm"; return 1; }
 	done

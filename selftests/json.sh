@@ -35,6 +35,7 @@ goes_on()
 {
 	local doc=docs/$1
 	shift
+	: > "$doc"	# those who ask for it by a pattern find it at once
 	"$bin/hcpolicy" "$@" -j > "$doc" 2> said-too &
 	going=$!
 	children+=("$going")
@@ -104,12 +105,14 @@ follows()
 # It goes on until an attachment has ended.
 follows_all()
 {
+	leaves hcst-left || return
 	goes_on 104.watch-all.lines watch --all
 	all=$going
-	within 60 grep -q 'it begins' docs/104.* && ask 'map 0x200000 8 0x10' && within 60 grep -q '"shared":false' docs/104.* &&
-		mkdir $pins/hcst-broken && within 60 grep -q '"error":' docs/104.* && rmdir $pins/hcst-broken
+	within 60 grep -q 'it begins' docs/104.* && within 60 grep -q '"name":"hcst-left",.*"warnings":' docs/104.* && ask 'map 0x200000 8 0x10' && within 60 grep -q '"shared":false' docs/104.* &&
+		mkdir $pins/hcst-broken && within 60 grep -q '"error":' docs/104.* && rmdir $pins/hcst-broken && goes_on 105.watch watch $name &&
+		one=$going && within 60 grep -q 'it begins' docs/105.*
 }
-all_end() { within 60 grep '"ended":true' docs/104.* && interrupt "$all"; }
+all_end() { within 60 grep '"ended":true' docs/104.* && interrupt "$all" && wait "$one" && grep '"ended":true,"vm":"lives"' docs/105.*; }
 saves()
 {
 	halt && says 0 save save $name saved --force && says 1 error restore $name picture && says 0 restore restore $name saved --force &&

@@ -111,7 +111,7 @@ no_policy()
 	domain $qemu && gives 1 "policy 'nosuch': no nosuch.bpf.o" virsh start --paused $name &&
 		grep "gets no policy, but should have 'nosuch' by $conf:1" "$work/run" && no_qemu && says "gets no policy, but should have 'nosuch'" && gone
 }
-wrong_line() { rules '* * bitmap'; gives 1 "$conf:1: '' is no policy" virsh start --paused $name && no_qemu && gone; }
+wrong_line() { rules '* * bitmap'; gives 1 "$conf:1: the rule ends too early and has no policy" virsh start --paused $name && no_qemu && gone; }
 no_rule()
 {
 	rules 'user:nobody * * bitmap 2G'

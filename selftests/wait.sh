@@ -41,7 +41,12 @@ arrives()
 	becomes -incoming defer && waits --wait && comes && grep 'attaching with --incoming' "$work/said" &&
 		hcpolicy show $name | grep -xE 'state +not complete: awaits a restore' && ends
 }
-too_long() { becomes && gives 1 'has no KVM VM open' hcpolicy attach bitmap --pid "$pid" --name $name --wait=1; }
+too_long()
+{
+	becomes && gives 1 'has no KVM VM open: waited 1 second for one$' hcpolicy attach bitmap --pid "$pid" --name $name --wait=1 &&
+		gives 1 'descriptor 0 is no KVM VM: waited 2 seconds for it' hcpolicy attach bitmap --pid "$pid" --name $name --vm-fd 0 --wait=2 &&
+		gives 1 'has no KVM VM open$' hcpolicy attach bitmap --pid "$pid" --name $name
+}
 ended()
 {
 	waits --wait && kill "$pid" && ! wait "$waiter" && grep "process $pid has ended, and had no KVM VM" "$work/said" || { cat "$work/said"; return 1; }

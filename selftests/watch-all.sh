@@ -8,7 +8,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/asked.sh
 . "${BASH_SOURCE[0]%/*}/asked.sh"
-plan 12
+plan 14
 
 name=hcst-all
 answers=$work/vm
@@ -32,9 +32,16 @@ told() { within 60 in_order "$@" || { echo "not told: $*"; cat "$work/stream"; r
 times() { same "$1" grep -cF -e "$2" "$work/stream"; }
 id_of() { hcpolicy list --all -j | tr '{' '\n' | sed -n "s/.*$1.*\"link_id\":\([0-9]*\).*/\1/p"; }
 
+# Names are looked at in their order.
+left_over()
+{
+	starts && leaves hcst-a && hcpolicy attach notify --take-exits --pid "$pid" --name $name && streams -j &&
+		told '"name":"hcst-a",.*"warnings":\[".*removed its pins"\]' && ask 'map 0x100000 1 0' && told '"gfn":256,' &&
+		times 1 '"name":"hcst-a"' && interrupted && ask 'map 0x100000 1 0x10' && hcpolicy detach $name
+}
 comes()
 {
-	streams -j && starts && hcpolicy attach notify --take-exits --pid "$pid" --name $name &&
+	streams -j && hcpolicy attach notify --take-exits --pid "$pid" --name $name &&
 		id=$(id_of "\"name\":\"$name\"") && head="\"name\":\"$name\",\"link_id\":$id," &&
 		told "$head\"policy\":\"notify\",.*\"pid\":$pid,\"sends_events\":true" "$head\"set_because\":\"it begins\",\"ranges\":\[\]"
 }
@@ -65,7 +72,8 @@ speaks_again()
 }
 ends()
 {
-	kill "${children[-1]}" && told "^.\"link_id\":$id_two,\"ended\":true" && hcpolicy detach $name && told "$head\"ended\":true"
+	kill -KILL "${children[-1]}" && told "^.\"link_id\":$id_two,\"ended\":true,\"vm\":\"gone\"" &&
+		hcpolicy detach $name && told "$head\"ended\":true,\"vm\":\"lives\""
 }
 # The name is used again, by another link.
 again()
@@ -78,19 +86,28 @@ mended()
 {
 	rmdir $pins/hcst-broken && ask 'map 0x300000 1 0' && told "$head\"time_ns\":.*\"gfn\":768,"
 }
-interrupted() { kill -INT "$watcher" && wait "$watcher" && ! grep warning "$work/stream" && [ "$(tail -c 2 "$work/stream")" = '}' ]; }
+# Another test may have left a name, of which it warns.
+interrupted() { kill -INT "$watcher" && wait "$watcher" && ! grep -F "\"name\":\"$name\"" "$work/stream" | grep warning && [ "$(tail -c 2 "$work/stream")" = '}' ]; }
 in_words()
 {
 	streams && told "^$name: policy 'notify' of process $pid$" "^$name: it begins: all that is shared:$" "^$name:   0x300000-0x300fff  1 pages$" &&
 		ask 'map 0x300000 1 0x10' && told "^$name: .* hides  0x300000-0x300fff  1 page, handled$" && hcpolicy detach $name &&
-		told "^$name: the policy has ended, with its VM or by a detach$"
+		told "^$name: the policy has ended by a detach, and its VM goes on without it$" && kill -INT "$watcher" && wait "$watcher"
+}
+# Its process lives on, and nothing shows whether its VM does.
+not_known()
+{
+	hcpolicy attach notify --take-exits --pid "$pid" --name $name && mount -t tmpfs tmpfs /sys/kernel/debug || return
+	streams -j && told '"set_because"' && hcpolicy detach $name && told '"ended":true,"vm":"unknown"'
+	umount /sys/kernel/debug && times 1 '"unknown"' && kill -INT "$watcher" && wait "$watcher"
 }
 refused()
 {
-	gives 2 'too many arguments' hcpolicy watch --all $name && kill -INT "$watcher" && wait "$watcher" && chown 65534 $pins || return
+	gives 2 'too many arguments' hcpolicy watch --all $name && chown 65534 $pins || return
 	gives 1 'belongs to uid 65534' hcpolicy watch --all && chown 0 $pins
 }
 
+check "what is left of an attachment is told as its own, and not as another one's" left_over
 check "an attachment comes, and all that its guest shares" comes
 check "each change says whose it is" changes
 check "an attachment without a name and without events is told, by its link" unnamed
@@ -102,5 +119,6 @@ check "what cannot be opened is told once, and a name comes again with another l
 check "the others go on" mended
 check "an interrupt ends the stream" interrupted
 check "in words each line begins with the name" in_words
+check "without debugfs it is not known whether the VM lives" not_known
 check "a name beside --all, and names that cannot be read, are errors" refused
 finish

@@ -33,6 +33,7 @@ fits_not()
 	gives 0 "^process $pid \(sleep\) gets no policy: no rule of $conf is for user $uid, control group $cgroup, command $command\$" auto
 }
 wrong() { printf '\n%s\n' "$1" > "$conf"; gives 1 "$conf:2: '$2" auto && gives 1 'gets no policy, as the rules are wrong' auto; }
+short() { printf '\n%s\n' "$1" > "$conf"; gives 1 "$conf:2: the rule ends too early and has no $2.* \(a rule is: who, control group, command, policy, largest set" auto; }
 
 nothing()
 {
@@ -98,7 +99,7 @@ first()
 lines()
 {
 	wrong 'user:nobody-here * * a 1G' user:nobody-here && wrong 'alice * * a 1G' alice && wrong '* slice * a 1G' slice &&
-		wrong '*' "' is no control" && wrong '* *' "' is no command" && wrong '* * *' "' is no policy" && wrong '* * * a' "' is no size" &&
+		short '*' 'control group: wanted a pattern' && short '* *' 'command: wanted a pattern' && short '* * *' 'policy: wanted its name' && short '* * * a' 'size of a set: wanted' &&
 		wrong '* * * a big' big && wrong '* * * a 0' 0 && wrong '* * * a 64' "64' is no size of a set: wanted .*such as 64G" && wrong '* * * a 1023K' 1023K && fits '* * * nosuch 1M' && wrong '* * * - 1G' 1G && wrong '* * * a 1G key' key && wrong '* * * a 1G =1' =1 && wrong '* * * a incoming' incoming &&
 		printf '%s\n' '* * * nosuch 1G' '* * * a' > "$conf" && gives 1 "$conf:2" auto && ! grep nosuch "$work/run"
 }
@@ -136,7 +137,7 @@ each_wrong()
 {
 	printf '%s\n' '* * * nosuch 1G' '* * * a' '* * * bitmap 1G' '* * * quota 1G a=1 ceiling=x' '* * * bitmap 5000T' > "$conf"
 	gives 1 "^hcpolicy: $conf:1: policy 'nosuch': no nosuch.bpf.o in HCPOLICY_PATH" check_rules &&
-		gives 1 "^hcpolicy: $conf:2: '' is no size" check_rules && gives 1 "$conf:4: .*it has no parameter 'a'; it has: .*ceiling" check_rules &&
+		gives 1 "^hcpolicy: $conf:2: .* has no size" check_rules && gives 1 "$conf:4: .*it has no parameter 'a'; it has: .*ceiling" check_rules &&
 		gives 1 "$conf:4: policy 'quota': parameter 'ceiling': 'x' is not a number" check_rules &&
 		same '1 2 4 4 5' eval "sed 's,^hcpolicy: $conf:\([0-9]*\):.*,\1,' '$work/run' | xargs" &&
 		rm "$conf" && gives 1 "$conf: No such file" check_rules && gives 2 'leave out --pid' hcpolicy auto --check --pid "$pid"

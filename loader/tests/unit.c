@@ -719,8 +719,9 @@ static void test_usage(void)
 	check_run("attach bitmap --pid 1x", 2, "a process id is meant");
 	check_run("attach bitmap --pid 1 --vm-fd -1", 2, "number of a descriptor is meant");
 	check_run("attach bitmap --pid 1 --max-gpa 1Q", 2, "a size is meant");
-	check_run("attach bitmap --pid 1 --wait=soon", 2, "a number of seconds is meant");
-	check_run("attach bitmap --pid 1 --wait 5", 2, "too many arguments");
+	check_run("attach bitmap --pid 1 --wait=soon", 2, "a number of seconds is meant, from 1 on");
+	check_run("attach bitmap --pid 1 --wait 5", 2, "too many arguments; usage: hcpolicy attach POLICY --pid PID; "
+		  "--wait takes its seconds behind a =: --wait=SECONDS");
 	check_run("metrics a b", 2, "too many arguments; usage: hcpolicy metrics [FILE]");
 	check_run("metrics -j", 2, "hcpolicy list -j and show -j have JSON");
 	check_run("auto", 2, "auto needs --pid");
