@@ -30,6 +30,8 @@
 #define LISTENER	3
 #define LINES_PER_SECOND	5
 #define PAUSE_MS	1000
+/* Rules that are wrong are read again by the next request, but not more often. */
+#define RULES_NS	1000000000
 
 /* A connection that there could be no child for; -1: none.  To close it is a child's work, too: seats.c. */
 static int waits = -1;
@@ -117,7 +119,7 @@ static const char *refusal(int peer_error, const struct peer *peer, const struct
 	if (!rules) {
 		*error = EACCES;
 		return "the broker's rules are wrong, so it refuses everybody: its journal (journalctl -u hcpolicyd) "
-		       "names the line";
+		       "says what is wrong";
 	}
 	if (!rules_find(rules, peer, NULL)) {
 		*error = EPERM;
@@ -147,6 +149,25 @@ static void log_refusal(const struct peer *peer, const char *why)
 		fprintf(stderr, "hcpolicyd: process %d of user %u: refused: %s\n", peer->pid, peer->uid, why);
 	else
 		more++;
+}
+
+/*
+ * To end because of wrong rules would leave clients without an answer, and systemd would start this again
+ * and again.  They may be right later: they are mended, or only now the users can be looked up.
+ */
+static const struct rules *rules_now(const char *conf)
+{
+	static struct rules *rules;
+	static uint64_t last;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (rules || (last && now - last < RULES_NS))
+		return rules;
+	last = now;
+	rules = rules_read(conf, check_warn);
+	if (!rules)
+		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s (hcpolicyd --check)\n", conf ?: RULES);
+	return rules;
 }
 
 static void take_connection(const struct rules *rules)
@@ -237,7 +258,6 @@ static void expect_end(void)
 int main(int argc, char **argv)
 {
 	const char *conf = NULL;
-	struct rules *rules;
 	char name[HCP_NAME_LEN];
 	bool check = false, connection;
 
@@ -256,11 +276,7 @@ int main(int argc, char **argv)
 	expect_end();
 	if (!attached_find())
 		return 1;
-	rules = rules_read(conf, check_warn);
-	/* To end would leave clients without an answer, and systemd would start this again and again. */
-	if (!rules)
-		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s (hcpolicyd --check), then systemctl restart hcpolicyd\n",
-			conf ?: RULES);
+	rules_now(conf);
 	/* A request that is at work gets its answer before the end. */
 	while (!told_to_end || seats_any_undecided()) {
 		connection = wait_for_work();
@@ -268,7 +284,7 @@ int main(int argc, char **argv)
 		while (seats_free() && attached_ended(name))
 			seats_clear(name);
 		if (connection && seats_free())
-			take_connection(rules);
+			take_connection(rules_now(conf));
 	}
 	return 0;
 }

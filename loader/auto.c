@@ -88,8 +88,8 @@ static void report(const struct hcpolicy *policy, const char *conf, const struct
 }
 
 /*
- * libvirt's name for it.  One of the broker's clients may have taken that: a VM must not lack its
- * policy for it.  NULL: the VM is called by its process.
+ * libvirt's name for it; NULL: the VM is called by its process.  A client of the broker may have taken
+ * that name: the VM must not lack its policy for it.
  */
 static const char *name_of_domain(char name[HCP_NAME_LEN], pid_t pid)
 {
@@ -100,22 +100,28 @@ static const char *name_of_domain(char name[HCP_NAME_LEN], pid_t pid)
 		return NULL;
 	quiet.log = quiet.warn = NULL;
 	err = hcpolicy__clear(name, &quiet);
-	return !err || err == -ENOENT ? name : NULL;
+	if (!err || err == -ENOENT)
+		return name;
+	/* It may be this VM's own. */
+	if (err == -EEXIST && !counters_link(pid))
+		printf("process %d is called by its number: another VM has the name of its domain, '%s'\n", pid, name);
+	return NULL;
 }
 
 static int follow(const struct args *args, const char *conf, const struct auto_rule *rule)
 {
 	bool taken = false;
 	char domain[HCP_NAME_LEN];
-	const struct args attach_args = {
+	struct args attach_args = {
 		.words = { rule->policy }, .nwords = 1, .params = rule->params,
-		.nparams = rule->nparams, .name = args->name ?: name_of_domain(domain, args->pid), .pid = args->pid, .pidfd = args->pidfd,
+		.nparams = rule->nparams, .pid = args->pid, .pidfd = args->pidfd,
 		.vm_fd = -1, .wait = WAIT_SECONDS, .max_gpa = rule->max_gpa,
 		.incoming = rule->incoming, .taken = &taken,
 	};
 	struct hcpolicy *policy;
 
 	remove_ended();
+	attach_args.name = args->name ?: name_of_domain(domain, args->pid);
 	policy = attach_vm(&attach_args);
 	/* From its VMM; or of the unit and libvirt's hook this is the second. */
 	if (!policy && taken) {

@@ -50,8 +50,27 @@ static const char *open_error(int error)
 	return text;
 }
 
-/* Open the folder of the VM whose policy has this link.  False and *why: it cannot be found. */
-static bool open_folder(unsigned int link, struct folder *folder, const char **why)
+/* A VM's folder is mostly called by its process and descriptor: then nobody has to look at all of them. */
+static bool open_likely(DIR *dir, const struct hcp_info *info, unsigned int link, struct folder *folder)
+{
+	char name[32];
+	unsigned int id;
+
+	snprintf(name, sizeof(name), "%d-%d", info->pid, info->vm_fd);
+	if (!folders_at(dir, name, folder))
+		return false;
+	folder_link(folder->fd, &id);
+	if (id && id == link)
+		return true;
+	close(folder->fd);
+	return false;
+}
+
+/*
+ * Open the folder of the VM whose policy has this link.  info: what the set says of the VM, or NULL.
+ * False and *why: it cannot be found.
+ */
+static bool open_folder(const struct hcp_info *info, unsigned int link, struct folder *folder, const char **why)
 {
 	DIR *dir = folders_open(why);
 	bool named = false, unnamed = false;
@@ -60,6 +79,10 @@ static bool open_folder(unsigned int link, struct folder *folder, const char **w
 
 	if (!dir)
 		return false;
+	if (info && open_likely(dir, info, link, folder)) {
+		closedir(dir);
+		return true;
+	}
 	while (folders_next(dir, folder)) {
 		error = folder_link(folder->fd, &id);
 		if (id && id == link) {
@@ -115,7 +138,7 @@ struct json_object *counters_read(const struct hcpolicy *policy, const char **wh
 	struct folder folder;
 
 	*why = "the policy is not attached any more";
-	if (!link || !hcpolicy__attached(policy) || !open_folder(link, &folder, why))
+	if (!link || !hcpolicy__attached(policy) || !open_folder(hcpolicy__info(policy), link, &folder, why))
 		return NULL;
 	counters = read_folder(folder.fd, why);
 	close(folder.fd);
@@ -147,19 +170,19 @@ bool counters_creator(unsigned int link, int *tid, const char **why)
 {
 	struct folder folder;
 
-	if (!open_folder(link, &folder, why))
+	if (!open_folder(NULL, link, &folder, why))
 		return false;
 	*tid = folder.tid;
 	close(folder.fd);
 	return true;
 }
 
-int counters_folder(unsigned int link)
+int counters_folder(const struct hcp_info *info)
 {
 	struct folder folder;
 	const char *why;
 
-	return open_folder(link, &folder, &why) ? folder.fd : -1;
+	return open_folder(info, info->link_id, &folder, &why) ? folder.fd : -1;
 }
 
 /* Open one of the machine's counters, because access() does not know lockdown. */

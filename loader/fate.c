@@ -13,7 +13,7 @@
 #include "folders.h"
 #include "loader.h"
 
-static const struct fate gone = { "gone", "the policy has ended, with its VM" };
+static const struct fate gone = { "gone", "the policy has ended, and its VM is gone" };
 static const struct fate lives = { "lives", "the policy has ended by a detach, and its VM goes on without it" };
 static const struct fate unknown = { "unknown", "the policy has ended, with its VM or by a detach" };
 

@@ -3,11 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 #include "folders.h"
 
-#define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
+#define DEBUGFS		"/sys/kernel/debug"
+#define KVM_DEBUGFS	DEBUGFS "/kvm"
+
+static bool mounted(void)
+{
+	struct statfs fs;
+
+	return !statfs(DEBUGFS, &fs) && fs.f_type == DEBUGFS_MAGIC;
+}
 
 DIR *folders_open(const char **why)
 {
@@ -15,13 +25,30 @@ DIR *folders_open(const char **why)
 
 	if (dir)
 		return dir;
-	if (errno != ENOENT)
+	if (errno != ENOENT) {
 		*why = "debugfs cannot be read: run as root";
-	else if (access("/sys/module/kvm", F_OK))
+	} else if (access("/sys/module/kvm", F_OK)) {
 		*why = "kvm is not loaded";
-	else
-		*why = "debugfs is not mounted: mount -t debugfs debugfs /sys/kernel/debug";
+		errno = ENODEV;
+	} else if (mounted()) {
+		*why = "KVM has no processor: load kvm_amd or kvm_intel";
+		errno = ENODEV;
+	} else {
+		*why = "debugfs is not mounted: mount -t debugfs debugfs " DEBUGFS;
+		errno = ENOENT;
+	}
 	return NULL;
+}
+
+bool folders_at(DIR *dir, const char *name, struct folder *folder)
+{
+	if (sscanf(name, "%d-", &folder->tid) != 1)
+		return false;
+	folder->fd = openat(dirfd(dir), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder->fd < 0)
+		return false;
+	snprintf(folder->name, sizeof(folder->name), "%.31s", name);
+	return true;
 }
 
 bool folders_next(DIR *dir, struct folder *folder)
@@ -29,13 +56,8 @@ bool folders_next(DIR *dir, struct folder *folder)
 	struct dirent *entry;
 
 	while ((entry = readdir(dir))) {
-		if (sscanf(entry->d_name, "%d-", &folder->tid) != 1)
-			continue;
-		folder->fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (folder->fd < 0)
-			continue;
-		snprintf(folder->name, sizeof(folder->name), "%.31s", entry->d_name);
-		return true;
+		if (folders_at(dir, entry->d_name, folder))
+			return true;
 	}
 	return false;
 }

@@ -22,8 +22,10 @@ struct folder {
 	pid_t tid;		/* in the initial pid namespace */
 };
 
-/* NULL and *why: they cannot be seen. */
+/* NULL and *why: they cannot be seen.  errno ENODEV: because there can be no VM. */
 DIR *folders_open(const char **why);
+/* False: there is no folder of that name. */
+bool folders_at(DIR *dir, const char *name, struct folder *folder);
 bool folders_next(DIR *dir, struct folder *folder);
 
 /* Read a file of one line.  0 or a negative errno. */

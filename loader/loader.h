@@ -118,7 +118,7 @@ bool counters_readable(const char **why);
 unsigned int counters_link(pid_t pid);
 /* The thread that made the VM whose policy has that link (in the initial pid namespace). */
 bool counters_creator(unsigned int link, int *tid, const char **why);
-/* That VM's folder in debugfs (folders.h), for as long as the VM lives.  -1: it cannot be found. */
-int counters_folder(unsigned int link);
+/* The folder in debugfs (folders.h) of a VM, for as long as it lives.  -1: it cannot be found. */
+int counters_folder(const struct hcp_info *info);
 
 #endif /* LOADER_H */

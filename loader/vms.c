@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The VMs of this machine and the rules of auto.conf: vms.h.  The rule: a VM that has just come or is
- * about to end is no error, and nothing is said of a VM whose process is not certain.
+ * about to end is no error, and of a VM whose process is not known nothing is said.
  */
+#include <errno.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ static int has_policy(int fd)
 
 /*
  * KVM names the thread that made the VM.  It may have ended, and its number may be another's: so the
- * process has to have a VM open.
+ * process has to have a VM open.  If that is another VM, this is the wrong process.
  */
 static pid_t find_maker(struct maker *maker, pid_t tid)
 {
@@ -70,24 +71,28 @@ static void look_without(struct walk *walk, const struct folder *folder)
 	maker_free(&maker);
 }
 
-/* KVM removes the files of a VM that ends before it removes the folder. */
-static bool ends(int fd)
+/* KVM makes the files of a VM after its folder, and removes them before it. */
+static int settled(int fd)
 {
-	for (int ms = 0; ms < WAIT_MS && !folder_gone(fd); ms += 10)
+	int has = has_policy(fd);
+
+	for (int ms = 0; has < 0 && ms < WAIT_MS && !folder_gone(fd); ms += 10) {
 		poll(NULL, 0, 10);
-	return folder_gone(fd);
+		has = has_policy(fd);
+	}
+	return has;
 }
 
 static void look(struct walk *walk, const struct folder *folder)
 {
-	int has = has_policy(folder->fd);
+	int has = walk->vms.why ? 0 : settled(folder->fd);
 
-	if (folder_gone(folder->fd) || (has < 0 && !walk->vms.why && ends(folder->fd)))
+	if (folder_gone(folder->fd))
 		return;
 	walk->vms.n++;
 	if (has < 0)
 		walk->vms.why = "this KVM does not say which VM has a policy: hcpolicy probe says what helps";
-	else if (!has && !walk->vms.why)
+	else if (!has && !walk->vms.why && walk->conf->n)
 		look_without(walk, folder);
 }
 
@@ -97,6 +102,8 @@ struct vms vms_look(const struct auto_conf *conf, vms_fn fn, void *ctx)
 	struct folder folder;
 	DIR *dir = folders_open(&walk.vms.why);
 
+	if (!dir && errno == ENODEV)
+		return (struct vms) { .seen = true };
 	if (!dir)
 		return walk.vms;
 	if (proc_pid_ns() != INITIAL_PID_NS)

@@ -10,7 +10,7 @@ struct vms {
 	uint64_t n;
 	/* Of those without a policy: whose process is not known, so that no rule could be looked for. */
 	uint64_t unknown;
-	const char *why;	/* why no rule could be looked for, of none; NULL: of the others it was */
+	const char *why;	/* NULL, or why no rule could be looked for, from some VM on */
 };
 
 struct vm_without {

@@ -94,14 +94,15 @@ static void say_warnings(struct all *all, const struct attachment *a)
 	const char *key = a->name ?: "";
 	struct json_object *warnings = warn_take(), *item;
 
+	if (!warnings && a->policy)
+		json_object_object_del(all->warned, key);
 	if (!warnings)
 		return;
 	if (json_object_equal(json_object_object_get(all->warned, key), warnings)) {
 		json_object_put(warnings);
 		return;
 	}
-	if (!a->removed)
-		json_object_object_add(all->warned, key, json_object_get(warnings));
+	json_object_object_add(all->warned, key, json_object_get(warnings));
 	item = json_object_new_object();
 	if (a->name)
 		put_str(item, "name", a->name);

@@ -133,7 +133,7 @@ void watched_take(struct watched *w, struct hcpolicy *policy)
 	w->policy = policy;
 	w->info = info_copy(policy);
 	/* Once the link has ended nothing tells which folder it was. */
-	w->folder = counters_folder(w->info.link_id);
+	w->folder = counters_folder(&w->info);
 }
 
 bool watched_begin(struct watched *w, const char *why)

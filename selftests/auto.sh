@@ -222,7 +222,8 @@ names()
 # Somebody else's VM has that name.
 name_is_taken()
 {
-	hcpolicy attach bitmap --pid "$1" --name hcst-web1 && domain hcst-web1 && hook started begin && complete bitmap 1
+	hcpolicy attach bitmap --pid "$1" --name hcst-web1 && domain hcst-web1 && hook started begin && complete bitmap 1 &&
+		says "^process $pid is called by its number: another VM has the name of its domain, 'hcst-web1'\$"
 }
 other_has_name()
 {
@@ -294,7 +295,7 @@ broker()
 	rules '* * * -'
 	gets && same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && cleared
 }
-# Often enough for systemd to give up a service that ends each time.
+# Often enough for systemd to give up a service that ends each time.  Rules are read once a second at most.
 wrong_rules()
 {
 	echo 'user:1000 bitmap' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd || return
@@ -302,7 +303,7 @@ wrong_rules()
 		asks hcst-asked
 		! wait "$pid" && grep "the broker's rules are wrong" "$work/vmm" || { cat "$work/vmm"; return 1; }
 	done
-	manager is-active hcpolicyd && echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager restart hcpolicyd &&
+	manager is-active hcpolicyd && echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && sleep 2 &&
 		gets && cleared && manager stop hcpolicyd.socket hcpolicyd
 }
 

@@ -220,7 +220,8 @@ there = [
     series("hcpolicy_vm_unattached", "1x300", **vm), series("hcpolicy_vm_unattached", "1 1 1 stale", **{**vm, "vm": "6-9"}),
     series("hcpolicy_set_complete", "0x300", name="web1"), series("hcpolicy_set_complete", "0x300", name="in"),
     series("hcpolicy_set_incomplete", "1x300", **arrives), series("hcpolicy_set_incomplete", "1x300", name="web1", reason="late"),
-    series("hcpolicy_overruled_total", "5x300", name="web1"), series("hcpolicy_bad_verdicts_total", "0+1x300", name="web1"),
+    series("hcpolicy_bad_verdicts_total", "0+1x300", name="web1"), series("hcpolicy_bad_verdicts_total", "0x99 3x200", name="bursts"),
+    series("hcpolicy_overruled_total", "0x300", name="web1"), series("hcpolicy_overruled_total", "_x149 5x150", name="boots"),
 ]
 fires("MetricsAbsent", 60)
 fires("MetricsAbsentOnHost", 60, {"job": "node", "instance": "b"})
@@ -230,7 +231,7 @@ fires("CannotRead", 60)
 fires("RulesNotApplied", 4)
 fires("RulesNotApplied", 6, {"instance": "a"})
 fires("VmUnattached", 4)
-fires("VmUnattached", 6, vm)
+fires("VmUnattached", 6, {one: vm[one] for one in ("instance", "vm", "pid", "policy")})
 fires("VmUnknown", 14)
 fires("VmUnknown", 16, {"instance": "a"})
 fires("SetIncomplete", 9)
@@ -238,6 +239,10 @@ fires("SetIncomplete", 11, web)
 fires("SetIncompleteLong", 119)
 fires("SetIncompleteLong", 121, arrives)
 fires("Verdicts", 60, web)
+fires("Verdicts", 105, web, {"instance": "a", "name": "bursts"})
+fires("Verdicts", 130, web)
+fires("Verdicts", 155, web, {"instance": "a", "name": "boots"})
+fires("Verdicts", 180, web)
 nothing = [{"eval_time": "14m", "alertname": "HcpolicyMetricsAbsent", "exp_alerts": []},
            {"eval_time": "16m", "alertname": "HcpolicyMetricsAbsent", "exp_alerts": [{}]}]
 print(json.dumps({"rule_files": [sys.argv[1]], "evaluation_interval": "1m", "tests": [

@@ -67,7 +67,7 @@ sees_the_end()
 {
 	echo >&9
 	within 60 watched 'the policy has ended' || { cat "$work/watch" "$work/console"; return 1; }
-	wait "$watcher" && grep -x 'the policy has ended, with its VM' "$work/watch"
+	wait "$watcher" && grep -x 'the policy has ended, and its VM is gone' "$work/watch"
 }
 no_events()
 {
