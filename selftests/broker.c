@@ -273,8 +273,12 @@ static bool send_raw(int fd, const void *bytes, size_t len, const int *fds, int 
 static void check_answer(int fd, int error, const char *words)
 {
 	struct hcp_broker_answer answer;
+	ssize_t len = recv(fd, &answer, sizeof(answer), 0);
 
-	CHECK_EQ(recv(fd, &answer, sizeof(answer), 0), sizeof(answer));
+	/* If the broker has not read what was sent, its end comes first.  The library reads again, too. */
+	if (len < 0 && errno == ECONNRESET)
+		len = recv(fd, &answer, sizeof(answer), 0);
+	CHECK_EQ(len, sizeof(answer));
 	tap_note("client: %s", answer.text);
 	CHECK_EQ(answer.error, error);
 	CHECK(strstr(answer.text, words));
