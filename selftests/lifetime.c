@@ -109,6 +109,13 @@ TEST(each_request_is_seen_by_exactly_one_policy_while_they_are_replaced)
 	CHECK_EQ(first->state->calls + p[0]->state->calls + p[1]->state->calls, requests);
 }
 
+/* One processor does nothing else while a program runs. */
+static void want_two_processors(void)
+{
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		tap_skip("it takes two processors to see that a call is in progress");
+}
+
 static void check_no_call(const struct pol *p, int round)
 {
 	if (p->state->in_call)
@@ -126,6 +133,7 @@ static void check_quiet(void (*end)(struct pol *p))
 	struct pol *p;
 	int i;
 
+	want_two_processors();
 	vm = vm_new(2, false);
 	p = pol_handler(vm->fd);
 	p->state->spin_ns = 20000000;
@@ -160,6 +168,7 @@ TEST(when_replace_returns_no_call_of_the_old_policy_is_in_progress)
 	uint64_t calls;
 	int i;
 
+	want_two_processors();
 	vm = vm_new(2, false);
 	for (i = 0; i < 2; i++) {
 		p[i] = pol_handler(-1);
@@ -321,6 +330,7 @@ TEST(the_end_of_the_VMs_process_detaches_in_the_middle_of_a_call)
 	pid_t pid;
 	int fd;
 
+	want_two_processors();
 	pid = vm_in_child(&fd);
 	p = pol_handler(fd);
 	p->state->spin_ns = 20000000;
