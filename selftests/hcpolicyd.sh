@@ -3,6 +3,12 @@
 # hcpolicyd as its unit starts it, and users without privileges, for tests.  Source it after tap.sh.
 # shellcheck disable=SC2034,SC2154	# as is for who sources this; work, bin and top are tap.sh's
 
+if ! command -v systemd-socket-activate > /dev/null; then
+	plan 1
+	skip "no systemd-socket-activate: install systemd" "hcpolicyd as its unit starts it"
+	finish
+fi
+
 socket=/run/hcst-broker
 umask 0		# what a test makes is for these users, too
 chmod 0777 "$work"
