@@ -23,8 +23,10 @@ static int check_map(const struct hcpolicy *policy, int fd, const char *name,
 	if (err == -EINVAL)
 		return fail(policy, EINVAL, "%s: descriptor %d is not a BPF map", name, fd);
 	if (err)
-		return fail(policy, -err, "%s: descriptor %d cannot be seen in /proc/thread-self/fdinfo (%s): "
-			    "mount -t proc proc /proc", name, fd, strerror(-err));
+		return fail(policy, -err, "%s: descriptor %d cannot be seen in /proc/thread-self/fdinfo (%s): %s",
+			    name, fd, strerror(-err), err == -EACCES ?
+			    "AppArmor, or what else confines this process, has to allow that" :
+			    "mount -t proc proc /proc");
 	if (map.type != BPF_MAP_TYPE_ARRAY || map.key_size != sizeof(__u32) ||
 	    map.value_size != value_size)
 		return fail(policy, EINVAL, "%s: descriptor %d is not an array of %zu byte values",

@@ -13,7 +13,7 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ] || ! [ -x /usr/sbin/libvirtd ]; the
 	skip "only for a machine of scripts/check-libvirt: it takes over libvirt and /etc" "libvirt's domains get what auto.conf says"
 	finish
 fi
-plan 22
+plan 23
 
 conf=/etc/hcpolicy/auto.conf
 hooks=/etc/libvirt/hooks/qemu.d
@@ -35,10 +35,16 @@ journal()
 	mkdir -p /run/systemd/journal /run/log/journal && ln -sf /run/systemd/journal/dev-log /dev/log &&
 		background /usr/lib/systemd/systemd-journald && within 60 [ -S /run/systemd/journal/stdout ]
 }
+# As Debian's apparmor.service does for libvirt: each domain gets a profile of its own.
+confines()
+{
+	mount -t securityfs securityfs /sys/kernel/security &&
+		apparmor_parser -r /etc/apparmor.d/usr.sbin.libvirtd /etc/apparmor.d/usr.lib.libvirt.virt-aa-helper
+}
 # As docs/operating.md tells.
 installs() { install -D -m 755 /usr/share/doc/hcpolicy/examples/libvirt/qemu $hooks/hcpolicy && mkdir -p /etc/hcpolicy && cp "$bin/hcguest.elf" $images; }
 starts_libvirtd() { background libvirtd && within 300 virsh list; }
-begins() { loads && journal && installs && background virtlogd && starts_libvirtd || { tail -n 50 "$work"/{virtlogd,libvirtd}; return 1; }; }
+begins() { loads && confines && journal && installs && background virtlogd && starts_libvirtd || { tail -n 50 "$work"/{virtlogd,libvirtd}; return 1; }; }
 
 # --- domains
 
@@ -96,7 +102,8 @@ unprivileged()
 	id=$(id -u libvirt-qemu) && grep -qxE "Uid:(	$id){4}" "/proc/$pid/status" &&
 		[ "$(grep -cxE 'Cap(Eff|Prm|Inh|Amb):	0+' "/proc/$pid/status")" = 4 ]
 }
-sandboxed() { unprivileged && grep -qx 'Seccomp:	2' "/proc/$pid/status"; }
+confined() { grep -qx "libvirt-$uuid (enforce)" "/proc/$pid/attr/current"; }
+sandboxed() { unprivileged && confined && grep -qx 'Seccomp:	2' "/proc/$pid/status"; }
 resumes() { virsh resume $name && within 300 shared && state complete; }
 libvirtd_again()
 {
@@ -164,12 +171,8 @@ resets()
 # --- QEMU asks the broker
 
 object=policy=bitmap,broker=/run/hcpolicy/broker
-# The cache may be root's alone, so libvirt's user gets a copy of the program.
-copies()
-{
-	local copy=/usr/local/lib/hcst-qemu
-	cp -rL "${HCP_QEMU%/*}" $copy && qemu=$copy/${HCP_QEMU##*/}
-}
+# In the place of Debian's, as a package would bring it: AppArmor knows QEMU by its path.
+patched() { cp "${HCP_QEMU%/*}/program" $qemu; }
 # broker RULE: the socket as its unit makes it.  hcpolicyd reads its rules when it starts.
 broker()
 {
@@ -184,21 +187,32 @@ asks() { domain $qemu "<qemu:commandline><qemu:arg value='-object'/><qemu:arg va
 	<qemu:arg value='-cpu'/><qemu:arg value='host,+kvm-hc-map-gpa-range,+kvm-migration-control'/></qemu:commandline>"; }
 refused()
 {
-	copies && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule of .* allows user' virsh start $name && no_qemu && gone
+	patched && broker 'user:nobody bitmap 4G 1' && asks && gives 1 'hcpolicy: no rule of .* allows user' virsh start $name && no_qemu && gone
+}
+# libvirt's profile for a QEMU does not let it read what it has open.
+forbidden()
+{
+	broker 'user:libvirt-qemu bitmap 4G 1' && asks && gives 1 'Permission denied.*: AppArmor, or .* has to allow that' virsh start $name && no_qemu && within 60 gone
+}
+# By the line of docs/qemu.md.
+allows()
+{
+	local rules=/etc/apparmor.d/local/abstractions/libvirt-qemu
+	mkdir -p "${rules%/*}" && echo 'owner @{PROC}/@{pid}/task/@{tid}/fdinfo/* r,' >> $rules
 }
 # Nobody has to wait: QEMU runs its guest when it has its policy.
 asked()
 {
 	rules '* * * bitmap 2G'
-	broker 'user:libvirt-qemu bitmap 4G 1' && asks && starts && within 300 same "$pages" hcpolicy ranges "$pid" -j && hcpolicy show "$pid" | grep -xE 'state +complete' &&
+	allows && asks && starts && within 300 same "$pages" hcpolicy ranges "$pid" -j && hcpolicy show "$pid" | grep -xE 'state +complete' &&
 		says "^process $pid .* has policy 'bitmap' already, as $pid: the set is complete\$"
 }
 # QEMU itself may call no bpf(2).
-without_bpf() { unprivileged && ! readlink "/proc/$pid/fd/"* | grep bpf-prog; }
+without_bpf() { unprivileged && confined && ! readlink "/proc/$pid/fd/"* | grep bpf-prog; }
 
 check "libvirt is here, with the hook that the package has" begins
 check "a domain that is started paused gets its policy by libvirt's call of the hook" paused
-check "its QEMU is as libvirt makes it, with a user of its own and without privileges" sandboxed
+check "its QEMU is as libvirt makes it: with a user of its own, without privileges, confined by AppArmor" sandboxed
 check "resumed, it shares pages, and the set has them" resumes
 check "a restart of libvirtd changes nothing of that" libvirtd_again
 check "after virsh destroy the next use removes the name" ends
@@ -216,12 +230,14 @@ check "after a reset by virsh, which is reported, it has what the guest shares f
 check "after its end nothing is left" eval 'destroys && gone'
 if [ -n "${HCP_QEMU-}" ]; then
 	check "a QEMU that asks hcpolicyd, and has no rule there, does not start, and virsh says why" refused
-	check "with a rule it gets its policy before its guest runs, and the hook says that it has one" asked
-	check "it has no privileges either" without_bpf
+	check "with a rule of the broker, but not of AppArmor, it does not start either" forbidden
+	check "with both it gets its policy before its guest runs, and the hook says that it has one" asked
+	check "it has no privileges either, and is confined" without_bpf
 	check "after its end nothing is left of it" eval 'destroys && within 60 gone'
 else
 	skip "no HCP_QEMU" "a QEMU that asks hcpolicyd, and has no rule there, does not start, and virsh says why" \
-		"with a rule it gets its policy before its guest runs, and the hook says that it has one" "it has no privileges either" \
+		"with a rule of the broker, but not of AppArmor, it does not start either" \
+		"with both it gets its policy before its guest runs, and the hook says that it has one" "it has no privileges either, and is confined" \
 		"after its end nothing is left of it"
 fi
 finish
