@@ -10,12 +10,17 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <hcpolicy/policy.h>
+#include "../loader/text.h"
 #include "attached.h"
+
+/* A map lives until the processors are done with it, which does not take long. */
+#define ENDING_NS	3000000000
 
 static struct attached {
 	struct attachment at;
 	uid_t uid;
 	int link;		/* -1: it has ended */
+	uint64_t ended;		/* at this time */
 } *attached;
 static size_t n;
 
@@ -161,17 +166,21 @@ static bool is_kept(const struct attachment *at)
 	return false;
 }
 
-unsigned int attached_of(uid_t uid)
+unsigned int attached_of(uid_t uid, unsigned int *ending)
 {
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	unsigned int count = 0;
 
+	*ending = 0;
 	for (size_t i = n; i-- > 0;) {
 		if (attached[i].uid != uid)
 			continue;
-		if (attached[i].link >= 0 || is_kept(&attached[i].at))
-			count++;
-		else
+		if (attached[i].link < 0 && !is_kept(&attached[i].at)) {
 			attached[i] = attached[--n];
+			continue;
+		}
+		count++;
+		*ending += attached[i].link < 0 && now - attached[i].ended < ENDING_NS;
 	}
 	return count;
 }
@@ -197,6 +206,7 @@ bool attached_ended(char *name)
 			continue;
 		close(attached[i].link);
 		attached[i].link = -1;
+		attached[i].ended = clock_ns(CLOCK_MONOTONIC);
 		strcpy(name, attached[i].at.name);
 		return true;
 	}

@@ -26,8 +26,11 @@ int attached_note(const char *name, uid_t uid, int link);
 /* What an earlier broker has noted.  False: it cannot be told, which was printed. */
 bool attached_find(void);
 void attached_add(const struct attachment *attachment, uid_t uid, int link);
-/* How many count for this user. */
-unsigned int attached_of(uid_t uid);
+/*
+ * How many count for this user.  *ending: how many of these have just ended, so that their memory may be about
+ * to be freed.
+ */
+unsigned int attached_of(uid_t uid, unsigned int *ending);
 
 size_t attached_count(void);
 /* What to wait for: fills in attached_count(). */

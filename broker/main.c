@@ -30,7 +30,7 @@
 #define LISTENER	3
 #define LINES_PER_SECOND	5
 #define PAUSE_MS	1000
-/* Rules that are wrong are read again by the next request, but not more often. */
+/* Rules that are wrong, or not there, are read again by the next request, but not more often. */
 #define RULES_NS	1000000000
 
 /* A connection that there could be no child for; -1: none.  To close it is a child's work, too: seats.c. */
@@ -153,7 +153,7 @@ static void log_refusal(const struct peer *peer, const char *why)
 
 /*
  * To end because of wrong rules would leave clients without an answer, and systemd would start this again
- * and again.  They may be right later: they are mended, or only now the users can be looked up.
+ * and again.  They may be right later: they are written, mended, or only now the users can be looked up.
  */
 static const struct rules *rules_now(const char *conf)
 {
@@ -161,9 +161,11 @@ static const struct rules *rules_now(const char *conf)
 	static uint64_t last;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if (rules || (last && now - last < RULES_NS))
+	if ((rules && !rules->missing) || (last && now - last < RULES_NS))
 		return rules;
 	last = now;
+	if (rules)
+		rules_free(rules);
 	rules = rules_read(conf, check_warn);
 	if (!rules)
 		fprintf(stderr, "hcpolicyd: nobody gets a policy: mend %s (hcpolicyd --check)\n", conf ?: RULES);
@@ -189,7 +191,7 @@ static void take_connection(const struct rules *rules)
 	error = peer_get(connection.fd, &peer);
 	why = refusal(error, &peer, rules, &error);
 	connection.peer = &peer;
-	connection.vms = attached_of(peer.uid);
+	connection.vms = attached_of(peer.uid, &connection.ending);
 	connection.undecided = seats_undecided(peer.uid);
 	paused = !seats_serve(&connection, error, why);
 	waits = paused ? connection.fd : -1;

@@ -197,11 +197,25 @@ static void hear(struct seat *seat, void (*fn)(const struct attachment *attachme
 	}
 }
 
+/* Its client got no answer.  The deadline has had its line. */
+static void say_killed(const struct seat *seat, int status)
+{
+	int sig = WTERMSIG(status);
+
+	if (WIFSIGNALED(status) && seat->deadline)
+		fprintf(stderr, "hcpolicyd: a request of user %u was ended by signal %d%s\n", seat->uid, sig,
+			sig == SIGKILL ? ": is hcpolicy.slice out of memory? (systemctl status hcpolicy.slice)" : "");
+}
+
 static void look(struct seat *seat, void (*fn)(const struct attachment *attachment, uid_t uid, int link))
 {
+	int status;
+
 	hear(seat, fn);
 	/* Its end may take longer: it has to close what its client has sent. */
-	if (waitpid(seat->pid, NULL, WNOHANG) == seat->pid) {
+	if (waitpid(seat->pid, &status, WNOHANG) == seat->pid) {
+		if (seat->serves)
+			say_killed(seat, status);
 		hear(seat, fn);
 		close(seat->pidfd);
 		seat->pid = 0;

@@ -143,12 +143,13 @@ static bool allowed(struct job *job)
 	if (max_gpa > rule->max_gpa)
 		return refuse(job, EPERM, "a set up to %s is larger than %s allows: at most %s",
 			      size_text(wanted, max_gpa), place(at, rule), size_text(most, rule->max_gpa));
-	if (job->to->vms >= rule->vms)
+	if (job->to->vms - job->to->ending >= rule->vms)
 		return refuse(job, EDQUOT, "user %u has as many VMs with a policy as %s allows: %u",
 			      job->to->peer->uid, place(at, rule), rule->vms);
 	if (job->to->vms + job->to->undecided >= rule->vms)
 		return refuse(job, EAGAIN, "user %u may have as many VMs with a policy as %s allows (%u): ask again when "
-			      "its other requests are answered", job->to->peer->uid, place(at, rule), rule->vms);
+			      "its other requests are answered, and its VMs that have ended are gone",
+			      job->to->peer->uid, place(at, rule), rule->vms);
 	return params_allowed(job);
 }
 

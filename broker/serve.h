@@ -10,6 +10,7 @@ struct connection {
 	const struct peer *peer;
 	const struct rules *rules;
 	unsigned int vms;	/* how many the user has */
+	unsigned int ending;	/* of these, how many have just ended */
 	unsigned int undecided;	/* how many more other children are at */
 	/*
 	 * A socket: gets a struct attachment with the link's descriptor as soon as there is a link, and a

@@ -16,7 +16,7 @@ if [ "$(</proc/self/cgroup)" != 0::/vm-run ]; then
 	skip "only for a machine of scripts/vm-run: it takes over udev, /etc and a control group" "VMs get what auto.conf says"
 	finish
 fi
-plan 30
+plan 31
 
 conf=/etc/hcpolicy/auto.conf
 services=/run/hcst-services
@@ -287,11 +287,17 @@ asks()
 }
 gets() { asks hcst-asked && within 300 eval "said_by hcpolicyd | grep \"policy 'bitmap' as 'hcst-asked': attached\"" || { cat "$work/vmm"; since; return 1; }; }
 cleared() { ends && within 60 [ ! -e /sys/fs/bpf/hcpolicy/hcst-asked ]; }
-broker()
+no_rules()
 {
 	cp "$bin/hcpolicyd" /usr/local/sbin && cp "$top/broker/hcpolicyd.socket" "$services/systemd/user" &&
 		sed 's,@PREFIX@,/usr/local,' "$top/broker/hcpolicyd.service.in" > "$services/systemd/user/hcpolicyd.service" &&
-		echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && manager daemon-reload && manager start hcpolicyd.socket || return
+		rm -f /etc/hcpolicy/broker.conf && manager daemon-reload && manager start hcpolicyd.socket || return
+	asks hcst-asked
+	! wait "$pid" && grep 'there is no /etc/hcpolicy/broker.conf' "$work/vmm" || { cat "$work/vmm"; return 1; }
+}
+broker()
+{
+	echo 'user:1000 bitmap 64G 1' > /etc/hcpolicy/broker.conf && sleep 2
 	rules '* * * -'
 	gets && same hcpolicy.slice manager show -P Slice hcpolicyd && hcpolicy list | grep '^hcst-asked .* complete' && cleared
 }
@@ -336,7 +342,8 @@ check "so does one whose rule has the word incoming" told_later
 check "with the hook and the unit the first one counts, and both know the domain's name" both
 check "what a set says of its process does not count" claimed
 check "without debugfs it is not known which one the VM has" unknown
-check "hcpolicyd's socket starts its unit, which attaches for a user, and clears up" broker
+check "hcpolicyd's socket starts its unit, which attaches for no user without rules" no_rules
+check "it sees the rules when they come, attaches by them, and clears up" broker
 check "if its rules are wrong it refuses, and when they are mended it attaches again" wrong_rules
 check "nothing is left" nothing_left
 finish

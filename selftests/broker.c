@@ -51,6 +51,8 @@ static const char rules[] =
 #define LIMIT_S	600
 
 static pid_t broker;
+/* What it says belongs to the test's output. */
+static int broker_stderr = STDOUT_FILENO;
 
 /* From the test to its client, and back. */
 static int to_client[2], to_test[2];
@@ -105,7 +107,7 @@ static void start_broker(int listener)
 	if (broker)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(STDOUT_FILENO, STDERR_FILENO);
+	dup2(broker_stderr, STDERR_FILENO);
 	CHECK_EQ(dup2(listener, 3), 3);
 	fcntl(3, F_SETFD, 0);
 	snprintf(pid, sizeof(pid), "%d", getpid());
@@ -533,6 +535,30 @@ TEST_LONG(a_user_has_so_many_VMs_at_a_time_and_one_policy_a_VM_and_a_name, LIMIT
 	client(ALICE, ask_for_three);
 }
 
+static void start_again_and_again(void)
+{
+	struct hcpolicy *policy;
+	struct vm *brief;
+
+	for (int i = 0; i < 5; i++) {
+		brief = vm_new_empty();
+		policy = request_as("bitmap", brief->fd, "hcst-web1", 0, NULL);
+		CHECK(policy);
+		hcpolicy__close(policy);
+		close(brief->fd);
+	}
+}
+
+TEST_LONG(a_VM_that_is_started_again_at_once_gets_its_policy_where_one_is_allowed, LIMIT_S)
+{
+	int listener = set_up();
+
+	kill_broker();
+	write_rules("user:1000 bitmap 64G 1\n");
+	start_broker(listener);
+	client(ALICE, start_again_and_again);
+}
+
 static void keep_the_rings(void)
 {
 	int fds[2][HCP_BROKER_FDS];
@@ -665,6 +691,44 @@ TEST_LONG(a_broker_whose_rules_are_wrong_refuses_everybody_and_clears_up_until_t
 static void check_served(void)
 {
 	end(start(BOB, GROUP, one_more_request));
+}
+
+static void ask_nothing(void)
+{
+	char byte;
+
+	CHECK_EQ(recv(connect_to_broker(), &byte, 1, 0), 0);
+}
+
+static pid_t child_of(pid_t pid)
+{
+	char path[64], text[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK_CMP(read(fd, text, sizeof(text) - 1), >=, 0);
+	close(fd);
+	return atoi(text);
+}
+
+/* As the kernel does if the broker's control group has no memory left. */
+TEST_LONG(a_request_that_is_killed_is_told_of_and_takes_no_other_with_it, LIMIT_S)
+{
+	char text[4096] = "";
+	int says[2];
+	pid_t pid;
+
+	CHECK_EQ(pipe2(says, O_CLOEXEC | O_NONBLOCK), 0);
+	broker_stderr = says[1];
+	set_up();
+	pid = start(ALICE, GROUP, ask_nothing);
+	WAIT_UNTIL(child_of(broker));
+	CHECK_EQ(kill(child_of(broker), SIGKILL), 0);
+	end(pid);
+	check_served();
+	CHECK_CMP(read(says[0], text, sizeof(text) - 1), >, 0);
+	CHECK(strstr(text, "a request of user 1000 was ended by signal 9"));
 }
 
 static void send_halves(void)
