@@ -46,7 +46,7 @@ static bool not_allowed(struct holders *found, pid_t pid, int error)
 
 	proc_comm(pid, comm);
 	return unknown(found, "cannot see whether process %d (%s) could run its vCPUs "
-		       "(%s): run as root with CAP_SYS_PTRACE", pid, comm, strerror(error));
+		       "(%s): run as root, with " CAPS_TO_LOOK, pid, comm, strerror(error));
 }
 
 /* Something of a thread could not be read.  That does not matter if the thread has ended. */
@@ -229,8 +229,7 @@ static bool each_process(struct holders *found, const struct hcp_info *info, loo
 	if (dir)
 		closedir(dir);
 	if (ok && !all)
-		return unknown(found, "not every process can be seen here: run as root with "
-			       "CAP_SYS_PTRACE");
+		return unknown(found, "not every process can be seen here: run as root, with " CAPS_TO_LOOK);
 	return ok;
 }
 

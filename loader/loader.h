@@ -86,7 +86,9 @@ uint64_t proc_map_memory(int fd);	/* of a BPF map that this process has open; 0:
 bool proc_elsewhere(const struct hcp_info *info);
 bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
-bool proc_has_vm(pid_t pid);
+/* What it takes to see what the process of another user has open. */
+#define CAPS_TO_LOOK "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
+bool proc_has_vm(pid_t pid);	/* false: errno is 0, or why that cannot be seen */
 pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */
 bool proc_awaits_guest(pid_t pid, char *arg, size_t size);
 /* The pidfd by which pid stays that process.  -1: an error that was reported. */

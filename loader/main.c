@@ -39,6 +39,7 @@ enum {
 	OPT_WAIT	= 1 << 22,
 	OPT_CONF	= 1 << 23,
 	OPT_CHECK	= 1 << 24,
+	NO_JSON		= 1 << 25,	/* no option: the command has another format */
 };
 
 /* getopt's values for long options start here, above every character. */
@@ -101,13 +102,13 @@ static const struct command commands[] = {
 	{ "attach", cmd_attach, 1, OPT_PID | OPT_VM_FD | OPT_WAIT | OPT_NAME | OPT_MAX_GPA | OPT_LABEL |
 				   OPT_INCOMING | OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "POLICY --pid PID", "attach a policy to the VM of a process" },
-	{ "auto", cmd_auto, 0, OPT_PID | OPT_NAME | OPT_CONF | OPT_CHECK | OPT_BPFFS,
+	{ "auto", cmd_auto, 0, OPT_PID | OPT_NAME | OPT_CONF | OPT_CHECK | OPT_BPFFS | NO_JSON,
 	  "--pid PID | --check", "attach to a new VM what the rules of this machine say" },
 	{ "replace", cmd_replace, 2, OPT_TAKE_EXITS | OPT_PARAM | OPT_BPFFS,
 	  "NAME POLICY", "replace a policy; the set stays, and no request is missed" },
 	{ "detach", cmd_detach, 1, OPT_ID | OPT_BPFFS, "NAME", "detach a policy" },
 	{ "list", cmd_list, 0, OPT_ALL | OPT_BPFFS, "", "list the attached policies" },
-	{ "metrics", cmd_metrics, 1, OPT_CONF | OPT_BPFFS, "[FILE]",
+	{ "metrics", cmd_metrics, 1, OPT_CONF | OPT_BPFFS | NO_JSON, "[FILE]",
 	  "print numbers about all attached policies, for Prometheus" },
 	{ "show", cmd_show, 1, OPT_BPFFS, "NAME", "show everything about one policy" },
 	{ "ranges", cmd_ranges, 1, OPT_BPFFS, "NAME",
@@ -165,8 +166,10 @@ static void print_options(const struct command *cmd)
 			 o->arg ? o->arg : "");
 		print_option(left, o->help);
 	}
-	print_option("-j, --json", "print JSON");
-	print_option("-p, --pretty", "print JSON for people");
+	if (!cmd || !(cmd->options & NO_JSON)) {
+		print_option("-j, --json", "print JSON");
+		print_option("-p, --pretty", "print JSON for people");
+	}
 	print_option("-h, --help", cmd ? "show this text" :
 				   "show this text, or after a command the help of that command");
 	print_option("-V, --version", "the version");

@@ -188,15 +188,20 @@ bool proc_has_vm(pid_t pid)
 {
 	bool found = false;
 	char path[64];
+	int fd, error;
 	DIR *dir;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
-	while (dir && !found && proc_next(dir, &fd))
+	error = dir ? 0 : errno;
+	while (dir && !found && proc_next(dir, &fd)) {
 		found = proc_fd_is_vm(pid, fd);
+		if (errno == EACCES)
+			error = errno;
+	}
 	if (dir)
 		closedir(dir);
+	errno = error;
 	return found;
 }
 
@@ -208,7 +213,7 @@ static bool same_vm(pid_t pid, int a, int b)
 
 static void err_fds(pid_t pid, const char *comm, int error)
 {
-	err("process %d (%s): may not look at its descriptors (%s): run as root, with CAP_SYS_PTRACE",
+	err("process %d (%s): may not look at its descriptors (%s): run as root, with " CAPS_TO_LOOK,
 	    pid, comm, strerror(error));
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The VMs of this machine and the rules of auto.conf: vms.h.  The rule: a VM that has just come or is
- * about to end is no error, and of a VM whose process is not known nothing is said.
+ * about to end is no error, and of a VM whose process is not known nothing is said.  But if this
+ * process may not look, it says so: else a VM without its policy would go unnoticed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -43,6 +44,7 @@ static pid_t find_maker(struct maker *maker, pid_t tid)
 		return 0;
 	error = maker_look(maker, pid, pidfd);
 	close(pidfd);
+	errno = -error;
 	return error ? 0 : pid;
 }
 
@@ -58,7 +60,10 @@ static void look_without(struct walk *walk, const struct folder *folder)
 	struct maker maker;
 	char comm[32];
 
+	errno = 0;
 	vm.pid = find_maker(&maker, folder->tid);
+	if (!vm.pid && errno == EACCES)
+		walk->vms.why = "no look at the processes of VMs is allowed: run as root, with " CAPS_TO_LOOK;
 	if (!vm.pid) {
 		walk->vms.unknown += still_without(folder);
 		return;

@@ -9,7 +9,7 @@ set -u
 . "${BASH_SOURCE[0]%/*}/tap.sh"
 # shellcheck source=selftests/asked.sh
 . "${BASH_SOURCE[0]%/*}/asked.sh"
-plan 19
+plan 20
 
 name=hcst-metrics
 answers=$work/vm
@@ -119,6 +119,17 @@ made.start(); made.join(); print("made", flush=True); time.sleep(600)' > "$work/
 	children+=("$pid")
 	within 60 grep made "$work/thread" && by_rules 0 '* * hold -' '* * python* bitmap 1G' && has_no vm_unattached &&
 		same 'hcpolicy_vms_unknown 1' grep ^hcpolicy_vms_unk "$work/metrics" && { kill "$pid"; wait "$pid"; true; } 2> /dev/null
+}
+# One who may not look must not find that all is well.
+may_not_look()
+{
+	vm seen && printf '%s\n' '* * hold -' '* * hcvm bitmap 1G' > "$conf" || return
+	for caps in '' ,+sys_ptrace ,+dac_read_search; do
+		setpriv --inh-caps=-all --bounding-set=-all,+sys_admin$caps "$bin/hcpolicy" metrics --conf "$conf" > "$work/metrics" 2> "$work/why" &&
+			same 'hcpolicy_auto_up 0' grep ^hcpolicy_auto_up "$work/metrics" && has_no vms_unknown &&
+			grep 'run as root, with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH' "$work/why" || { cat "$work/metrics" "$work/why"; return 1; }
+	done
+	metrics 0 --conf "$conf" && without "$vm" hcvm bitmap 2
 }
 # A VM that keeps its policy to itself.
 unnamed()
@@ -259,6 +270,7 @@ check "it says why a set is not complete" says_why
 check "a VM that should have a policy by the rules, and has none, is there" unattached
 check "wrong rules are told, and spoil nothing else" wrong_rules
 check "a VM of which no process is known is counted" unknown
+check "who may not look at the processes of VMs does not hear that all have their policy" may_not_look
 check "a policy without a name is there by the id of its link" unnamed
 check "a name that cannot be opened is told, and spoils nothing else" unreadable
 check "who writes to the map of a set spoils nothing else" hostile
@@ -266,7 +278,7 @@ check "without KVM's counters it says so, and has the rest" no_counters
 check "a file is replaced as a whole, and nothing else is left" to_a_file
 check "it goes on while attachments come and go" storm
 check "what has ended is not there any more" gone
-check "-j is refused, with what has JSON" gives 2 'hcpolicy list -j' hcpolicy metrics -j
+check "-j is refused, with what has JSON, and not offered" eval "gives 2 'hcpolicy list -j' hcpolicy metrics -j && ! hcpolicy metrics --help | grep json"
 check "the dashboard asks for metrics that there are, in what Prometheus reads" dashboard
 check "so do the alerts" alerts
 check "an alert fires when its time is over, and not for what heals by itself" fire
