@@ -81,7 +81,7 @@ static int open_socket(const struct hcpolicy *policy, const char *path)
 	return fail(policy, err, "%s: no broker can be reached: %s%s", path, strerror(err),
 		    err == ENOENT || err == ECONNREFUSED ?
 		    ": systemctl start hcpolicyd.socket; if it runs no longer, journalctl -u hcpolicyd says why" :
-		    err == EACCES ? ": only the group of the socket may connect" : "");
+		    err == EACCES ? ": only root and the group of that file may connect" : "");
 }
 
 /* Returns the length of the answer. */

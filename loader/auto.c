@@ -111,7 +111,7 @@ static const char *name_of_domain(char name[HCP_NAME_LEN], pid_t pid)
 static int follow(const struct args *args, const char *conf, const struct auto_rule *rule)
 {
 	bool taken = false;
-	char domain[HCP_NAME_LEN];
+	char domain[HCP_NAME_LEN], comm[32];
 	struct args attach_args = {
 		.words = { rule->policy }, .nwords = 1, .params = rule->params,
 		.nparams = rule->nparams, .pid = args->pid, .pidfd = args->pidfd,
@@ -129,7 +129,8 @@ static int follow(const struct args *args, const char *conf, const struct auto_r
 		return EXIT_OK;
 	}
 	if (!policy) {
-		err("process %d gets no policy, but should have '%s' by %s:%u", args->pid, rule->policy,
+		proc_comm(args->pid, comm);
+		err("process %d (%s) gets no policy, but should have '%s' by %s:%u", args->pid, comm, rule->policy,
 		    conf, rule->line);
 		return EXIT_FAIL;
 	}
@@ -191,6 +192,7 @@ int cmd_auto(const struct args *args)
 {
 	struct auto_conf conf;
 	int status = EXIT_OK;
+	char comm[32];
 
 	if (out_json) {
 		err("auto prints lines for the journal: hcpolicy list -j has JSON");
@@ -207,7 +209,8 @@ int cmd_auto(const struct args *args)
 		return EXIT_USAGE;
 	}
 	if (!auto_conf_read(&conf, args->conf, NULL)) {
-		err("process %d gets no policy, as the rules are wrong", args->pid);
+		proc_comm(args->pid, comm);
+		err("process %d (%s) gets no policy, as the rules are wrong", args->pid, comm);
 		return EXIT_FAIL;
 	}
 	if (conf.n || conf.missing)

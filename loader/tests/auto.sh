@@ -24,7 +24,7 @@ takes()
 	local line=$1
 	shift
 	printf '%s\n' "$@" > "$conf"
-	gives 1 "process $pid gets no policy, but should have 'nosuch' by $conf:$line\$" auto
+	gives 1 "process $pid \(.*\) gets no policy, but should have 'nosuch' by $conf:$line\$" auto
 }
 fits() { takes 1 "$1"; }
 fits_not()
@@ -42,7 +42,7 @@ nothing()
 no_file()
 {
 	rm -f "$conf"
-	gives 1 "$conf: No such file" auto && gives 1 "process $pid gets no policy" auto || return
+	gives 1 "$conf: No such file" auto && gives 1 "process $pid \(sleep\) gets no policy" auto || return
 	[ -e /etc/hcpolicy/auto.conf ] || same "process $pid (sleep) gets no policy, as there is no /etc/hcpolicy/auto.conf" hcpolicy auto --pid "$pid"
 }
 # Its path is the user's to choose, and must not become a line of its own.
@@ -77,7 +77,7 @@ backslash()
 {
 	local name='a\x2db' other
 	cp "$command" "$work/$name" && { "$work/$name" 600 & } && other=$! && children+=("$other") &&
-		echo "* * $name nosuch 1G" > "$conf" && within 60 gives 1 "process $other gets no policy, but should have" auto "$other"
+		echo "* * $name nosuch 1G" > "$conf" && within 60 gives 1 "process $other \(.*\) gets no policy, but should have" auto "$other"
 }
 brackets()
 {
@@ -118,7 +118,7 @@ threading.Thread(target=lambda: (print(threading.get_native_id(), os.getpid(), f
 time.sleep(600)')
 	children+=("$!")
 	read -r thread process <&"$out" && [ "$thread" != "$process" ] && echo '* * python3* nosuch 1G' > "$conf" &&
-		gives 1 "process $process gets no policy, but should have 'nosuch'" auto "$thread"
+		gives 1 "process $process \(.*\) gets no policy, but should have 'nosuch'" auto "$thread"
 }
 ended() { gives 1 'no process 2147483646: it has ended' auto 2147483646; }
 
