@@ -123,7 +123,12 @@ made.start(); made.join(); print("made", flush=True); time.sleep(600)' > "$work/
 # One who may not look must not find that all is well.
 may_not_look()
 {
-	vm seen && printf '%s\n' '* * hold -' '* * hcvm bitmap 1G' > "$conf" || return
+	chmod 0666 /dev/kvm
+	setpriv --reuid=1000 --regid=1000 --clear-groups "$bin/hcvm" --guest "$bin/hcguest.elf" --mem 16M < /dev/null > "$work/seen" 2>&1 &
+	vm=$!
+	children+=("$vm")
+	within 60 eval "readlink /proc/$vm/fd/* | grep kvm-vm" || { cat "$work/seen"; return 1; }
+	printf '%s\n' '* * hold -' '* * hcvm bitmap 1G' > "$conf"
 	for caps in '' ,+sys_ptrace ,+dac_read_search; do
 		setpriv --inh-caps=-all --bounding-set=-all,+sys_admin$caps "$bin/hcpolicy" metrics --conf "$conf" > "$work/metrics" 2> "$work/why" &&
 			same 'hcpolicy_auto_up 0' grep ^hcpolicy_auto_up "$work/metrics" && has_no vms_unknown &&
