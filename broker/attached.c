@@ -13,8 +13,8 @@
 #include "../loader/text.h"
 #include "attached.h"
 
-/* A map lives until the processors are done with it, which does not take long. */
-#define ENDING_NS	3000000000
+/* A map lives until the processors are done with it, which takes seconds where they are busy. */
+#define ENDING_NS	10000000000
 
 static struct attached {
 	struct attachment at;

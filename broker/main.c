@@ -30,7 +30,7 @@
 #define LISTENER	3
 #define LINES_PER_SECOND	5
 #define PAUSE_MS	1000
-/* Rules that are wrong, or not there, are read again by the next request, but not more often. */
+/* If the rules are wrong, or there is none, the next request reads them again, but not more often. */
 #define RULES_NS	1000000000
 
 /* A connection that there could be no child for; -1: none.  To close it is a child's work, too: seats.c. */
@@ -153,7 +153,7 @@ static void log_refusal(const struct peer *peer, const char *why)
 
 /*
  * To end because of wrong rules would leave clients without an answer, and systemd would start this again
- * and again.  They may be right later: they are written, mended, or only now the users can be looked up.
+ * and again.  They may be right later: when the file is written or mended, or the users can be looked up.
  */
 static const struct rules *rules_now(const char *conf)
 {
@@ -161,7 +161,7 @@ static const struct rules *rules_now(const char *conf)
 	static uint64_t last;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	if ((rules && !rules->missing) || (last && now - last < RULES_NS))
+	if ((rules && rules->n && !rules->missing) || (last && now - last < RULES_NS))
 		return rules;
 	last = now;
 	if (rules)

@@ -71,6 +71,17 @@ bool seats_any_undecided(void)
 	return false;
 }
 
+/* If memory lacks, the kernel ends a child and not the parent, whose unit makes it the last. */
+static void go_first(void)
+{
+	FILE *file = fopen("/proc/self/oom_score_adj", "we");
+
+	if (file) {
+		fputs("0", file);
+		fclose(file);
+	}
+}
+
 /* Returns as fork(2) does.  In the child *end is its end of the socket between them. */
 static pid_t sit_down(struct seat *seat, int *end)
 {
@@ -84,6 +95,8 @@ static pid_t sit_down(struct seat *seat, int *end)
 	close(pid ? ends[1] : ends[0]);
 	if (pid < 0)
 		close(ends[0]);
+	if (!pid)
+		go_first();
 	if (pid > 0)
 		*seat = (struct seat){ .pid = pid, .pidfd = syscall(SYS_pidfd_open, pid, 0), .child = ends[0],
 				       .link = -1,
@@ -114,7 +127,7 @@ bool seats_serve(struct connection *connection, int error, const char *refusal)
 	seat->serves = !refusal;
 	seat->uid = connection->peer->uid;
 	close(connection->fd);
-	if (write(seat->child, &go, 1) != 1)
+	if (send(seat->child, &go, 1, MSG_NOSIGNAL) != 1)
 		perror("hcpolicyd: child");
 	return true;
 }
@@ -201,10 +214,14 @@ static void hear(struct seat *seat, void (*fn)(const struct attachment *attachme
 static void say_killed(const struct seat *seat, int status)
 {
 	int sig = WTERMSIG(status);
+	const char *help = sig == SIGKILL ? ": is hcpolicy.slice out of memory? (systemctl status hcpolicy.slice)" : "";
 
-	if (WIFSIGNALED(status) && seat->deadline)
-		fprintf(stderr, "hcpolicyd: a request of user %u was ended by signal %d%s\n", seat->uid, sig,
-			sig == SIGKILL ? ": is hcpolicy.slice out of memory? (systemctl status hcpolicy.slice)" : "");
+	if (!WIFSIGNALED(status) || !seat->deadline)
+		return;
+	if (seat->clears)
+		fprintf(stderr, "hcpolicyd: who removed a name was ended by signal %d: hcpolicy list removes it%s\n", sig, help);
+	else if (seat->serves)
+		fprintf(stderr, "hcpolicyd: a request of user %u was ended by signal %d%s\n", seat->uid, sig, help);
 }
 
 static void look(struct seat *seat, void (*fn)(const struct attachment *attachment, uid_t uid, int link))
@@ -214,8 +231,7 @@ static void look(struct seat *seat, void (*fn)(const struct attachment *attachme
 	hear(seat, fn);
 	/* Its end may take longer: it has to close what its client has sent. */
 	if (waitpid(seat->pid, &status, WNOHANG) == seat->pid) {
-		if (seat->serves)
-			say_killed(seat, status);
+		say_killed(seat, status);
 		hear(seat, fn);
 		close(seat->pidfd);
 		seat->pid = 0;

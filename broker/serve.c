@@ -147,8 +147,8 @@ static bool allowed(struct job *job)
 		return refuse(job, EDQUOT, "user %u has as many VMs with a policy as %s allows: %u",
 			      job->to->peer->uid, place(at, rule), rule->vms);
 	if (job->to->vms + job->to->undecided >= rule->vms)
-		return refuse(job, EAGAIN, "user %u may have as many VMs with a policy as %s allows (%u): ask again when "
-			      "its other requests are answered, and its VMs that have ended are gone",
+		return refuse(job, EAGAIN, "user %u has, or is about to have, as many VMs with a policy as %s allows (%u), "
+			      "or one that has just ended: ask again in a moment",
 			      job->to->peer->uid, place(at, rule), rule->vms);
 	return params_allowed(job);
 }
@@ -336,8 +336,10 @@ void serve(const struct connection *connection)
 		hand_over(&job);
 		return;
 	}
-	fprintf(stderr, "hcpolicyd: process %d of user %u: refused: %s\n", connection->peer->pid,
-		connection->peer->uid, job.answer.text);
+	/* One that is told to ask again does that ten times a second. */
+	if (job.answer.error != EAGAIN)
+		fprintf(stderr, "hcpolicyd: process %d of user %u: refused: %s\n", connection->peer->pid,
+			connection->peer->uid, job.answer.text);
 	job.kept = false;
 	/* A failure after the attachment leaves nothing attached. */
 	if (job.policy && hcpolicy__link_fd(job.policy) >= 0)

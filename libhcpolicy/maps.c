@@ -25,7 +25,7 @@ static int check_map(const struct hcpolicy *policy, int fd, const char *name,
 	if (err)
 		return fail(policy, -err, "%s: descriptor %d cannot be seen in /proc/thread-self/fdinfo (%s): %s",
 			    name, fd, strerror(-err), err == -EACCES ?
-			    "AppArmor, or what else confines this process, has to allow that" :
+			    "AppArmor, or whatever confines this process, has to allow that" :
 			    "mount -t proc proc /proc");
 	if (map.type != BPF_MAP_TYPE_ARRAY || map.key_size != sizeof(__u32) ||
 	    map.value_size != value_size)

@@ -81,7 +81,7 @@ static int open_socket(const struct hcpolicy *policy, const char *path)
 	return fail(policy, err, "%s: no broker can be reached: %s%s", path, strerror(err),
 		    err == ENOENT || err == ECONNREFUSED ?
 		    ": systemctl start hcpolicyd.socket; if it runs no longer, journalctl -u hcpolicyd says why" :
-		    err == EACCES ? ": only root and the group of that file may connect" : "");
+		    err == EACCES ? ": only root and the group of that file may connect, if AppArmor lets them" : "");
 }
 
 /* Returns the length of the answer. */
@@ -133,7 +133,7 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-/* The broker means nothing else by EAGAIN. */
+/* By EAGAIN the broker means nothing but that: ask again. */
 static bool is_busy(ssize_t len, const struct hcp_broker_answer *answer, unsigned int nfds)
 {
 	return len == sizeof(*answer) && answer->version == HCP_BROKER_VERSION && answer->error == EAGAIN && !nfds;

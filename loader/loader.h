@@ -86,7 +86,7 @@ uint64_t proc_map_memory(int fd);	/* of a BPF map that this process has open; 0:
 bool proc_elsewhere(const struct hcp_info *info);
 bool proc_next(DIR *dir, int *number);
 bool proc_fd_is_vm(pid_t pid, int fd);
-/* What it takes to see what the process of another user has open. */
+/* To list what a process has open takes the second, if it is another user's; to see what that is, the first. */
 #define CAPS_TO_LOOK "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
 bool proc_has_vm(pid_t pid);	/* false: errno is 0, or why that cannot be seen */
 pid_t proc_of_thread(pid_t tid);	/* its process; 0: there is none */

@@ -62,7 +62,7 @@ static void look_without(struct walk *walk, const struct folder *folder)
 
 	errno = 0;
 	vm.pid = find_maker(&maker, folder->tid);
-	if (!vm.pid && errno == EACCES)
+	if (!vm.pid && (errno == EACCES || errno == EPERM))
 		walk->vms.why = "no look at the processes of VMs is allowed: run as root, with " CAPS_TO_LOOK;
 	if (!vm.pid) {
 		walk->vms.unknown += still_without(folder);

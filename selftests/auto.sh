@@ -132,9 +132,9 @@ no_policy()
 {
 	rules '* * * nosuch 2G'
 	vm "${qemu[@]}" -S
-	says "policy 'nosuch': no nosuch.bpf.o" && says "process $pid \(.*\) gets no policy, but should have 'nosuch' by $conf:1" && untouched && ends
+	says "policy 'nosuch': no nosuch.bpf.o" && says "process $pid \(qemu-system-x86\) gets no policy, but should have 'nosuch' by $conf:1" && untouched && ends
 }
-wrong_line() { rules '* * * bitmap 2G' '* * bitmap'; vm "${qemu[@]}" -S; says "$conf:2: the rule ends too early and has no policy: wanted its name" && says "process $pid \(.*\) gets no policy, as the rules are wrong" && untouched && ends; }
+wrong_line() { rules '* * * bitmap 2G' '* * bitmap'; vm "${qemu[@]}" -S; says "$conf:2: the rule ends too early and has no policy: wanted its name" && says "process $pid \(qemu-system-x86\) gets no policy, as the rules are wrong" && untouched && ends; }
 # A guest that has said something has run.
 too_late()
 {
@@ -196,8 +196,8 @@ other_times()
 fails()
 {
 	rules '* * qemu* nosuch 2G'
-	domain hcst-web1 && gives 1 "process $pid \(.*\) gets no policy, but should have 'nosuch'" hook started begin &&
-		says "process $pid \(.*\) gets no policy, but should have 'nosuch'" && rm "/run/libvirt/qemu/hcst-web1.pid" &&
+	domain hcst-web1 && gives 1 "process $pid \(qemu-system-x86\) gets no policy, but should have 'nosuch'" hook started begin &&
+		says "process $pid \(qemu-system-x86\) gets no policy, but should have 'nosuch'" && rm "/run/libvirt/qemu/hcst-web1.pid" &&
 		gives 1 'domain hcst-web1 gets no policy, as its process is not known: .*hcst-web1.pid' hook started begin && ends
 }
 not_ours()

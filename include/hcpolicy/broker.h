@@ -58,7 +58,7 @@ enum hcp_broker_fds {
 /* version and error keep their places in every version, so that an older VMM can tell what is wrong. */
 struct hcp_broker_answer {
 	__u32 version;		/* HCP_BROKER_VERSION */
-	/* 0, and descriptors come along; or an errno.  EAGAIN: other requests of the user are at work, so ask again. */
+	/* 0, and descriptors come along; or an errno.  EAGAIN: ask again in a moment (hcpolicyd(8)). */
 	__s32 error;
 	__u32 lost_at;		/* where in the counters that of lost events is (8 bytes); 0 without events */
 	__u32 reserved;		/* 0 */
