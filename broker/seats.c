@@ -219,7 +219,8 @@ static void say_killed(const struct seat *seat, int status)
 	if (!WIFSIGNALED(status) || !seat->deadline)
 		return;
 	if (seat->clears)
-		fprintf(stderr, "hcpolicyd: who removed a name was ended by signal %d: hcpolicy list removes it%s\n", sig, help);
+		fprintf(stderr, "hcpolicyd: what removed a name was ended by signal %d: hcpolicy list removes it%s\n",
+			sig, help);
 	else if (seat->serves)
 		fprintf(stderr, "hcpolicyd: a request of user %u was ended by signal %d%s\n", seat->uid, sig, help);
 }
