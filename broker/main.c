@@ -114,7 +114,7 @@ static const char *refusal(int peer_error, const struct peer *peer, const struct
 	if (peer_error) {
 		*error = peer_error;
 		return peer_error == ENOPROTOOPT ? "hcpolicyd needs Linux 6.5, to know who asks" :
-						   "hcpolicyd cannot tell who asks";
+		       peer_error == EINVAL ? "the process that asked has ended" : "hcpolicyd cannot tell who asks";
 	}
 	if (!rules) {
 		*error = EACCES;
